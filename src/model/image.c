@@ -1,0 +1,114 @@
+#include "model/image.h"
+
+const struct field image_history_fields[] = {
+	FIELD(1, image_history, created,     "created",     0),
+	FIELD(2, image_history, created_by,  "created_by",  0),
+	FIELD(3, image_history, comment,     "comment",     FIELD_OMIT_EMPTY),
+	FIELD(4, image_history, author,      "author",      FIELD_OMIT_EMPTY),
+	FIELD(5, image_history, empty_layer, "empty_layer", FIELD_OMIT_EMPTY),
+	FIELD(6, image_history, size,        "size",        FIELD_NO_JSON),
+	FIELD_END
+};
+
+const struct field image_fields[] = {
+	FIELD(1,  image, id,             "id",             0),
+	FIELD(2,  image, account,        "account",        0),
+	FIELD(3,  image, created,        "created",        0),
+	FIELD(4,  image, architecture,   "architecture",   0),
+	FIELD(5,  image, variant,        "variant",        0),
+	FIELD(6,  image, os,             "os",             0),
+	FIELD(7,  image, author,         "author",         0),
+	FIELD(8,  image, comment,        "comment",        0),
+	FIELD(9,  image, docker_version, "docker_version", 0),
+	FIELD_OBJ(10, image, config,     "config",         0, container_config_fields),
+	FIELD(11, image, layers,         "layers",         0),
+	FIELD(12, image, blobs,          "blobs",          0),
+	FIELD(13, image, size,           "size",           0),
+	FIELD_LIST(14, image, history,   "history",        0, image_history_fields, struct image_history),
+	FIELD(15, image, manifest,       "manifest",       0),
+	FIELD(16, image, parent,         "parent",         0),
+	FIELD(17, image, put,            "put",            0),
+	FIELD_KEEP_UNKNOWN(image, unknown),
+	FIELD_END
+};
+
+const struct field image_tag_fields[] = {
+	FIELD(1, image_tag, account,  "account",  0),
+	FIELD(2, image_tag, ref,      "ref",      0),
+	FIELD(3, image_tag, image_id, "image_id", 0),
+	FIELD(4, image_tag, when,     "when",     0),
+	FIELD_KEEP_UNKNOWN(image_tag, unknown),
+	FIELD_END
+};
+
+const struct field volume_fields[] = {
+	FIELD(1, volume, name,      "Name",       0),
+	FIELD(2, volume, account,   "account",    FIELD_NO_JSON),
+	FIELD(3, volume, node,      "node",       FIELD_NO_JSON),
+	FIELD(4, volume, driver,    "Driver",     0),
+	FIELD(5, volume, labels,    "Labels",     0),
+	FIELD(6, volume, options,   "DriverOpts", 0),
+	FIELD(7, volume, created,   "CreatedAt",  0),
+	FIELD(8, volume, anonymous, "anonymous",  FIELD_NO_JSON),
+	FIELD_KEEP_UNKNOWN(volume, unknown),
+	FIELD_END
+};
+
+const struct field network_fields[] = {
+	FIELD(1,  network, id,       "Id",       0),
+	FIELD(2,  network, name,     "Name",     0),
+	FIELD(3,  network, account,  "account",  0),
+	FIELD(4,  network, driver,   "Driver",   0),
+	FIELD(5,  network, subnet,   "subnet",   0),
+	FIELD(6,  network, gateway,  "gateway",  0),
+	FIELD(7,  network, vni,      "vni",      0),
+	FIELD(8,  network, internal, "Internal", 0),
+	FIELD(9,  network, builtin,  "builtin",  0),
+	FIELD(10, network, labels,   "Labels",   0),
+	FIELD(11, network, options,  "Options",  0),
+	FIELD(12, network, created,  "Created",  0),
+	FIELD_KEEP_UNKNOWN(network, unknown),
+	FIELD_END
+};
+
+const struct field node_fields[] = {
+	FIELD(1,  node, id,      "id",      0),
+	FIELD(2,  node, name,    "name",    0),
+	FIELD(3,  node, address, "address", 0),
+	FIELD(4,  node, kernel,  "kernel",  0),
+	FIELD(5,  node, os,      "os",      0),
+	FIELD(6,  node, arch,    "arch",    0),
+	FIELD(7,  node, boot_id, "boot_id", 0),
+	FIELD(8,  node, version, "version", 0),
+	FIELD(9,  node, cpus,    "cpus",    0),
+	FIELD(10, node, memory,  "memory",  0),
+	FIELD(11, node, disk,    "disk",    0),
+	FIELD(12, node, joined,  "joined",  0),
+	FIELD(13, node, seen,    "seen",    0),
+	FIELD_KEEP_UNKNOWN(node, unknown),
+	FIELD_END
+};
+
+const struct field event_fields[] = {
+	FIELD(1, event, type,       "type",       0),
+	FIELD(2, event, action,     "action",     0),
+	FIELD(3, event, id,         "id",         0),
+	FIELD(4, event, account,    "account",    0),
+	FIELD(5, event, from,       "from",       0),
+	FIELD(6, event, attributes, "attributes", 0),
+	FIELD(7, event, time,       "time",       0),
+	FIELD_KEEP_UNKNOWN(event, unknown),
+	FIELD_END
+};
+
+const struct field cluster_fields[] = {
+	FIELD(1, cluster, name,          "name",          0),
+	FIELD(2, cluster, suffix,        "suffix",        0),
+	FIELD(3, cluster, id,            "id",            0),
+	FIELD(4, cluster, created,       "created",       0),
+	FIELD(5, cluster, next_vni,      "next_vni",      0),
+	FIELD(6, cluster, next_uid_slot, "next_uid_slot", 0),
+	FIELD(7, cluster, next_port,     "next_port",     0),
+	FIELD_KEEP_UNKNOWN(cluster, unknown),
+	FIELD_END
+};

@@ -1,0 +1,88 @@
+/* Images, tags, volumes, networks, nodes, events: plain data, field tables. Nothing blocks. */
+#ifndef MODEL_IMAGE_H
+#define MODEL_IMAGE_H
+
+#include "model/container.h"
+
+struct image_history {
+	struct field_time created;
+	struct str created_by, comment, author;
+	bool       empty_layer;
+	int64_t    size;                              /* bytes of the layer it made; 0 for empty ones */
+};
+struct image_histories { struct image_history *v; size_t n; };
+extern const struct field image_history_fields[];
+
+/* One per account and image id, made by IMAGE_PUT. `config` comes from the image's config JSON. */
+struct image {
+	struct str  id;                               /* "sha256:<hex of the config blob>" */
+	struct str  account;
+	struct field_time created;
+	struct str  architecture, variant, os, author, comment, docker_version;
+	struct container_config config;               /* entrypoint, cmd, env, user, exposed_ports, volumes, labels... */
+	struct strs layers;                           /* diff ids, lowest first */
+	struct strs blobs;                            /* compressed blob digests of the same layers; "" if none is kept */
+	int64_t     size;                             /* bytes unpacked, all layers */
+	struct image_histories history;
+	struct str  manifest;                         /* digest of the manifest it was pulled by, or "" */
+	struct str  parent;
+	struct field_time put;                        /* when this account got it */
+	struct str  unknown;
+};
+extern const struct field image_fields[];
+
+/* A reference of an account to an image: "busybox:latest" or "busybox@sha256:...", familiar form. */
+struct image_tag {
+	struct str account, ref, image_id;
+	struct field_time when;
+	struct str unknown;
+};
+extern const struct field image_tag_fields[];
+
+struct volume {
+	struct str   name, account, node, driver;     /* driver: "local" */
+	struct pairs labels, options;
+	struct field_time created;
+	bool         anonymous;
+	struct str   unknown;
+};
+extern const struct field volume_fields[];
+
+struct network {
+	struct str   id, name, account;               /* id: 64 hex digits */
+	struct str   driver;                          /* "bridge" */
+	struct str   subnet, gateway;                 /* "172.17.0.0/16", "172.17.0.1" */
+	int64_t      vni;                             /* VXLAN network identifier, unique in the data center */
+	bool         internal, builtin;               /* builtin: the account's default network, not removable */
+	struct pairs labels, options;
+	struct field_time created;
+	struct str   unknown;
+};
+extern const struct field network_fields[];
+
+struct node {
+	struct str id, name, address;                 /* address: where peers reach it, "" on one node */
+	struct str kernel, os, arch, boot_id, version;
+	int64_t    cpus, memory, disk;                /* cores; bytes */
+	struct field_time joined, seen;
+	struct str unknown;
+};
+extern const struct field node_fields[];
+
+struct event {
+	struct str   type, action, id, account, from; /* "container", "start", id; from: the image's name */
+	struct pairs attributes;
+	struct field_time time;
+	struct str   unknown;
+};
+extern const struct field event_fields[];
+
+struct cluster {                                      /* key "m/cluster": the data center itself */
+	struct str name, suffix, id;                  /* "dc1", "triton.local", a UUID */
+	struct field_time created;
+	int64_t    next_vni, next_uid_slot, next_port;
+	struct str unknown;
+};
+extern const struct field cluster_fields[];
+
+#endif

@@ -1,0 +1,45 @@
+/* The keys of the state. Text, '/' separates, so that one cursor scan answers one list. This table is the whole
+ * schema: `triton state dump` prints every record through it. Nothing blocks. */
+#ifndef MODEL_KEYS_H
+#define MODEL_KEYS_H
+
+#include "codec/field.h"
+
+/*  key                              record
+ *  a/<login>                        struct account
+ *  k/<login>/<md5 fingerprint>      struct account_key
+ *  K/<md5 fingerprint>/<login>      (empty) finds the account of a key
+ *  c/<account>/<id>                 struct container
+ *  C/<id>                           account (raw bytes): finds a container without its account
+ *  n/<account>/<name>               container id (raw bytes)
+ *  w/<node>/<id>                    account (raw bytes): this container waits for work by its node
+ *  x/<account>/<exec id>            struct exec
+ *  i/<account>/<image id>           struct image
+ *  t/<account>/<reference>          struct image_tag
+ *  v/<account>/<name>               struct volume
+ *  N/<account>/<network id>         struct network
+ *  A/<network id>/<ip>              container id (raw bytes): address in use
+ *  P/<proto>/<port>/<host ip>       container id (raw bytes): published port in use ("0.0.0.0" for every address)
+ *  u/<slot, 10 digits>              container id (raw bytes): uid range in use
+ *  p/<name>                         struct package
+ *  d/<node id>                      struct node
+ *  e/<revision, 20 digits>/<n, 6>   struct event
+ *  m/cluster                        struct cluster
+ *  m/applied                        raft index, 8 bytes little-endian (store's own)
+ *
+ * m/applied is not part of write sets. */
+struct key_kind {
+	const char         *prefix;                   /* "c/" */
+	const char         *name;                     /* "container" */
+	const struct field *fields;                   /* NULL: raw bytes */
+	size_t              size;                     /* of the struct */
+};
+extern const struct key_kind key_kinds[];             /* ends with prefix NULL */
+const struct key_kind *key_kind_of(struct str key);   /* NULL when unknown */
+
+/* key_make(a, "c", account, id) = "c/<account>/<id>"; up to three parts, STR_NONE ends. */
+struct str key_make(struct arena *a, const char *prefix, struct str p1, struct str p2, struct str p3);
+/* "c/<account>/": what a scan over one account starts with. */
+struct str key_prefix(struct arena *a, const char *prefix, struct str p1, struct str p2);
+
+#endif

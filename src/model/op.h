@@ -1,0 +1,95 @@
+/* What the roles say to each other: operation numbers and the bodies of their messages (ipc/ carries them). */
+#ifndef MODEL_OP_H
+#define MODEL_OP_H
+
+#include "model/command.h"
+
+enum op {
+	OP_COMMAND      = 1,   /* api, node, scheduler, peer -> state: command_call -> command_done */
+	OP_REVISION     = 2,   /* state -> all, event: revision. Level-triggered: only the newest matters */
+	OP_STATE_STATUS = 3,   /* api -> state: (empty) -> state_status */
+	OP_CHANNEL      = 4,   /* serve -> a role, event: channel + one descriptor: a fresh channel to that partner */
+	OP_READY        = 5,   /* a role -> serve, event: ready */
+	OP_STOP         = 6,   /* serve -> node, event: stop all containers, then answer OP_READY */
+
+	/* api -> node. Streams answer with one descriptor: a stream socket or pipe */
+	OP_ATTACH       = 20,  /* stream_call -> (fd) */
+	OP_EXEC_START   = 21,  /* exec_call -> (fd unless detached) */
+	OP_RESIZE       = 22,  /* resize_call */
+	OP_LOGS         = 23,  /* logs_call -> (fd) */
+	OP_TOP          = 24,  /* top_call -> text_reply (JSON) */
+	OP_STATS        = 25,  /* by_id -> stats_reply */
+	OP_ARCHIVE_STAT = 26,  /* archive_call -> archive_stat */
+	OP_ARCHIVE_GET  = 27,  /* archive_call -> archive_stat (fd: tar) */
+	OP_ARCHIVE_PUT  = 28,  /* archive_call (fd: tar comes here) -> answer when unpacked */
+	OP_PULL         = 30,  /* pull_call (fd: progress goes there) -> answer when done */
+	OP_LOAD         = 31,  /* pull_call (fds: tar, progress) */
+	OP_IMPORT       = 32,  /* pull_call (fds: tar, progress) */
+	OP_SAVE         = 33,  /* save_call -> (fd: tar) */
+	OP_CHANGES      = 34,  /* by_id -> text_reply (JSON) */
+	OP_EXPORT       = 35,  /* by_id -> (fd: tar) */
+	OP_NODE_INFO    = 36,  /* (empty) -> node_info */
+
+	/* node -> dns */
+	OP_DNS_SOCKET   = 50,  /* dns_socket (fds: udp, tcp listener), event */
+	OP_DNS_CLOSE    = 51,  /* by_id of the network, event */
+};
+
+struct command_call { uint32_t cmd; struct str account; bool operator_; struct str request_id; struct str payload; };
+extern const struct field command_call_fields[];
+struct command_done { int64_t revision; struct str payload; };
+extern const struct field command_done_fields[];
+struct revision { int64_t n; };
+extern const struct field revision_fields[];
+struct state_status { int64_t revision, term, last_index, snapshot_index, log_bytes; bool leader; struct str node; };
+extern const struct field state_status_fields[];
+struct channel { uint32_t role; };                    /* enum role of the partner */
+extern const struct field channel_fields[];
+
+struct stream_call { struct str id, account; bool stdin_, stdout_, stderr_, stream, logs; struct str detach_keys; };
+extern const struct field stream_call_fields[];
+struct exec_call { struct str id, account, container; struct exec_config config; int64_t rows, cols; };
+extern const struct field exec_call_fields[];
+struct resize_call { struct str id, account, exec; int64_t rows, cols; };
+extern const struct field resize_call_fields[];
+struct logs_call {
+	struct str id, account;
+	bool    follow, stdout_, stderr_, timestamps, details, tty;
+	int64_t since_ns, until_ns, tail;             /* tail -1: all */
+	struct pairs labels;                          /* for details */
+};
+extern const struct field logs_call_fields[];
+struct top_call { struct str id, account, ps_args; };
+extern const struct field top_call_fields[];
+struct text_reply { struct str text; };
+extern const struct field text_reply_fields[];
+struct archive_call { struct str id, account, path; bool no_overwrite_dir_non_dir, copy_uid_gid; };
+extern const struct field archive_call_fields[];
+struct archive_stat { struct str name; int64_t size; uint32_t mode; struct field_time mtime; struct str link_target; };
+extern const struct field archive_stat_fields[];      /* mode: Go's os.FileMode; JSON names are those of X-Docker-Container-Path-Stat */
+struct pull_call {
+	struct str account, ref, platform;            /* normalised reference */
+	struct str username, password, identity_token, registry_token; /* secrets: never logged */
+	struct str message; struct strs changes;      /* import */
+	bool       quiet;
+};
+extern const struct field pull_call_fields[];
+struct save_call { struct str account; struct strs refs; };
+extern const struct field save_call_fields[];
+struct net_stats { struct str name; uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors, tx_dropped; };
+struct net_stats_list { struct net_stats *v; size_t n; };
+extern const struct field net_stats_fields[];
+struct stats_reply {
+	bool     running;
+	uint64_t cpu_total, cpu_user, cpu_kernel, system_cpu, online_cpus, throttled_periods, periods, throttled_time; /* ns */
+	uint64_t memory, memory_max, memory_limit, inactive_file, pids, pids_limit, failcnt;
+	uint64_t blk_read, blk_write, blk_read_ops, blk_write_ops;
+	struct net_stats_list nets;
+};
+extern const struct field stats_reply_fields[];
+struct node_info { struct str kernel, os, arch, cgroup_version; int64_t cpus, memory, memory_free, disk, disk_free; };
+extern const struct field node_info_fields[];
+struct dns_socket { struct str network, account; };
+extern const struct field dns_socket_fields[];
+
+#endif
