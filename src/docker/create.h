@@ -1,0 +1,38 @@
+/* `POST /containers/create`: decode the body, merge the image's configuration, refuse what is not possible, plan
+ * ports and mounts. Pure: the caller looks up the image and the --volumes-from containers. Nothing blocks. */
+#ifndef DOCKER_CREATE_H
+#define DOCKER_CREATE_H
+
+#include "model/command.h"
+
+struct endpoint_config {                              /* NetworkingConfig.EndpointsConfig */
+	struct str  key;                              /* network's name or id */
+	struct { struct str ipv4; } ipam;
+	struct strs links, aliases;
+	struct str  mac_address;
+	struct pairs driver_opts;
+};
+struct endpoint_configs { struct endpoint_config *v; size_t n; };
+struct networking_config { struct endpoint_configs endpoints; };
+
+struct create_request {
+	struct container_config  config;
+	struct host_config       host;
+	struct networking_config net;
+};
+
+/* Body (JSON) to request. Errors: EINVAL. */
+int create_decode(struct arena *a, struct str body, struct create_request *out, struct err *e);
+
+/* Everything that is refused whatever the image is: EINVAL (nonsense), EPERM (operator accounts only),
+ * ENOTSUP (not there yet); each sentence names the option. `cpus` are the data center's largest node's. */
+int create_check(const struct create_request *q, bool operator_, int64_t cpus, struct err *e);
+
+/* Request + image -> what CMD_CONTAINER_CREATE takes. `out->c` shares memory with both. */
+int create_plan(struct arena *a, const struct create_request *q, const struct image *image,
+		struct container_create *out, struct err *e);
+
+/* What `docker update` may change. */
+int update_check(const struct host_config *h, struct err *e);
+
+#endif

@@ -1,0 +1,29 @@
+/* Ports and mounts as clients write them, turned into the model's lists. Pure; nothing blocks. Errors are EINVAL with
+ * Docker's sentences where there are some. Everything lives in `a`. */
+#ifndef DOCKER_PORTS_H
+#define DOCKER_PORTS_H
+
+#include "model/container.h"
+
+/* "80/tcp", "53/udp", "80" (tcp). */
+int port_parse(struct str s, struct str *proto, int64_t *port, struct err *e);
+
+/* PortBindings as sent, and with `publish_all` every exposed port that has none. */
+int ports_plan(struct arena *a, const struct container_config *config, const struct host_config *host,
+	       struct published_ports *out, struct err *e);
+
+/* Binds, Mounts, Tmpfs and the Volumes of config (the image's included), in this order of precedence by
+ * destination. Host paths become type "bind": whether the caller may is not decided here. */
+int mounts_plan(struct arena *a, const struct container_config *config, const struct host_config *host,
+		struct mount_points *out, struct err *e);
+
+/* The mounts of another container (--volumes-from X[:ro]), where the destination is not taken yet. */
+void mounts_from(const struct container *from, bool read_only, struct mount_points *out);
+
+/* "64m", "1g", "512k", "1024": bytes. */
+int size_parse(struct str s, int64_t *bytes, struct err *e);
+
+/* [a-zA-Z0-9][a-zA-Z0-9_.-]+ */
+int volume_name_check(struct str name, struct err *e);
+
+#endif
