@@ -1,0 +1,128 @@
+# Builds triton: one static, position-independent musl binary. `make help` lists what can be asked.
+#
+# Sources are found, not listed: every src/**/*.c goes into the program, every test/unit/<folder>/<name>_test.c
+# into build/unit, every test/fuzz/<name>.c becomes build/asan/fuzz/<name>. Everything made lies in build/;
+# build/cache holds the third-party source packages and survives `clean`.
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+ARCH     := $(shell uname -m)
+CC       := musl-gcc
+VERSION  := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
+REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+PREFIX   ?= /usr/local
+
+# `make V=1` shows whole commands.
+Q     := $(if $(V),,@)
+say    = @printf '  %-5s %s\n' $(1) $(2)
+
+# --- what there is ----------------------------------------------------------------------------------
+
+SRC   := $(sort $(shell find src -name '*.c'))
+UNIT  := $(sort $(shell find test/unit -name '*.c'))
+FUZZ  := $(sort $(basename $(notdir $(wildcard test/fuzz/*.c))))
+OBJ   := $(SRC:%.c=build/obj/%.o)
+UNITS := $(UNIT:%.c=build/obj/%.o)
+# One stamp for all libraries, named by the content of what makes them: copying build/ between trees stays valid.
+VENDOR := build/vendor/.made-$(shell cd vendor && cat packages.txt SHA256SUMS fetch build.mk raft-edits *.c *.h \
+	include/*.h | sha256sum | cut -c 1-16)
+LIBS  := $(patsubst %,build/vendor/lib%.a,raft nl lmdb bearssl signify zstd z)
+
+# --- flags ------------------------------------------------------------------------------------------
+
+WARN   := -Wall -Wextra -Werror
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero \
+	-fno-strict-aliasing -fno-strict-overflow -fno-delete-null-pointer-checks \
+	$(if $(filter x86_64,$(ARCH)),-fcf-protection=full)
+# The kernel's headers come last (-idirafter), so that musl's own always win.
+FLAGS  := -std=gnu17 -D_GNU_SOURCE -include base/banned.h -Isrc -MMD -MP -g
+CFLAGS := -O2 -ffunction-sections -fdata-sections $(HARDEN) $(FLAGS) -isystem build/vendor/include -idirafter build/uapi
+
+# The link line is our own because `musl-gcc -static-pie` silently makes a dynamic program.
+MUSL   := /usr/lib/$(ARCH)-linux-musl
+GCC_LIB = $(shell gcc -print-file-name=$(1))
+LINK    = $(CC) -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z,noexecstack \
+	-Wl,-z,separate-code,--gc-sections,--build-id=sha1 -o $@ \
+	$(MUSL)/rcrt1.o $(MUSL)/crti.o $(call GCC_LIB,crtbeginS.o) $(1) \
+	-Wl,--start-group $(LIBS) -Wl,--end-group $(call GCC_LIB,crtendS.o) $(MUSL)/crtn.o
+
+# --- the program ------------------------------------------------------------------------------------
+
+.PHONY: help all deps test check layers format asan fuzz fuzz-smoke bench install up down clean dist-cache
+.PHONY: FORCE
+.SUFFIXES:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+all: build/triton ## build/triton (the default)
+
+deps: ## install the packages that building and testing need
+	packaging/deps build test
+
+build/triton: build/triton.debug
+	@strip -o $@ $<
+
+# The objects, not the archive: constructors (relro.c, libnl's like) count only when linked by name.
+build/triton.debug: $(OBJ) build/obj/.list | $(VENDOR)
+	$(call say,link,$@)
+	$Q$(call LINK,$(OBJ))
+	@test/elf $@
+
+build/libtriton.a: $(filter-out build/obj/src/triton.o,$(OBJ)) build/obj/.list
+	@rm -f $@
+	@ar rcs $@ $(filter %.o,$^)
+
+# Changes when a source file comes or goes, so that what was linked with a deleted one is linked again.
+build/obj/.list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SRC) $(UNIT)' | cmp -s - $@ || echo '$(SRC) $(UNIT)' >$@
+
+build/obj/%.o: %.c Makefile | $(VENDOR)
+	@mkdir -p $(@D)
+	$(call say,cc,$<)
+	$Q$(CC) $(CFLAGS) $(WARN) $(if $(filter test/%,$<),-Itest) -c -o $@ $<
+
+-include $(OBJ:.o=.d) $(UNITS:.o=.d)
+
+# --- third-party libraries --------------------------------------------------------------------------
+
+$(VENDOR):
+	vendor/fetch
+	+@$(MAKE) --no-print-directory -f vendor/build.mk CC=$(CC) CFLAGS="$(HARDEN) -ffunction-sections -fdata-sections"
+	@rm -f build/vendor/.made-*
+	@touch $@
+
+dist-cache: $(VENDOR) ## build/cache.tar: the source packages, to build without a network
+	tar -cf build/cache.tar -C build cache
+
+# --- tests ------------------------------------------------------------------------------------------
+
+build/unit: $(UNITS) build/libtriton.a | $(VENDOR)
+	$(call say,link,$@)
+	$Q$(call LINK,$(UNITS) build/obj/src/base/relro.o build/libtriton.a)
+
+test: ## install what is missing, build, run every tier; ends in "N passed, N failed, N skipped"
+	@packaging/deps build test
+	@+$(MAKE) --no-print-directory all build/unit
+	@test/run
+
+layers: ## includes point down the layers of src/LAYERS only
+	@test/layers
+
+# --- the rest ---------------------------------------------------------------------------------------
+
+install: build/triton ## copy the program to DESTDIR/PREFIX/bin
+	install -D -m 0755 build/triton $(DESTDIR)$(PREFIX)/bin/triton
+
+up: build/triton ## start a data center of one node here
+	packaging/up
+
+down: ## stop it again
+	packaging/down
+
+clean: ## remove what was built; downloaded packages (build/cache) stay
+	@mkdir -p build
+	find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +

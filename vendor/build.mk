@@ -1,0 +1,99 @@
+# Compiles the third-party libraries: only the files we use, with our own flags, no configure scripts.
+# Called by the Makefile after vendor/fetch has unpacked the sources to build/vendor:
+#   make -f vendor/build.mk DIR=build/vendor CC=musl-gcc CFLAGS="..."
+# DIR gets lib*.a, obj/ and include/, which holds all the public headers.
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+S    := build/vendor
+DIR  ?= $S
+UAPI := build/uapi
+LIST := bearssl z lmdb nl zstd signify raft
+
+all: $(LIST:%=$(DIR)/lib%.a) $(DIR)/include/.made
+.PHONY: all
+
+# The kernel's headers, where musl's compiler can see them, without /usr/include (glibc) coming along.
+$(UAPI)/.made:
+	mkdir -p $(UAPI)
+	ln -sfn /usr/include/linux $(UAPI)/linux
+	ln -sfn /usr/include/asm-generic $(UAPI)/asm-generic
+	ln -sfn /usr/include/$(shell gcc -print-multiarch)/asm $(UAPI)/asm
+	touch $@
+
+# --- file lists: <library>_dir is the package folder, _src is relative to it -------------------------
+files = $(patsubst $S/$($1_dir)/%,%,$(wildcard $(addprefix $S/$($1_dir)/,$2)))
+
+bearssl_dir := bearssl
+bearssl_src := $(call files,bearssl,src/*.c src/*/*.c)
+bearssl_flags := -I$S/bearssl/src -I$S/bearssl/inc
+
+z_dir := zlib
+z_src := adler32.c crc32.c deflate.c infback.c inffast.c inflate.c inftrees.c trees.c zutil.c compress.c uncompr.c
+z_flags := -DHAVE_UNISTD_H -D_LARGEFILE64_SOURCE=1
+
+lmdb_dir := lmdb
+lmdb_src := libraries/liblmdb/mdb.c libraries/liblmdb/midl.c
+lmdb_flags := -Wno-implicit-fallthrough
+
+# nf_tables messages go over the core library; classifiers (cls) and queues other than these are not used.
+nl_dir := libnl3
+nl_src := $(addprefix lib/,addr.c attr.c cache.c cache_mngr.c cache_mngt.c data.c error.c handlers.c hash.c \
+	hashtable.c mpls.c msg.c nl.c object.c socket.c utils.c version.c) \
+	$(call files,nl,lib/genl/*.c) \
+	$(addprefix lib/route/,act.c addr.c class.c classid.c cls.c link.c mdb.c neigh.c neightbl.c netconf.c \
+	nexthop.c nexthop_encap.c nh_encap_mpls.c qdisc.c route.c route_obj.c route_utils.c rtnl.c rule.c tc.c) \
+	$(call files,nl,lib/route/link/*.c lib/route/qdisc/*.c)
+nl_flags := -DSYSCONFDIR='"/etc/libnl"' -I$S/libnl3/include/linux-private -I$S/libnl3/include \
+	-include vendor/libnl-defs.h -I$(DIR)/obj/libnl3 -Wno-unused-result
+
+zstd_dir := libzstd
+zstd_src := $(call files,zstd,lib/common/*.c lib/decompress/*.c)
+zstd_flags := -DZSTD_LEGACY_SUPPORT=0 -DZSTD_DISABLE_ASM=1 -DDEBUGLEVEL=0 -DXXH_NAMESPACE=ZSTD_
+
+# compat.h stands in for OpenBSD's headers.
+signify_dir := signify-openbsd
+signify_src := bcrypt_pbkdf.c blowfish.c crypto_api.c mod_ed25519.c mod_ge25519.c fe25519.c sc25519.c sha2.c \
+	timingsafe_bcmp.c
+signify_flags := -include $S/signify-openbsd/compat.h -include sys/types.h -I$(DIR)/obj/signify-openbsd/compat
+
+# The pure engine: no libuv backend, no v0 interface, driven by raft_step(). Assertions stay on.
+raft_dir := raft
+raft_src := $(addprefix src/,byte.c client.c compress.c configuration.c convert.c election.c entry.c err.c heap.c \
+	membership.c message.c progress.c random.c raft.c recv.c recv_append_entries.c \
+	recv_append_entries_result.c recv_install_snapshot.c recv_request_vote.c recv_request_vote_result.c \
+	recv_timeout_now.c replication.c restore.c state.c syscall.c timeout.c tracing.c trail.c)
+raft_flags := -I$(DIR)/include -Wno-unused-parameter
+
+# --- rules -------------------------------------------------------------------------------------------
+COMMON := -O2 -g -std=gnu11 -D_GNU_SOURCE -w -idirafter $(UAPI)
+
+define library
+$1_obj := $$($1_src:%.c=$(DIR)/obj/$$($1_dir)/%.o)
+$(DIR)/lib$1.a: $$($1_obj) $$($1_extra)
+	@rm -f $$@
+	@ar rcs $$@ $$^
+	@echo "  vendor lib$1.a"
+$(DIR)/obj/$$($1_dir)/%.o: $S/$$($1_dir)/%.c vendor/build.mk $(DIR)/include/.made $(UAPI)/.made
+	@mkdir -p $$(@D)
+	@$(CC) $(COMMON) $(CFLAGS) $$($1_flags) -c -o $$@ $$<
+endef
+signify_extra := $(DIR)/obj/random.o
+$(foreach l,$(LIST),$(eval $(call library,$l)))
+
+$(DIR)/obj/random.o: vendor/random.c vendor/build.mk
+	@mkdir -p $(@D)
+	@$(CC) $(COMMON) $(CFLAGS) -c -o $@ $<
+
+# All public headers in one folder; and the small headers that sources expect to be generated or found.
+$(DIR)/include/.made: vendor/build.mk $(wildcard vendor/include/*) $(wildcard $S/*/.unpacked)
+	@rm -rf $(@D)
+	@mkdir -p $(@D) $(DIR)/obj/signify-openbsd/compat/sys $(DIR)/obj/libnl3/netlink-private
+	@cp $S/bearssl/inc/*.h $S/zlib/zlib.h $S/zlib/zconf.h $S/lmdb/libraries/liblmdb/lmdb.h \
+		$S/libzstd/lib/zstd.h $S/libzstd/lib/zstd_errors.h vendor/include/*.h $(@D)
+	@cp -r $S/libnl3/include/netlink $(@D)/netlink
+	@sed 's/@enable_v0@/no/' $S/raft/include/raft.h.in >$(@D)/raft.h
+	@: >$(DIR)/obj/signify-openbsd/compat/sys/cdefs.h
+	@: >$(DIR)/obj/signify-openbsd/compat/libutil.h
+	@: >$(DIR)/obj/libnl3/defs.h
+	@touch $@
