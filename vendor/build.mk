@@ -21,6 +21,13 @@ $(UAPI)/.made:
 	ln -sfn /usr/include/$(shell gcc -print-multiarch)/asm $(UAPI)/asm
 	touch $@
 
+# Changes with how things are compiled. By content, so that copying build/ between trees rebuilds nothing.
+$(DIR)/.flags: FORCE
+	@mkdir -p $(@D)
+	@{ echo '$(CC) $(CFLAGS)'; cat vendor/build.mk; } | sha256sum | cut -c 1-16 >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+.PHONY: FORCE
+
 # --- file lists: <library>_dir is the package folder, _src is relative to it -------------------------
 files = $(patsubst $S/$($1_dir)/%,%,$(wildcard $(addprefix $S/$($1_dir)/,$2)))
 
@@ -74,19 +81,19 @@ $(DIR)/lib$1.a: $$($1_obj) $$($1_extra)
 	@rm -f $$@
 	@ar rcs $$@ $$^
 	@echo "  vendor lib$1.a"
-$(DIR)/obj/$$($1_dir)/%.o: $S/$$($1_dir)/%.c vendor/build.mk $(DIR)/include/.made $(UAPI)/.made
+$(DIR)/obj/$$($1_dir)/%.o: $S/$$($1_dir)/%.c $(DIR)/.flags | $(DIR)/include/.made $(UAPI)/.made
 	@mkdir -p $$(@D)
 	@$(CC) $(COMMON) $(CFLAGS) $$($1_flags) -c -o $$@ $$<
 endef
 signify_extra := $(DIR)/obj/random.o
 $(foreach l,$(LIST),$(eval $(call library,$l)))
 
-$(DIR)/obj/random.o: vendor/random.c vendor/build.mk
+$(DIR)/obj/random.o: vendor/random.c $(DIR)/.flags
 	@mkdir -p $(@D)
 	@$(CC) $(COMMON) $(CFLAGS) -c -o $@ $<
 
 # All public headers in one folder; and the small headers that sources expect to be generated or found.
-$(DIR)/include/.made: vendor/build.mk $(wildcard vendor/include/*) $(wildcard $S/*/.unpacked)
+$(DIR)/include/.made: $(DIR)/.flags $(wildcard vendor/include/*) $(wildcard $S/*/.unpacked)
 	@rm -rf $(@D)
 	@mkdir -p $(@D) $(DIR)/obj/signify-openbsd/compat/sys $(DIR)/obj/libnl3/netlink-private
 	@cp $S/bearssl/inc/*.h $S/zlib/zlib.h $S/zlib/zconf.h $S/lmdb/libraries/liblmdb/lmdb.h \
