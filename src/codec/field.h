@@ -29,7 +29,7 @@ enum field_kind {
 enum field_flag {
 	FIELD_REQUIRED   = 1,                         /* JSON decode fails when absent or null */
 	FIELD_OMIT_EMPTY = 2,                         /* JSON encode leaves out zero values */
-	FIELD_NULL_EMPTY = 4,                         /* JSON encode writes null instead of [] {} "" when empty */
+	FIELD_NULL_EMPTY = 4,                         /* JSON encode writes null instead of a zero value ([] {} "" 0) */
 	FIELD_NO_JSON    = 8,                         /* only in records */
 	FIELD_SET        = 16,                        /* F_PAIRS written and read as {"k": {}} (Docker's sets) */
 	FIELD_SECRET     = 32,                        /* never printed by `state dump` or logs */
@@ -81,5 +81,9 @@ struct field_list {
 	void  *v;
 	size_t n;
 };
+
+/* Is the member that `f` describes zero in the struct at `obj`? Empty strings and lists are, and objects of which
+ * every field is. */
+bool field_is_zero(const struct field *f, const void *obj);
 
 #endif
