@@ -1,0 +1,179 @@
+/* Running containers: what role/node.c calls. The order of a start:
+ *
+ *     node: fork -> operation child: runtime_start(rt, spec, attaches, report)      (does not return)
+ *           the child prepares cgroup, namespaces and root file system, clones init, reports and becomes the shim;
+ *     node: reads struct runtime_event from the other end of `report` (SOCK_SEQPACKET): EVENT_STARTED or EVENT_FAILED,
+ *           later EVENT_EXEC_EXIT and EVENT_EXIT. After EVENT_EXIT was recorded: shim_ack(); then the shim ends.
+ *     a node that was restarted: shim_list() names the live shims, shim_connect() + shim_watch() gives the same events;
+ *           an exit that nobody saw is in the exit record (runtime_exit_read()).
+ *
+ * Root never reads a byte of an image here: /etc/passwd, tar streams and paths are looked at by processes inside the
+ * container's user namespace. Data dir layout: see COMMON of design.md section 6 ("fs/layers", "fs/containers"...). */
+#ifndef RUNTIME_RUNTIME_H
+#define RUNTIME_RUNTIME_H
+
+#include "codec/field.h"
+#include "os/cgroup.h"
+
+#include <sys/types.h>
+
+struct runtime_spec;
+
+struct runtime {
+	const char *data_path, *run_path;             /* absolute */
+	int data, run;                                /* the same as descriptors */
+	struct cgroups cgroups;
+	/* Wire the new network namespace of a container (mode own). Called in the operation child as root, with the namespace
+	 * and init's pid, while init waits. NULL: only loopback. */
+	int (*net_attach)(void *ctx, const struct runtime_spec *s, int netns, pid_t pid, struct err *e);
+	void *net_ctx;
+};
+
+/* Opens both directories (made if absent, with fs/{layers,containers,volumes,trash}, containers, shim) and the cgroups. */
+int runtime_open(struct runtime *rt, const char *data_path, const char *run_path, const char *instance, struct err *e);
+void runtime_close(struct runtime *rt);
+
+enum runtime_mount_kind { MOUNT_VOLUME = 1, MOUNT_BIND, MOUNT_TMPFS };
+
+struct runtime_mount {
+	uint32_t    kind;
+	struct str  source;                           /* volume: "<account>/<name>" below fs/volumes; bind: absolute host path */
+	struct str  target;                           /* path in the container */
+	bool        read_only, no_copy;               /* no_copy: an empty volume stays empty */
+	bool        nosuid, nodev, noexec;            /* tmpfs: lead fills Docker's defaults (all three) */
+	int64_t     tmpfs_size, tmpfs_mode;           /* bytes, 0 no limit; mode bits, 0: 1777 */
+	bool        shared;                           /* bind, propagation rshared/rslave: keep receiving (slave) */
+};
+struct runtime_mounts { struct runtime_mount *v; size_t n; };
+
+struct runtime_device { struct str host_path, container_path, permissions; };  /* "rwm" */
+struct runtime_devices { struct runtime_device *v; size_t n; };
+struct runtime_device_rule { struct str rule; };                               /* "c 1:3 rwm" */
+struct runtime_ulimit { struct str name; int64_t soft, hard; };                /* "nofile"; -1 unlimited */
+struct runtime_ulimits { struct runtime_ulimit *v; size_t n; };
+
+enum runtime_net { NET_OWN, NET_HOST, NET_JOIN };     /* OWN also for "none" (then net_attach does nothing) */
+
+/* Everything a start needs. Plain data in the caller's arena; runtime_spec_fields carries it over a socket. */
+struct runtime_spec {
+	struct str  id;                               /* 64 hex digits */
+	int64_t     gen;                              /* start_gen: comes back in events and the exit record */
+	struct strs layers;                           /* hex diff ids, lowest first: fs/layers/<hex> */
+	int64_t     uid_first;                        /* host uid of container id 0; 0: no user namespace (privileged) */
+	struct strs args, env;                        /* args[0] is looked up in PATH of env */
+	struct str  cwd;                              /* "" is "/"; made if absent */
+	struct str  user;                             /* "", "name", "uid", "name:group", "uid:gid" */
+	struct strs groups;                           /* --group-add: names or numbers */
+	struct str  hostname, domainname;
+	bool        tty, stdin_open, stdin_once;
+	int64_t     rows, cols;                       /* first size of the terminal, 0: leave */
+	struct runtime_mounts mounts;
+	int64_t     shm_size;                         /* bytes; 0 is 64 MiB */
+	bool        read_only;
+	uint64_t    caps;                             /* bit set of capabilities: bounding, effective, permitted of root */
+	bool        seccomp, no_new_privs, privileged;
+	struct str  seccomp_profile;                  /* JSON of --security-opt seccomp=...; "" is the default profile (unused) */
+	struct strs masked_paths, readonly_paths;
+	struct pairs sysctls;
+	struct runtime_ulimits ulimits;
+	int64_t     oom_score_adj;
+	/* cgroup: as in struct cgroup_limits */
+	int64_t     memory, swap, memory_reservation, swappiness;
+	bool        oom_kill_disable;
+	int64_t     cpu_quota_us, cpu_period_us, cpu_shares, pids, io_weight;
+	struct str  cpuset_cpus, cpuset_mems;
+	struct runtime_devices devices;
+	struct strs device_rules;                     /* "c 1:3 rwm" */
+	struct str  etc_hosts, etc_resolv, etc_hostname; /* file contents; "" mounts none */
+	uint32_t    net;                              /* enum runtime_net */
+	int64_t     net_pid;                          /* NET_JOIN: init of the other container */
+	bool        pid_host, ipc_host, uts_host, cgroup_host;
+	bool        ipc_shareable;                    /* /dev/shm may be joined */
+	int64_t     pid_pid, ipc_pid;                 /* join the namespace of that process, 0: own */
+	int64_t     userns_pid;                       /* join its user namespace (containers that share one), 0: own */
+	bool        init;                             /* --init */
+	struct str  log_driver;                       /* "json-file" or "none" */
+	int64_t     log_max_size, log_max_file;       /* bytes, 0 is no limit; files, 0 is 1 */
+	bool        cpu_view;                         /* /proc shows the container's share of memory and CPUs */
+	struct str  exec_env_home;                    /* unused by callers: HOME found inside */
+};
+extern const struct field runtime_spec_fields[];
+
+struct attach_opts {
+	bool       stdin_, stdout_, stderr_;
+	struct str detach_keys;                       /* Docker's notation "ctrl-p,ctrl-q"; "" is the default */
+};
+extern const struct field attach_opts_fields[];
+
+struct runtime_attach {                               /* a client that attached before the start */
+	struct attach_opts opts;
+	int fd;                                       /* stream socket; the shim owns it from now on */
+};
+
+/* Prepare, start, report on `report`, become the shim. In a freshly forked child of a single-threaded process; everything not
+ * needed is closed. Signals are reset. */
+_Noreturn void runtime_start(struct runtime *rt, const struct runtime_spec *s, const struct runtime_attach *attaches,
+	size_t n, int report);
+
+enum event_kind { EVENT_STARTED = 1, EVENT_FAILED, EVENT_EXIT, EVENT_EXEC_EXIT };
+
+struct runtime_event {
+	uint32_t   kind;
+	struct str id, exec;                          /* container; exec id for EVENT_EXEC_EXIT */
+	int64_t    gen, pid;
+	int64_t    exit_code;                         /* FAILED: 126, 127 or 128 as Docker's ExitCode of a failed start */
+	bool       oom_killed;
+	struct field_time time;
+	int64_t    error_code;                        /* FAILED: errno */
+	struct str error;                             /* FAILED: one sentence in Docker's words */
+};
+extern const struct field runtime_event_fields[];
+
+/* Read one event. 1, 0 at the end of the connection, -1 with `e` (EAGAIN on a non-blocking socket). */
+int runtime_event_recv(struct arena *a, int fd, struct runtime_event *ev, struct err *e);
+
+/* The exit record "<data>/containers/<id>/exit", an EVENT_EXIT. ENOENT: none. Removed by the next start. */
+int runtime_exit_read(struct arena *a, struct runtime *rt, struct str id, struct runtime_event *ev, struct err *e);
+
+/* --- a running container, through its shim: all block shortly (5 s at most) ------------------------- */
+
+int shim_list(struct arena *a, struct runtime *rt, struct strs *ids, struct err *e);
+int shim_connect(struct runtime *rt, struct str id, struct err *e);  /* ENOENT, ECONNREFUSED: no shim lives; returns a SEQPACKET fd */
+int shim_watch(int conn, struct err *e);              /* from now on `conn` carries events; EVENT_STARTED at once if it runs, EVENT_EXIT if done */
+int shim_ack(int conn, struct err *e);                /* the exit is recorded: end */
+int shim_signal(int conn, int sig, struct err *e);    /* to init. ESRCH: not running */
+int shim_resize(int conn, struct str exec, int64_t rows, int64_t cols, struct err *e); /* exec "": the container */
+int shim_attach(int conn, const struct attach_opts *o, int stream, struct err *e); /* gives `stream` away (a copy; close yours) */
+
+struct exec_spec {
+	struct str  id;                               /* exec id, 64 hex digits */
+	struct strs args, env;                        /* env: of the container first, then the exec's */
+	struct str  user, cwd, detach_keys;           /* user "": the container's */
+	struct strs groups;
+	bool        tty, stdin_, stdout_, stderr_, privileged;
+	uint64_t    caps;
+	bool        seccomp, no_new_privs;
+	int64_t     rows, cols;
+};
+extern const struct field exec_spec_fields[];
+
+/* Starts a process inside. `stream` (-1: detached) carries its input and output and ends after its last byte. Returns the host
+ * pid. A program that cannot be run: -1, `*exit_code` 126 or 127 and Docker's sentence, and nothing was written to `stream`. */
+pid_t shim_exec(int conn, const struct exec_spec *x, int stream, int *exit_code, struct err *e);
+
+/* --- a running container, directly ------------------------------------------------------------------ */
+
+int runtime_pause(struct runtime *rt, struct str id, bool on, struct err *e);
+int runtime_update(struct runtime *rt, const struct runtime_spec *s, struct err *e); /* the cgroup part of the spec */
+int runtime_read_stats(struct runtime *rt, struct str id, struct cgroup_stats *s, struct err *e);
+
+/* --- file systems ----------------------------------------------------------------------------------- */
+
+int runtime_create(struct runtime *rt, struct str id, struct err *e);  /* fs/containers/<id>/{upper,work}, containers/<id> */
+/* Kill what is left, remove cgroup, files (renamed to fs/trash, deleted by runtime_empty_trash). Absent is success. */
+int runtime_remove(struct runtime *rt, struct str id, struct err *e);
+int runtime_empty_trash(struct runtime *rt, struct err *e);            /* in a forked child: takes its time */
+int runtime_volume_create(struct runtime *rt, struct str account, struct str name, struct err *e);
+int runtime_volume_remove(struct runtime *rt, struct str account, struct str name, struct err *e);
+
+#endif
