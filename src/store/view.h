@@ -3,7 +3,7 @@
  * for each request. Nothing here touches the disk in the common case, nothing parses what a tenant can corrupt:
  * records come from `state` only.
  *
- *     auto_view struct view_txn t = { 0 };
+ *     auto_view t = { 0 };
  *     if (view_begin(v, &t, e))
  *             return -1;
  *     switch (view_get(&t, a, key_make(a, "c", account, id, STR_NONE), container_fields, &c, e)) { -1, 0, 1 }
@@ -32,7 +32,7 @@ void view_close(struct view *v);
 
 int  view_begin(struct view *v, struct view_txn *t, struct err *e);
 void view_end(struct view_txn *t);                    /* safe to call twice */
-#define auto_view __attribute__((cleanup(view_end)))
+#define auto_view __attribute__((cleanup(view_end))) struct view_txn
 
 /* The revision this transaction sees: index of the last applied log entry. 0 in an empty data center. */
 int64_t view_revision(struct view_txn *t);

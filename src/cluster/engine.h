@@ -1,0 +1,92 @@
+/* The driver around the consensus engine (cowsql/raft 0.22.1, raft_step()): it owns the order of disk writes, messages
+ * and applies. Disk comes in as a logfile over a struct disk; clock, randomness, peers and the state machine as hooks,
+ * so that a simulation runs this very code with virtual time. Single-threaded; blocks only on the disk. The engine
+ * below is not thread safe.
+ *
+ * Life of a command on the leader: engine_reserve (is there space?), engine_submit (appended, sent to the others),
+ * engine_sync (one fdatasync; alone this commits it and calls hooks->apply), else the answers of a majority commit it.
+ *
+ * An error from any function but engine_reserve, engine_submit and engine_receive (EBADMSG) means that this node must
+ * stop taking part: end the process and start again from the disk. */
+#ifndef CLUSTER_ENGINE_H
+#define CLUSTER_ENGINE_H
+
+#include "cluster/logfile.h"
+#include "cluster/snapfile.h"
+
+struct engine;
+
+struct engine_server {
+	uint64_t   id;                                /* never reused; from the node's certificate */
+	struct str address;                           /* what the peer role dials */
+	bool       voter;
+};
+
+struct engine_hooks {
+	void *ctx;
+	int64_t  (*now_ms)(void *ctx);                /* monotonic; never goes back */
+	uint64_t (*random)(void *ctx);
+	/* To one peer, first in first out, no duplicates; may be lost. `msg` is borrowed for the call. NULL: alone. */
+	void     (*send)(void *ctx, uint64_t to, struct str msg);
+	/* Peer `to` needs the snapshot: stream the newest snapshot file to it, then it calls engine_install. NULL: never. */
+	void     (*send_snapshot)(void *ctx, uint64_t to, uint64_t term, uint64_t index);
+	/* A committed entry, in index order, each once in this process. Also barriers and configurations. */
+	int      (*apply)(void *ctx, const struct log_entry *en, struct err *e);
+	/* Became leader or ceased to be. A leader's open batch is void when `leader` turns false. */
+	void     (*office)(void *ctx, bool leader, uint64_t term);
+};
+
+struct engine_config {
+	uint64_t id;                                  /* this server */
+	unsigned election_ms, heartbeat_ms;           /* 0: 1000 and 100 */
+	unsigned trailing;                            /* entries kept behind a snapshot; 0: 1024 (raft.md, point 6) */
+};
+
+/* The first entry of a new data center: who votes. Only on an empty log. */
+int engine_bootstrap(struct logfile *l, uint64_t id, const struct engine_server *v, size_t n, struct err *e);
+
+/* `snap`: what snap_find returned (index 0: none). `applied`: what the state machine has already; entries after it are
+ * handed to hooks->apply, beginning inside this call. A data center's only voter is leader when this returns.
+ * log and hooks must outlive the engine. Errors: EUCLEAN when state machine and log do not fit. */
+struct engine *engine_open(const struct engine_config *cfg, struct logfile *l, const struct snap_meta *snap,
+                           uint64_t applied, const struct engine_hooks *hooks, struct err *e);
+void engine_close(struct engine *g);
+
+/* ENOSPC: the disk is full; nothing changed. */
+int engine_reserve(struct engine *g, size_t bytes, struct err *e);
+
+/* Append one command entry; `*index` is its place. EAGAIN: not the leader (with the leader's id in engine_leader) or
+ * entries of others are still to be applied. */
+int engine_submit(struct engine *g, struct str data, uint64_t *index, struct err *e);
+
+/* Make what was appended durable, tell the engine, apply what that commits. Cheap when there is nothing. */
+int engine_sync(struct engine *g, struct err *e);
+
+int engine_tick(struct engine *g, struct err *e);     /* when engine_deadline has come */
+int64_t engine_deadline(struct engine *g);            /* in now_ms time */
+int engine_receive(struct engine *g, uint64_t from, struct str msg, struct err *e);
+
+/* Who may run a command now: the leader that has applied all of its log. */
+bool     engine_ready(const struct engine *g);
+bool     engine_is_leader(const struct engine *g);
+uint64_t engine_leader(const struct engine *g);       /* id, 0 unknown */
+uint64_t engine_term(const struct engine *g);
+uint64_t engine_commit(const struct engine *g);
+uint64_t engine_applied(const struct engine *g);
+uint64_t engine_last(const struct engine *g);
+
+/* Snapshot: engine_snapshot_meta says what the snapshot of the state as applied now must carry (conf borrowed until
+ * the next call of the engine); when its file is durable, engine_snapshot_done tells the engine and shortens the log. */
+void engine_snapshot_meta(struct engine *g, struct snap_meta *out);
+int  engine_snapshot_done(struct engine *g, const struct snap_meta *m, struct err *e);
+
+/* A snapshot file that came from the leader `from` in `term` is in place (durable, under its name): adopt it.
+ * `*installed`: the log was replaced, the state machine must load it before anything else is applied. */
+int engine_install(struct engine *g, uint64_t from, uint64_t term, const struct snap_meta *m, bool *installed,
+                   struct err *e);
+
+/* Configurations as bytes: for tests, status and snapshots. */
+int engine_conf_encode(const struct engine_server *v, size_t n, struct arena *a, struct str *out, struct err *e);
+int engine_conf_decode(struct str conf, struct arena *a, struct engine_server **v, size_t *n, struct err *e);
+
+#endif
