@@ -13,6 +13,7 @@ CC       := musl-gcc
 VERSION  := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
 REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 PREFIX   ?= /usr/local
+SIZE_MAX := 3145728
 
 # `make V=1` shows whole commands.
 Q     := $(if $(V),,@)
@@ -24,6 +25,7 @@ SRC   := $(sort $(shell find src -name '*.c'))
 UNIT  := $(sort $(shell find test/unit -name '*.c'))
 FUZZ  := $(sort $(basename $(notdir $(wildcard test/fuzz/*.c))))
 OBJ   := $(SRC:%.c=build/obj/%.o)
+A     := build/asan
 UNITS := $(UNIT:%.c=build/obj/%.o)
 # One stamp for all libraries, named by the content of what makes them: copying build/ between trees stays valid.
 VENDOR := build/vendor/.made-$(shell cd vendor && cat packages.txt SHA256SUMS fetch build.mk raft-edits *.c *.h \
@@ -50,7 +52,7 @@ LINK    = $(CC) -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,re
 
 # --- the program ------------------------------------------------------------------------------------
 
-.PHONY: help all deps test check layers format asan fuzz fuzz-smoke bench install up down clean dist-cache
+.PHONY: help all deps test check layers asan fuzz fuzz-smoke bench install up down clean dist-cache
 .PHONY: FORCE
 .SUFFIXES:
 
@@ -95,6 +97,11 @@ $(VENDOR):
 	@rm -f build/vendor/.made-*
 	@touch $@
 
+build/notices.txt: vendor/notices vendor/NOTICES.md vendor/raft-edits | $(VENDOR)
+	@vendor/notices >$@
+
+build/obj/src/tool/licenses.o $A/obj/src/tool/licenses.o: build/notices.txt
+
 dist-cache: $(VENDOR) ## build/cache.tar: the source packages, to build without a network
 	tar -cf build/cache.tar -C build cache
 
@@ -104,15 +111,73 @@ build/unit: $(UNITS) build/libtriton.a | $(VENDOR)
 	$(call say,link,$@)
 	$Q$(call LINK,$(UNITS) build/obj/src/base/relro.o build/libtriton.a)
 
+# The same sources with clang, the host's libc and sanitizers, in build/asan: for `make asan` and the fuzzers.
+ASAN_CC := clang
+SANITIZE := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+ASAN    := -O1 $(FLAGS) -fno-omit-frame-pointer -isystem $A/vendor/include $(SANITIZE) -Wall -Wextra
+ASAN_LIBS := $(LIBS:build/%=$A/%)
+ASAN_VENDOR := $(VENDOR:build/%=$A/%)
+A_OBJ   := $(SRC:%.c=$A/obj/%.o)
+A_UNITS := $(UNIT:%.c=$A/obj/%.o)
+A_LINK   = $(ASAN_CC) $(SANITIZE) $(1) -o $@ $(2) -Wl,--start-group $(ASAN_LIBS) -Wl,--end-group -lpthread
+
+$(ASAN_VENDOR): | $(VENDOR)
+	+@$(MAKE) --no-print-directory -f vendor/build.mk DIR=$A/vendor CC=$(ASAN_CC) \
+		CFLAGS="-O1 -fno-omit-frame-pointer -fsanitize=address,fuzzer-no-link"
+	@rm -f $A/vendor/.made-*
+	@touch $@
+
+$A/obj/%.o: %.c Makefile | $(ASAN_VENDOR)
+	@mkdir -p $(@D)
+	$(call say,asan,$<)
+	$Q$(ASAN_CC) $(ASAN) $(if $(filter test/%,$<),-Itest) -c -o $@ $<
+
+$A/libtriton.a: $(filter-out $A/obj/src/triton.o,$(A_OBJ)) build/obj/.list
+	@rm -f $@
+	@ar rcs $@ $(filter %.o,$^)
+
+$A/unit: $(A_UNITS) $A/libtriton.a
+	$(call say,link,$@)
+	$Q$(call A_LINK,,$^)
+
+$A/fuzz/%: $A/obj/test/fuzz/%.o $A/libtriton.a
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$Q$(call A_LINK,-fsanitize=fuzzer,$^)
+
+-include $(A_OBJ:.o=.d) $(A_UNITS:.o=.d) $(FUZZ:%=$A/obj/test/fuzz/%.d)
+.SECONDARY: $(FUZZ:%=$A/obj/test/fuzz/%.o)
+
+asan: $A/unit ## the unit tests under address and undefined-behaviour sanitizers
+	@UNIT=$A/unit ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 test/run unit
+
+# Without clang there are no fuzzers; test/fuzz/run then says that it skips them.
+fuzz: $(if $(shell command -v $(ASAN_CC)),$(FUZZ:%=$A/fuzz/%)) ## build the fuzzers: build/asan/fuzz/NAME
+
+fuzz-smoke: fuzz ## run each fuzzer for a few seconds over its corpus
+	@test/run fuzz
+
 test: ## install what is missing, build, run every tier; ends in "N passed, N failed, N skipped"
 	@packaging/deps build test
-	@+$(MAKE) --no-print-directory all build/unit
+	@+$(MAKE) --no-print-directory all build/unit fuzz
 	@test/run
 
-layers: ## includes point down the layers of src/LAYERS only
+check: all asan ## sanitizers, cppcheck, layers, format, hardening and size of the program
+	@test/layers
+	@test/format
+	@test/elf build/triton $(SIZE_MAX)
+	@mkdir -p build/cppcheck
+	cppcheck -q -j2 --cppcheck-build-dir=build/cppcheck --error-exitcode=1 --inline-suppr --std=c11 \
+		--enable=warning --suppressions-list=test/cppcheck --library=gnu -Isrc src
+
+layers: ## check that includes point down the layers of src/LAYERS only
 	@test/layers
 
 # --- the rest ---------------------------------------------------------------------------------------
+
+bench: build/triton ## measure (test/bench/run)
+	@packaging/deps bench
+	@test/bench/run
 
 install: build/triton ## copy the program to DESTDIR/PREFIX/bin
 	install -D -m 0755 build/triton $(DESTDIR)$(PREFIX)/bin/triton

@@ -21,13 +21,6 @@ $(UAPI)/.made:
 	ln -sfn /usr/include/$(shell gcc -print-multiarch)/asm $(UAPI)/asm
 	touch $@
 
-# Changes with how things are compiled. By content, so that copying build/ between trees rebuilds nothing.
-$(DIR)/.flags: FORCE
-	@mkdir -p $(@D)
-	@{ echo '$(CC) $(CFLAGS)'; cat vendor/build.mk; } | sha256sum | cut -c 1-16 >$@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-.PHONY: FORCE
-
 # --- file lists: <library>_dir is the package folder, _src is relative to it -------------------------
 files = $(patsubst $S/$($1_dir)/%,%,$(wildcard $(addprefix $S/$($1_dir)/,$2)))
 
@@ -62,7 +55,7 @@ zstd_flags := -DZSTD_LEGACY_SUPPORT=0 -DZSTD_DISABLE_ASM=1 -DDEBUGLEVEL=0 -DXXH_
 signify_dir := signify-openbsd
 signify_src := bcrypt_pbkdf.c blowfish.c crypto_api.c mod_ed25519.c mod_ge25519.c fe25519.c sc25519.c sha2.c \
 	timingsafe_bcmp.c
-signify_flags := -include $S/signify-openbsd/compat.h -include sys/types.h -I$(DIR)/obj/signify-openbsd/compat
+signify_flags := -include $S/signify-openbsd/compat.h -include sys/types.h -idirafter $(DIR)/obj/signify-openbsd/compat
 
 # The pure engine: no libuv backend, no v0 interface, driven by raft_step(). Assertions stay on.
 raft_dir := raft
@@ -75,25 +68,33 @@ raft_flags := -I$(DIR)/include -Wno-unused-parameter
 # --- rules -------------------------------------------------------------------------------------------
 COMMON := -O2 -g -std=gnu11 -D_GNU_SOURCE -w -idirafter $(UAPI)
 
+# What a library is compiled with, by content: copying build/ between trees rebuilds nothing.
+$(DIR)/.flags-%: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(COMMON) $(CFLAGS) $(subst ','\'',$($*_flags))' | cmp -s - $@ || \
+		echo '$(CC) $(COMMON) $(CFLAGS) $(subst ','\'',$($*_flags))' >$@
+.PHONY: FORCE
+.PRECIOUS: $(DIR)/.flags-%
+
 define library
 $1_obj := $$($1_src:%.c=$(DIR)/obj/$$($1_dir)/%.o)
 $(DIR)/lib$1.a: $$($1_obj) $$($1_extra)
 	@rm -f $$@
 	@ar rcs $$@ $$^
 	@echo "  vendor lib$1.a"
-$(DIR)/obj/$$($1_dir)/%.o: $S/$$($1_dir)/%.c $(DIR)/.flags | $(DIR)/include/.made $(UAPI)/.made
+$(DIR)/obj/$$($1_dir)/%.o: $S/$$($1_dir)/%.c $(DIR)/.flags-$1 | $(DIR)/include/.made $(UAPI)/.made
 	@mkdir -p $$(@D)
 	@$(CC) $(COMMON) $(CFLAGS) $$($1_flags) -c -o $$@ $$<
 endef
 signify_extra := $(DIR)/obj/random.o
 $(foreach l,$(LIST),$(eval $(call library,$l)))
 
-$(DIR)/obj/random.o: vendor/random.c $(DIR)/.flags
+$(DIR)/obj/random.o: vendor/random.c $(DIR)/.flags-signify
 	@mkdir -p $(@D)
 	@$(CC) $(COMMON) $(CFLAGS) -c -o $@ $<
 
 # All public headers in one folder; and the small headers that sources expect to be generated or found.
-$(DIR)/include/.made: $(DIR)/.flags $(wildcard vendor/include/*) $(wildcard $S/*/.unpacked)
+$(DIR)/include/.made: vendor/build.mk $(wildcard vendor/include/*) $(wildcard $S/*/.unpacked)
 	@rm -rf $(@D)
 	@mkdir -p $(@D) $(DIR)/obj/signify-openbsd/compat/sys $(DIR)/obj/libnl3/netlink-private
 	@cp $S/bearssl/inc/*.h $S/zlib/zlib.h $S/zlib/zconf.h $S/lmdb/libraries/liblmdb/lmdb.h \

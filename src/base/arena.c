@@ -12,7 +12,7 @@ struct arena_block {
 	_Alignas(ALIGN) char data[];
 };
 
-static void die_of_memory(void)
+_Noreturn static void die_of_memory(void)
 {
 	static const char line[] = "triton: out of memory\n";
 

@@ -8,8 +8,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#ifndef __SANITIZE_ADDRESS__
-
 extern const char __ehdr_start __attribute__((visibility("hidden")));   /* the linker's name for our first byte */
 
 __attribute__((constructor(101))) static void protect_relro(void)
@@ -27,5 +25,3 @@ __attribute__((constructor(101))) static void protect_relro(void)
 			_exit(71);
 	}
 }
-
-#endif
