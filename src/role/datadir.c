@@ -4,7 +4,7 @@
 #include "base/rand.h"
 #include "codec/pem.h"
 #include "codec/x509.h"
-#include "base/fd.h"
+#include "os/fd.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
