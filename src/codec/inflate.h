@@ -1,0 +1,35 @@
+/* Decompression as a stream: none, gzip (RFC 1952, several members), zstd (RFC 8878, several frames). The input is
+ * hostile: output is limited in bytes and in ratio, checksums are checked, anything after the last member that is not
+ * another one is an error, and so is an input that ends early. About 64 KiB + 44 KiB (gzip) or up to 8 MiB (zstd window). */
+#ifndef CODEC_INFLATE_H
+#define CODEC_INFLATE_H
+
+#include "codec/source.h"
+
+#include <stdint.h>
+
+enum inflate_kind {
+	INFLATE_AUTO,                                 /* by the first bytes; unknown ones mean none */
+	INFLATE_NONE, INFLATE_GZIP, INFLATE_ZSTD,
+};
+
+struct inflate_limits {
+	int64_t max_out;                              /* bytes; 0: 64 GiB */
+	int64_t max_ratio;                            /* output per input byte once `ratio_after` bytes came out; 0: 400 */
+	int64_t ratio_after;                          /* 0: 256 MiB */
+};
+
+struct inflate;
+
+/* Reads nothing yet. `from` must outlive it. */
+struct inflate *inflate_new(enum inflate_kind kind, struct source from, const struct inflate_limits *limits);
+void inflate_free(struct inflate *z);
+
+/* Up to n bytes; 0 at the end, after the input's end was checked. Errors: EBADMSG "gzip: ..." for malformed, truncated or
+ * trailing data, EFBIG for a limit. After an error every call fails. Blocks as `from` does. */
+ssize_t inflate_read(struct inflate *z, void *p, size_t n, struct err *e);
+struct source source_of_inflate(struct inflate *z);
+
+enum inflate_kind inflate_kind_of(const struct inflate *z); /* after the first read */
+
+#endif
