@@ -116,16 +116,24 @@ struct str arena_printf(struct arena *a, const char *fmt, ...)
 	return s;
 }
 
-/* The array behind a list of n entries has room for the next power of two (at least 4). */
+/* The array `v` of n entries with room for one more: itself if we know that it has, else a bigger copy. */
 static void *list_room(struct arena *a, void *v, size_t n, size_t size)
 {
+	struct arena_list *l;
+	size_t room = n < 4 ? 4 : n * 2;
 	void *bigger;
+	int i;
 
-	if (n && (n < 4 || (n & (n - 1))))
-		return v;
-	bigger = arena_array(a, n ? n * 2 : 4, size);
+	for (i = 0; i < 4; i++)
+		if (v && a->lists[i].v == v && n < a->lists[i].room)
+			return v;
+	bigger = arena_array(a, room, size);
 	if (n)
 		memcpy(bigger, v, n * size);
+	for (i = 0; i < 4 && (!v || a->lists[i].v != v); i++)
+		;
+	l = &a->lists[i < 4 ? (unsigned)i : a->next_list++ % 4];
+	*l = (struct arena_list){ bigger, room };
 	return bigger;
 }
 

@@ -15,6 +15,8 @@ struct arena {
 	struct arena_block *head;                     /* newest block */
 	char  *at, *end;                              /* free space of the newest block */
 	size_t total;                                 /* bytes taken from malloc */
+	struct arena_list { void *v; size_t room; } lists[4]; /* the arrays strs_add and pairs_set made last */
+	unsigned next_list;
 };
 
 #define auto_arena __attribute__((cleanup(arena_release))) struct arena
@@ -32,7 +34,8 @@ char *arena_cstr(struct arena *a, struct str s);      /* the same as a C string 
 struct str arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 struct str arena_vprintf(struct arena *a, const char *fmt, va_list ap);
 
-/* Append to a list; amortised by doubling when the list's length is a power of two. */
+/* Append to a list. An array that was not made here (decoded, constant, another arena's) is copied first; one that
+ * was grows by doubling. Appending to more than four lists in turn still works, but copies each time. */
 void strs_add(struct arena *a, struct strs *l, struct str s);
 void pairs_set(struct arena *a, struct pairs *p, struct str key, struct str val); /* replaces or appends */
 

@@ -98,13 +98,32 @@ static bool fraction(struct str *s, int64_t *ns)
 static bool parse_seconds(struct str s, int64_t *wall_ns)
 {
 	struct str whole, rest;
+	bool minus = s.n && s.p[0] == '-';
 	int64_t sec, ns = 0;
 
 	if (str_cut(s, '.', &whole, &rest) && (!fraction(&rest, &ns) || rest.n))
 		return false;
-	if (!str_to_i64(whole, &sec) || sec > INT64_MAX / SECOND - 1 || sec < -(INT64_MAX / SECOND))
+	if (!str_to_i64(whole, &sec) || sec > INT64_MAX / SECOND - 1 || sec < -(INT64_MAX / SECOND - 1))
 		return false;
-	*wall_ns = sec * SECOND + ns;
+	*wall_ns = sec * SECOND + (minus ? -ns : ns);
+	return true;
+}
+
+/* Nanoseconds of a calendar date and time; false when there is none such (February 30), or none in int64. */
+static bool wall_of(struct tm tm, int64_t *ns)
+{
+	int day = tm.tm_mday, second = tm.tm_sec;
+	time_t t;
+
+	if (tm.tm_year < 1678 || tm.tm_year > 2261 || tm.tm_mon < 0 || tm.tm_mon > 11 || day < 1 ||
+	    tm.tm_hour > 23 || tm.tm_min > 59 || second > 60)
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_sec = 0;                                /* apart, as a leap second reaches into the next day */
+	t = timegm(&tm);                              /* normalizes the date in tm */
+	if (tm.tm_mday != day)
+		return false;
+	*ns = (t + second) * SECOND;
 	return true;
 }
 
@@ -112,7 +131,7 @@ bool clock_parse(struct str s, int64_t *wall_ns)
 {
 	struct str whole = s;
 	struct tm tm = { 0 };
-	int64_t ns = 0, offset = 0;
+	int64_t ns = 0, offset = 0, whole_ns;
 	int h, m;
 	bool minus;
 
@@ -128,16 +147,16 @@ bool clock_parse(struct str s, int64_t *wall_ns)
 			return false;
 		offset = (h * 60 + m) * (minus ? -60 : 60);
 	}
-	if (s.n || tm.tm_year < 1 || tm.tm_year > 2261 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
-	    tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+	if (s.n || offset > 24 * 3600 || offset < -24 * 3600)
 		return false;
-	if (tm.tm_year < 1678) {                      /* Go's zero time and other dates before int64 ns */
+	if (tm.tm_year >= 1 && tm.tm_year < 1678) {   /* Go's zero time and other dates before int64 ns */
 		*wall_ns = 0;
 		return true;
 	}
-	tm.tm_year -= 1900;
 	tm.tm_mon--;
-	*wall_ns = (timegm(&tm) - offset) * SECOND + ns;
+	if (!wall_of(tm, &whole_ns))
+		return false;
+	*wall_ns = whole_ns - offset * SECOND + ns;
 	return true;
 }
 
@@ -174,7 +193,5 @@ bool clock_parse_http_date(struct str s, int64_t *wall_ns)
 	if (i == 12 || !skip(&s, ' ') || !digits(&s, 4, &tm.tm_year) || !skip(&s, ' ') || !digits(&s, 2, &tm.tm_hour) ||
 	    !skip(&s, ':') || !digits(&s, 2, &tm.tm_min) || !skip(&s, ':') || !digits(&s, 2, &tm.tm_sec))
 		return false;
-	tm.tm_year -= 1900;
-	*wall_ns = timegm(&tm) * SECOND;
-	return true;
+	return wall_of(tm, wall_ns);
 }

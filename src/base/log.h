@@ -40,6 +40,6 @@ void log_event(enum log_level level, const char *msg, const struct log_field *f,
 #define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)
 
 /* log_failed("start container", &e, L("id", id)): error level, with the sentence as field "err". */
-#define log_failed(msg, e, ...) log_at(LOG_ERROR, msg, L("err", (const char *)(e)->msg), ##__VA_ARGS__)
+#define log_failed(what, e, ...) log_at(LOG_ERROR, what, L("err", (const char *)(e)->msg), ##__VA_ARGS__)
 
 #endif
