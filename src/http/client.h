@@ -15,6 +15,7 @@ int url_parse(struct arena *a, struct str text, struct url *out, struct err *e);
 struct http_client {
 	struct str  unix_path;                        /* set: a unix socket */
 	struct str  host;                             /* name or address, without brackets */
+	struct str  address;                          /* set: connect to this numeric address; `host` stays the name for TLS and Host */
 	int         port;
 	bool        tls;
 	struct tls_trust trust;
