@@ -9,16 +9,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void fd_release(int *fd)
-{
-	int saved = errno;
-
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-	errno = saved;
-}
-
 int fd_write_all(int fd, const void *p, size_t n)
 {
 	const char *at = p;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum mount_attr {                                     /* or-ed; the kernel's MOUNT_ATTR_* under names of ours */
+enum mount_flag {                                     /* or-ed; the kernel's MOUNT_ATTR_* under names of ours */
 	MOUNT_RO = 1, MOUNT_NOSUID = 2, MOUNT_NODEV = 4, MOUNT_NOEXEC = 8,
 };
 

@@ -1,0 +1,153 @@
+#include "os/mount.h"
+#include "os/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* musl's <sys/mount.h> and <linux/mount.h> define the same names; only these two calls are needed of it. */
+int mount(const char *, const char *, const char *, unsigned long, const void *);
+int umount2(const char *, int);
+
+#define DETACH 2                                      /* MNT_DETACH */
+
+static uint64_t attr_bits(unsigned attrs)
+{
+	return (attrs & MOUNT_RO ? MOUNT_ATTR_RDONLY : 0) | (attrs & MOUNT_NOSUID ? MOUNT_ATTR_NOSUID : 0) |
+		(attrs & MOUNT_NODEV ? MOUNT_ATTR_NODEV : 0) | (attrs & MOUNT_NOEXEC ? MOUNT_ATTR_NOEXEC : 0);
+}
+
+/* The kernel explains a refused option in the context's message queue: "e tmpfs: Unknown parameter 'x'". */
+static int context_err(int fs, const char *fstype, struct err *e)
+{
+	int code = errno;
+	char text[200];
+	ssize_t n = read(fs, text, sizeof text - 1);
+
+	errno = code;
+	if (n <= 2)
+		return err_sys(e, "mount %s", fstype);
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
+	text[n] = 0;
+	return err_set(e, code, "mount %s: %s: %s", fstype, text + 2, strerror(code));
+}
+
+int mount_new(const char *fstype, const struct mount_option *opts, size_t n, unsigned attrs, struct err *e)
+{
+	auto_fd fs = (int)syscall(SYS_fsopen, fstype, FSOPEN_CLOEXEC);
+	int m;
+
+	if (fs < 0)
+		return err_sys(e, "mount %s", fstype);
+	for (size_t i = 0; i < n; i++)
+		if (syscall(SYS_fsconfig, fs, opts[i].val ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, opts[i].key,
+		    opts[i].val, 0))
+			return context_err(fs, fstype, e);
+	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		return context_err(fs, fstype, e);
+	m = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)attr_bits(attrs));
+	if (m < 0)
+		return context_err(fs, fstype, e);
+	return m;
+}
+
+int mount_clone(int dir, const char *path, bool recursive, struct err *e)
+{
+	int m = (int)syscall(SYS_open_tree, dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+		(*path ? 0 : AT_EMPTY_PATH) | (recursive ? AT_RECURSIVE : 0));
+
+	if (m < 0)
+		return err_sys(e, "clone the mount of %s", *path ? path : "a directory");
+	return m;
+}
+
+int mount_set(int m, unsigned attrs, bool recursive, int idmap_userns, struct err *e)
+{
+	struct mount_attr a = { .attr_set = attr_bits(attrs) };
+
+	if (idmap_userns >= 0) {
+		a.attr_set |= MOUNT_ATTR_IDMAP;
+		a.userns_fd = (uint64_t)idmap_userns;
+	}
+	if (!a.attr_set)
+		return 0;
+	if (syscall(SYS_mount_setattr, m, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a, sizeof a))
+		return err_sys(e, idmap_userns >= 0 ? "map the ids of a mount" : "change a mount");
+	return 0;
+}
+
+int mount_attach(int m, int target_dir, const char *path, struct err *e)
+{
+	if (syscall(SYS_move_mount, m, "", target_dir, path,
+	    MOVE_MOUNT_F_EMPTY_PATH | (*path ? 0 : MOVE_MOUNT_T_EMPTY_PATH)))
+		return err_sys(e, "attach a mount%s%s", *path ? " on " : "", path);
+	return 0;
+}
+
+int mount_overlay(int target, const int *lowers, size_t n, int upper, int work, struct err *e)
+{
+	char opts[4096], path[40];
+	size_t at = 0;
+	int rc;
+
+	/* Layers are named by descriptor number with /proc/self/fd as the current directory: "12:11:10". So a page of
+	 * options holds as many layers as the kernel takes (500), and no path is walked that could change. */
+	if (chdir("/proc/self/fd"))
+		return err_sys(e, "enter /proc/self/fd");
+	at += (size_t)snprintf(opts, sizeof opts, "userxattr,lowerdir=");
+	for (size_t i = 0; i < n; i++) {
+		at += (size_t)snprintf(opts + at, sizeof opts - at, "%s%d", i ? ":" : "", lowers[i]);
+		if (at > sizeof opts - 64)
+			return err_set(e, E2BIG, "an image of %zu layers", n);
+	}
+	if (upper >= 0)
+		snprintf(opts + at, sizeof opts - at, ",upperdir=%d,workdir=%d", upper, work);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", target);
+	rc = mount("overlay", path, "overlay", 0, opts);
+	if (rc)
+		err_sys(e, "mount the overlay of %zu layers", n);
+	if (chdir("/") && !rc)
+		return err_sys(e, "leave /proc/self/fd");
+	return rc ? -1 : 0;
+}
+
+int mount_bind_file(const char *from, int target, unsigned attrs, struct err *e)
+{
+	auto_fd m = mount_clone(AT_FDCWD, from, false, e);
+
+	if (m < 0 || mount_set(m, attrs, false, -1, e) || mount_attach(m, target, "", e))
+		return err_wrap(e, "bind %s", from);
+	return 0;
+}
+
+static int propagation(const char *path, uint64_t kind, struct err *e)
+{
+	struct mount_attr a = { .propagation = kind };
+
+	if (syscall(SYS_mount_setattr, AT_FDCWD, path, AT_RECURSIVE, &a, sizeof a))
+		return err_sys(e, "stop the propagation of %s", path);
+	return 0;
+}
+
+int mount_make_private(const char *path, struct err *e)
+{
+	return propagation(path, 1UL << 18, e);       /* MS_PRIVATE */
+}
+
+int mount_make_slave(const char *path, struct err *e)
+{
+	return propagation(path, 1UL << 19, e);       /* MS_SLAVE */
+}
+
+int mount_pivot(int new_root, struct err *e)
+{
+	/* pivot_root(".", "."): the old root ends up below the new one and is let go at once (pivot_root(2)). */
+	if (fchdir(new_root) || syscall(SYS_pivot_root, ".", ".") || umount2(".", DETACH) || chdir("/"))
+		return err_sys(e, "change the root");
+	return 0;
+}

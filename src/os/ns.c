@@ -1,0 +1,93 @@
+#include "os/ns.h"
+#include "os/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int write_map(pid_t pid, const char *file, uint32_t first, uint32_t count, struct err *e)
+{
+	char path[64], text[64];
+	auto_fd fd = -1;
+	int n;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+	n = snprintf(text, sizeof text, "0 %u %u\n", first, count);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, (size_t)n) != n)
+		return err_sys(e, "write %s", path);
+	return 0;
+}
+
+int ns_map_ids(pid_t pid, uint32_t first, uint32_t count, struct err *e)
+{
+	if (write_map(pid, "uid_map", first, count, e) || write_map(pid, "gid_map", first, count, e))
+		return -1;
+	return 0;
+}
+
+int ns_open(pid_t pid, const char *name, struct err *e)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open %s", path);
+	return fd;
+}
+
+int ns_enter(int fd, int flags, struct err *e)
+{
+	if (setns(fd, flags))
+		return err_sys(e, "enter namespaces");
+	return 0;
+}
+
+int ns_same(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int ns_user_new(uint32_t first, uint32_t count, struct err *e)
+{
+	int go[2], fd = -1;
+	char c;
+	pid_t pid;
+
+	if (pipe2(go, O_CLOEXEC))
+		return err_sys(e, "make a pipe");
+	pid = fork();
+	if (pid < 0) {
+		err_sys(e, "fork");
+	} else if (pid == 0) {
+		close(go[0]);
+		if (unshare(CLONE_NEWUSER))
+			_exit(errno);
+		if (write(go[1], "u", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	close(go[1]);
+	if (pid > 0) {
+		if (read(go[0], &c, 1) != 1)
+			err_set(e, EPERM, "make a user namespace");
+		else if (ns_map_ids(pid, first, count, e) == 0)
+			fd = ns_open(pid, "user", e);
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	close(go[0]);
+	return fd;
+}

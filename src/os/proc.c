@@ -1,0 +1,107 @@
+#include "os/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+pid_t proc_clone(uint64_t flags, int cgroup, int *pidfd, struct err *e)
+{
+	int fd = -1;
+	struct clone_args c = {
+		.flags = flags | (pidfd ? CLONE_PIDFD : 0) | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+		.pidfd = (uint64_t)(uintptr_t)&fd,
+		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
+		.cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &c, sizeof c);
+
+	if (pid < 0)
+		return err_sys(e, "clone a process");
+	if (pid > 0 && pidfd)
+		*pidfd = fd;
+	return pid;
+}
+
+int proc_pidfd(pid_t pid, struct err *e)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd < 0)
+		return err_sys(e, "open process %d", (int)pid);
+	return fd;
+}
+
+int proc_pidfd_signal(int pidfd, int sig, struct err *e)
+{
+	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0))
+		return err_sys(e, "send signal %d", sig);
+	return 0;
+}
+
+int proc_exit_code(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static char *argv_start, *argv_end;
+
+void proc_keep_argv(int argc, char **argv)
+{
+	if (argc < 1)
+		return;
+	argv_start = argv[0];
+	argv_end = argv[argc - 1] + strlen(argv[argc - 1]) + 1;
+}
+
+void proc_set_name(const char *name)
+{
+	prctl(PR_SET_NAME, name);
+	if (argv_start && argv_end > argv_start) {
+		size_t room = (size_t)(argv_end - argv_start), n = strlen(name);
+
+		memset(argv_start, 0, room);
+		memcpy(argv_start, name, n < room ? n : room - 1);
+	}
+}
+
+uint64_t proc_start_time(pid_t pid)
+{
+	char path[40], text[1024], *p;
+	unsigned long long start = 0;
+	char state = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	p = strrchr(text, ')');                       /* the name may hold anything, parentheses too */
+	if (!p || sscanf(p + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+	    &state, &start) != 2 || state == 'Z' || state == 'X')
+		return 0;
+	return start;
+}
+
+void proc_reset_signals(void)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int s = 1; s < 65; s++)
+		if (s != SIGKILL && s != SIGSTOP)
+			sigaction(s, &dfl, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, 0);
+}
