@@ -1,0 +1,211 @@
+/* Control groups version 1: a hierarchy for each controller (kernel documentation, admin-guide/cgroup-v1). */
+#include "os/cgroup_v.h"
+#include "os/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+const char *const cgroup_v1_names[CGROUP_V1_KINDS] = {
+	"memory", "cpu", "cpuacct", "cpuset", "devices", "freezer", "blkio", "pids",
+};
+
+const struct cgroup_device cgroup_standard_devices[] = {
+	{ 'c', -1, -1, false, false, true },          /* making nodes is harmless: opening is what counts */
+	{ 'b', -1, -1, false, false, true },
+	{ 'c', 1, 3, true, true, true },              /* null */
+	{ 'c', 1, 5, true, true, true },              /* zero */
+	{ 'c', 1, 7, true, true, true },              /* full */
+	{ 'c', 1, 8, true, true, true },              /* random */
+	{ 'c', 1, 9, true, true, true },              /* urandom */
+	{ 'c', 5, 0, true, true, true },              /* tty */
+	{ 'c', 5, 1, true, true, true },              /* console */
+	{ 'c', 5, 2, true, true, true },              /* ptmx */
+	{ 'c', 136, -1, true, true, true },           /* pts */
+};
+const size_t cgroup_nstandard_devices = sizeof cgroup_standard_devices / sizeof *cgroup_standard_devices;
+
+/* A new cpuset has no CPU and no memory node until somebody writes them, and takes no process before. */
+void cgroup_v1_setup(struct cgroups *g)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+	int dir = g->parent[CGROUP_CPUSET];
+	char have[256], all[256], path[32];
+
+	if (g->parent[CGROUP_MEMORY] >= 0)
+		path_put(g->parent[CGROUP_MEMORY], "memory.use_hierarchy", "1", NULL);
+	if (dir < 0)
+		return;
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "../%s", files[i]);
+		if (cgroup_get(dir, files[i], have, sizeof have) && (have[0] == '\n' || have[0] == 0) &&
+		    cgroup_get(dir, path, all, sizeof all))
+			path_put(dir, files[i], all, NULL);
+	}
+	path_put(dir, "cgroup.clone_children", "1", NULL);
+}
+
+static int put(struct cgroups *g, int kind, const char *name, const char *file, struct err *e, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
+
+static int put(struct cgroups *g, int kind, const char *name, const char *file, struct err *e, const char *fmt, ...)
+{
+	char path[300], text[256];
+	va_list ap;
+
+	if (g->parent[kind] < 0)
+		return err_set(e, ENOTSUP, "this machine has no control group controller %s", cgroup_v1_names[kind]);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	snprintf(path, sizeof path, "%s/%s", name, file);
+	return path_put(g->parent[kind], path, text, e);
+}
+
+static bool has_file(struct cgroups *g, int kind, const char *name, const char *file)
+{
+	char path[300];
+
+	snprintf(path, sizeof path, "%s/%s", name, file);
+	return g->parent[kind] >= 0 && faccessat(g->parent[kind], path, F_OK, 0) == 0;
+}
+
+/* The limit of memory must never stand above the one of memory and swap: raise the upper one first, lower it last. */
+static int limit_memory(struct cgroups *g, const char *name, const struct cgroup_limits *l, struct err *e)
+{
+	bool swap = has_file(g, CGROUP_MEMORY, name, "memory.memsw.limit_in_bytes");
+	int64_t both = l->swap < 0 ? -1 : l->memory + l->swap;
+
+	if (l->memory > 0) {
+		if (put(g, CGROUP_MEMORY, name, "memory.limit_in_bytes", NULL, "%lld", (long long)l->memory)) {
+			if (swap && put(g, CGROUP_MEMORY, name, "memory.memsw.limit_in_bytes", e, "%lld", (long long)both))
+				return -1;
+			if (put(g, CGROUP_MEMORY, name, "memory.limit_in_bytes", e, "%lld", (long long)l->memory))
+				return -1;
+		} else if (swap && put(g, CGROUP_MEMORY, name, "memory.memsw.limit_in_bytes", e, "%lld", (long long)both)) {
+			return -1;
+		}
+	}
+	if (l->memory_reservation > 0 && put(g, CGROUP_MEMORY, name, "memory.soft_limit_in_bytes", e, "%lld",
+	    (long long)l->memory_reservation))
+		return -1;
+	if (l->swappiness >= 0 && l->swappiness <= 100 && l->swappiness != 60)
+		put(g, CGROUP_MEMORY, name, "memory.swappiness", NULL, "%lld", (long long)l->swappiness);
+	if (l->oom_kill_disable && put(g, CGROUP_MEMORY, name, "memory.oom_control", e, "1"))
+		return -1;
+	return 0;
+}
+
+static int allow_device(struct cgroups *g, const char *name, const struct cgroup_device *d, struct err *e)
+{
+	char major[24] = "*", minor[24] = "*";
+
+	if (d->major >= 0)
+		snprintf(major, sizeof major, "%lld", (long long)d->major);
+	if (d->minor >= 0)
+		snprintf(minor, sizeof minor, "%lld", (long long)d->minor);
+	return put(g, CGROUP_DEVICES, name, "devices.allow", e, "%c %s:%s %s%s%s", d->type, major, minor, d->read ? "r" : "",
+		d->write ? "w" : "", d->mknod ? "m" : "");
+}
+
+static int limit_devices(struct cgroups *g, const char *name, const struct cgroup_limits *l, struct err *e)
+{
+	if (l->all_devices || g->parent[CGROUP_DEVICES] < 0)
+		return 0;
+	if (put(g, CGROUP_DEVICES, name, "devices.deny", e, "a"))
+		return -1;
+	for (size_t i = 0; i < cgroup_nstandard_devices; i++)
+		if (allow_device(g, name, &cgroup_standard_devices[i], e))
+			return -1;
+	for (size_t i = 0; i < l->ndevices; i++)
+		if (allow_device(g, name, &l->devices[i], e))
+			return -1;
+	return 0;
+}
+
+int cgroup_v1_limit(struct cgroups *g, const char *name, const struct cgroup_limits *l, bool fresh, struct err *e)
+{
+	if (limit_memory(g, name, l, e))
+		return err_wrap(e, "limit memory");
+	if (l->cpu_period_us > 0 && put(g, CGROUP_CPU, name, "cpu.cfs_period_us", e, "%lld", (long long)l->cpu_period_us))
+		return err_wrap(e, "limit CPU");
+	if (l->cpu_quota_us > 0 && put(g, CGROUP_CPU, name, "cpu.cfs_quota_us", e, "%lld", (long long)l->cpu_quota_us))
+		return err_wrap(e, "limit CPU");
+	if (l->cpu_shares > 0 && put(g, CGROUP_CPU, name, "cpu.shares", e, "%lld", (long long)l->cpu_shares))
+		return err_wrap(e, "limit CPU");
+	if (l->cpuset_cpus.n && put(g, CGROUP_CPUSET, name, "cpuset.cpus", e, "%.*s", STR_ARG(l->cpuset_cpus)))
+		return err_wrap(e, "choose CPUs");
+	if (l->cpuset_mems.n && put(g, CGROUP_CPUSET, name, "cpuset.mems", e, "%.*s", STR_ARG(l->cpuset_mems)))
+		return err_wrap(e, "choose memory nodes");
+	if (l->pids > 0 && put(g, CGROUP_PIDS, name, "pids.max", e, "%lld", (long long)l->pids))
+		return err_wrap(e, "limit processes");
+	if (l->pids < 0 && put(g, CGROUP_PIDS, name, "pids.max", e, "max"))
+		return err_wrap(e, "limit processes");
+	/* The file is missing unless the disk uses BFQ: then a weight cannot be given. Docker warns and goes on. */
+	if (l->io_weight > 0) {
+		if (has_file(g, CGROUP_BLKIO, name, "blkio.bfq.weight"))
+			put(g, CGROUP_BLKIO, name, "blkio.bfq.weight", NULL, "%lld", (long long)l->io_weight);
+		else if (has_file(g, CGROUP_BLKIO, name, "blkio.weight"))
+			put(g, CGROUP_BLKIO, name, "blkio.weight", NULL, "%lld", (long long)l->io_weight);
+	}
+	if (fresh && limit_devices(g, name, l, e))
+		return err_wrap(e, "limit devices");
+	return 0;
+}
+
+/* Lines "8:0 Read 123". */
+static void sum_io(const char *text, uint64_t *rd, uint64_t *wr)
+{
+	char word[16];
+	unsigned long long n;
+
+	for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		if (sscanf(line, "%*u:%*u %15s %llu", word, &n) == 2) {
+			if (strcmp(word, "Read") == 0)
+				*rd += n;
+			else if (strcmp(word, "Write") == 0)
+				*wr += n;
+		}
+}
+
+int cgroup_v1_read(struct cgroups *g, const char *name, struct cgroup_stats *s, struct err *e)
+{
+	auto_fd mem = cgroup_kind_dir(g, CGROUP_MEMORY, name);
+	auto_fd cpu = cgroup_kind_dir(g, CGROUP_CPU, name);
+	auto_fd acct = cgroup_kind_dir(g, CGROUP_CPUACCT, name);
+	auto_fd pids = cgroup_kind_dir(g, CGROUP_PIDS, name);
+	auto_fd blk = cgroup_kind_dir(g, CGROUP_BLKIO, name);
+	uint64_t tick = 1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK);
+	char text[8192];
+
+	if (mem < 0)
+		return err_sys(e, "open the control group %s", name);
+	s->memory = cgroup_get_u64(mem, "memory.usage_in_bytes");
+	s->memory_max = cgroup_get_u64(mem, "memory.max_usage_in_bytes");
+	s->memory_limit = cgroup_get_u64(mem, "memory.limit_in_bytes");
+	if (s->memory_limit >= (1ULL << 62))          /* "no limit" is a page-aligned LONG_MAX */
+		s->memory_limit = UINT64_MAX;
+	s->failcnt = cgroup_get_u64(mem, "memory.failcnt");
+	if (cgroup_get(mem, "memory.stat", text, sizeof text))
+		s->inactive_file = cgroup_find_u64(text, "total_inactive_file");
+	if (cgroup_get(mem, "memory.oom_control", text, sizeof text))
+		s->oom_kills = cgroup_find_u64(text, "oom_kill");
+	s->cpu_total = cgroup_get_u64(acct, "cpuacct.usage");
+	if (cgroup_get(acct, "cpuacct.stat", text, sizeof text)) {
+		s->cpu_user = cgroup_find_u64(text, "user") * tick;
+		s->cpu_kernel = cgroup_find_u64(text, "system") * tick;
+	}
+	if (cgroup_get(cpu, "cpu.stat", text, sizeof text)) {
+		s->periods = cgroup_find_u64(text, "nr_periods");
+		s->throttled_periods = cgroup_find_u64(text, "nr_throttled");
+		s->throttled_time = cgroup_find_u64(text, "throttled_time");
+	}
+	s->pids = cgroup_get_u64(pids, "pids.current");
+	s->pids_limit = cgroup_get_u64(pids, "pids.max");
+	if (cgroup_get(blk, "blkio.throttle.io_service_bytes_recursive", text, sizeof text))
+		sum_io(text, &s->blk_read, &s->blk_write);
+	if (cgroup_get(blk, "blkio.throttle.io_serviced_recursive", text, sizeof text))
+		sum_io(text, &s->blk_read_ops, &s->blk_write_ops);
+	return 0;
+}

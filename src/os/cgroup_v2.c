@@ -1,0 +1,135 @@
+/* Control groups version 2 (kernel documentation, admin-guide/cgroup-v2). */
+#include "os/cgroup_v.h"
+#include "os/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void enable(int dir, const char *control)
+{
+	static const char *const wanted[] = { "cpu", "memory", "pids", "io", "cpuset" };
+	char have[256], text[24];
+
+	if (!cgroup_get(dir, "cgroup.controllers", have, sizeof have))
+		return;
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+		snprintf(text, sizeof text, "+%s", wanted[i]);
+		if (strstr(have, wanted[i]))
+			path_put(dir, control, text, NULL);
+	}
+}
+
+/* Controllers are enabled one by one: one that cannot be (a realtime scheduler in the way, say) must not take the others along. */
+int cgroup_v2_setup(struct cgroups *g, struct err *e)
+{
+	auto_fd root = openat(g->parent[0], "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char have[256];
+
+	if (root < 0)
+		return err_sys(e, "open the root of the control groups");
+	enable(root, "cgroup.subtree_control");
+	enable(g->parent[0], "cgroup.subtree_control");
+	if (!cgroup_get(g->parent[0], "cgroup.subtree_control", have, sizeof have) || !strstr(have, "memory") ||
+	    !strstr(have, "pids"))
+		return err_set(e, ENOTSUP, "the control group controllers memory and pids cannot be enabled");
+	return 0;
+}
+
+static int put(int dir, const char *file, struct err *e, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+static int put(int dir, const char *file, struct err *e, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	return path_put(dir, file, text, e);
+}
+
+int cgroup_v2_limit(struct cgroups *g, const char *name, const struct cgroup_limits *l, bool fresh, struct err *e)
+{
+	auto_fd dir = cgroup_kind_dir(g, 0, name);
+	int64_t period = l->cpu_period_us > 0 ? l->cpu_period_us : 100000;
+
+	if (dir < 0)
+		return err_sys(e, "open the control group %s", name);
+	if (l->memory > 0) {
+		if (put(dir, "memory.max", e, "%lld", (long long)l->memory))
+			return err_wrap(e, "limit memory");
+		/* Absent when the kernel does not account swap. */
+		if (l->swap < 0)
+			put(dir, "memory.swap.max", NULL, "max");
+		else
+			put(dir, "memory.swap.max", NULL, "%lld", (long long)l->swap);
+	}
+	if (l->memory_reservation > 0 && put(dir, "memory.low", e, "%lld", (long long)l->memory_reservation))
+		return err_wrap(e, "limit memory");
+	if (l->cpu_quota_us > 0 && put(dir, "cpu.max", e, "%lld %lld", (long long)l->cpu_quota_us, (long long)period))
+		return err_wrap(e, "limit CPU");
+	/* Shares 2..262144 (default 1024) onto weights 1..10000: the mapping that OCI runtimes use. */
+	if (l->cpu_shares > 0 && put(dir, "cpu.weight", e, "%lld", (long long)(1 + ((l->cpu_shares < 2 ? 2 :
+	    l->cpu_shares > 262144 ? 262144 : l->cpu_shares) - 2) * 9999 / 262142)))
+		return err_wrap(e, "limit CPU");
+	if (l->cpuset_cpus.n && put(dir, "cpuset.cpus", e, "%.*s", STR_ARG(l->cpuset_cpus)))
+		return err_wrap(e, "choose CPUs");
+	if (l->cpuset_mems.n && put(dir, "cpuset.mems", e, "%.*s", STR_ARG(l->cpuset_mems)))
+		return err_wrap(e, "choose memory nodes");
+	if (l->pids > 0 && put(dir, "pids.max", e, "%lld", (long long)l->pids))
+		return err_wrap(e, "limit processes");
+	if (l->pids < 0 && put(dir, "pids.max", e, "max"))
+		return err_wrap(e, "limit processes");
+	if (l->io_weight >= 10) {
+		int64_t w = 1 + (l->io_weight - 10) * 9999 / 990;
+
+		/* Which of the two exists depends on the disk's scheduler; neither: no weight can be given. */
+		if (put(dir, "io.bfq.weight", NULL, "%lld", (long long)l->io_weight))
+			put(dir, "io.weight", NULL, "default %lld", (long long)(w > 10000 ? 10000 : w));
+	}
+	if (fresh && !l->all_devices && cgroup_bpf_devices(dir, l, e))
+		return err_wrap(e, "limit devices");
+	return 0;
+}
+
+int cgroup_v2_read(struct cgroups *g, const char *name, struct cgroup_stats *s, struct err *e)
+{
+	auto_fd dir = cgroup_kind_dir(g, 0, name);
+	char text[8192];
+
+	if (dir < 0)
+		return err_sys(e, "open the control group %s", name);
+	s->memory = cgroup_get_u64(dir, "memory.current");
+	s->memory_max = cgroup_get_u64(dir, "memory.peak");
+	s->memory_limit = cgroup_get_u64(dir, "memory.max");
+	if (cgroup_get(dir, "memory.stat", text, sizeof text))
+		s->inactive_file = cgroup_find_u64(text, "inactive_file");
+	if (cgroup_get(dir, "memory.events", text, sizeof text)) {
+		s->oom_kills = cgroup_find_u64(text, "oom_kill");
+		s->failcnt = cgroup_find_u64(text, "max");
+	}
+	if (cgroup_get(dir, "cpu.stat", text, sizeof text)) {
+		s->cpu_total = cgroup_find_u64(text, "usage_usec") * 1000;
+		s->cpu_user = cgroup_find_u64(text, "user_usec") * 1000;
+		s->cpu_kernel = cgroup_find_u64(text, "system_usec") * 1000;
+		s->periods = cgroup_find_u64(text, "nr_periods");
+		s->throttled_periods = cgroup_find_u64(text, "nr_throttled");
+		s->throttled_time = cgroup_find_u64(text, "throttled_usec") * 1000;
+	}
+	s->pids = cgroup_get_u64(dir, "pids.current");
+	s->pids_limit = cgroup_get_u64(dir, "pids.max");
+	if (cgroup_get(dir, "io.stat", text, sizeof text)) {
+		unsigned long long rb, wb, ro, wo;
+
+		for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+			if (sscanf(line, "%*u:%*u rbytes=%llu wbytes=%llu rios=%llu wios=%llu", &rb, &wb, &ro, &wo) == 4) {
+				s->blk_read += rb;
+				s->blk_write += wb;
+				s->blk_read_ops += ro;
+				s->blk_write_ops += wo;
+			}
+	}
+	return 0;
+}
