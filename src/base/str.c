@@ -50,7 +50,7 @@ struct str str_drop(struct str s, size_t n)
 {
 	if (n > s.n)
 		n = s.n;
-	return (struct str){ s.p + n, s.n - n };
+	return (struct str){ n ? s.p + n : s.p, s.n - n };
 }
 
 struct str str_head(struct str s, size_t n)

@@ -73,7 +73,8 @@ void json_quote(struct buf *b, struct str s)
 		i += n ? n : 1;
 		done = i;
 	}
-	buf_add(b, s.p + done, s.n - done);
+	if (done < s.n)
+		buf_add(b, s.p + done, s.n - done);
 	buf_char(b, '"');
 }
 
