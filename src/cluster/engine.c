@@ -99,12 +99,13 @@ int engine_bootstrap(struct logfile *l, uint64_t id, const struct engine_server 
 	auto_arena a = ARENA_INIT;
 	struct log_entry first = { .index = 1, .term = 1, .type = LOG_CHANGE };
 
-	if (logfile_last(l) || logfile_term(l))
+	if (logfile_last(l))
 		return err_set(e, EEXIST, "this log is in use already");
-	if (engine_conf_encode(v, n, &a, &first.data, e) || logfile_reserve(l, 1, first.data.n, e) ||
-	    logfile_append(l, &first, 1, e) || logfile_sync(l, e) || logfile_set_server(l, id, e))
+	/* The entry comes last: a crash before it leaves an empty log, and this is done again. */
+	if (engine_conf_encode(v, n, &a, &first.data, e) || logfile_set_server(l, id, e) || logfile_set_term(l, 1, 0, e) ||
+	    logfile_reserve(l, 1, first.data.n, e) || logfile_append(l, &first, 1, e))
 		return -1;
-	return logfile_set_term(l, 1, 0, e);
+	return logfile_sync(l, e);
 }
 
 /* --- what a step asks for (point 3: this order) --- */

@@ -12,6 +12,7 @@ struct command_env {
 	struct arena *a;                              /* lives until the reply was sent */
 	struct str    account;                        /* the caller's login */
 	bool          operator_;                      /* ... is an operator */
+	bool          from_node;                      /* sent by the node role, not for a client */
 	struct str    node;                           /* this node's id: where containers are placed on one node */
 	int64_t       revision;                       /* the index this batch will have */
 	int64_t       now_ns;                         /* wall clock */

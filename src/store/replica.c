@@ -1,0 +1,426 @@
+#include "store/replica.h"
+
+#include "store/event.h"
+#include "store/snapshot.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define SNAPSHOT_BYTES_DEFAULT (32u << 20)
+#define SNAPSHOT_PIECE         (256u << 10)
+#define READER_CHECK_BATCHES   256                    /* look for dead readers every so many commits */
+
+struct pending {                                      /* one command, queued or in the batch in flight */
+	struct pending     *next;
+	struct arena        a;                        /* the call, the command's work, its result */
+	struct replica_call call;
+	struct err          err;
+	bool                failed;
+	struct str          result;
+};
+
+struct queue {
+	struct pending *head, **tail;
+	size_t          n;
+};
+
+struct replica {
+	struct replica_config cfg;
+	struct replica_hooks  hooks;
+	struct engine_hooks   engine_hooks;
+	struct arena          mem;
+	struct logfile       *log;
+	struct engine        *engine;
+	struct db             db;
+	struct queue          queue;
+	struct queue          batch;                  /* in flight */
+	struct txn            txn;                    /* of the batch in flight */
+	uint64_t              batch_index, batch_term; /* its entry; 0: none */
+	struct snapshot       snapshot;
+	uint64_t              snap_index, log_floor;  /* newest snapshot; bytes of log that stayed behind it */
+	unsigned              batches;
+};
+
+/* --- queues and answers --- */
+
+static void queue_init(struct queue *q)
+{
+	*q = (struct queue){ .tail = &q->head };
+}
+
+static void queue_add(struct queue *q, struct pending *p)
+{
+	p->next = NULL;
+	*q->tail = p;
+	q->tail = &p->next;
+	q->n++;
+}
+
+static struct pending *queue_take(struct queue *q)
+{
+	struct pending *p = q->head;
+
+	if (!p)
+		return NULL;
+	q->head = p->next;
+	if (!q->head)
+		q->tail = &q->head;
+	q->n--;
+	return p;
+}
+
+void replica_command(struct replica *r, const struct replica_call *c)
+{
+	struct arena a = ARENA_INIT;
+	struct pending *p = arena_new(&a, struct pending);
+
+	p->call = *c;
+	p->call.account = arena_str(&a, c->account);
+	p->call.payload = arena_str(&a, c->payload);
+	p->a = a;
+	queue_add(&r->queue, p);
+}
+
+size_t replica_queued(const struct replica *r)
+{
+	return r->queue.n + r->batch.n;
+}
+
+static void answer(struct replica *r, struct pending *p, const struct err *e)
+{
+	struct arena a;
+
+	r->hooks.reply(r->hooks.ctx, p->call.ticket, e, e ? STR_NONE : p->result, (int64_t)r->db.applied);
+	a = p->a;                                     /* the pending itself lives in it */
+	arena_release(&a);
+}
+
+static void answer_all(struct replica *r, struct queue *q, const struct err *e)
+{
+	struct pending *p;
+
+	while ((p = queue_take(q)))
+		answer(r, p, e ? e : p->failed ? &p->err : NULL);
+}
+
+static void batch_fail(struct replica *r, const struct err *e)
+{
+	txn_abort(&r->txn);
+	r->batch_index = 0;
+	answer_all(r, &r->batch, e);
+}
+
+/* --- what the engine calls --- */
+
+static int64_t engine_now(void *ctx)
+{
+	struct replica *r = ctx;
+
+	return r->hooks.mono_ms(r->hooks.ctx);
+}
+
+static uint64_t engine_random(void *ctx)
+{
+	struct replica *r = ctx;
+
+	return r->hooks.random(r->hooks.ctx);
+}
+
+static void engine_send(void *ctx, uint64_t to, struct str msg)
+{
+	struct replica *r = ctx;
+
+	r->hooks.send(r->hooks.ctx, to, msg);
+}
+
+/* Our own batch came through: what it wrote becomes visible, its callers are told. */
+static int commit_batch(struct replica *r, struct err *e)
+{
+	if (txn_commit(&r->txn, r->batch_index, r->batch_term, e))
+		return -1;
+	r->batch_index = 0;
+	answer_all(r, &r->batch, NULL);
+	if (++r->batches % READER_CHECK_BATCHES == 0)
+		db_check_readers(&r->db);
+	return 0;
+}
+
+static int apply(void *ctx, const struct log_entry *en, struct err *e)
+{
+	struct replica *r = ctx;
+	struct txn t;
+
+	if (r->batch_index == en->index && r->batch_term == en->term) {
+		if (commit_batch(r, e))
+			return -1;
+	} else {
+		/* Another leader's entry stands where ours should: ours is void. */
+		if (r->batch_index) {
+			struct err lost;
+
+			err_set(&lost, EAGAIN, "another node became leader; it is not known whether this was done");
+			batch_fail(r, &lost);
+		}
+		if (db_reserve(&r->db, en->data.n, e) || txn_begin(&t, &r->db, e))
+			return -1;
+		if (en->type == LOG_COMMAND && txn_apply(&t, en->data, e)) {
+			txn_abort(&t);
+			return err_wrap(e, "log entry %llu", (unsigned long long)en->index);
+		}
+		if (txn_commit(&t, en->index, en->term, e))
+			return -1;
+	}
+	if (r->hooks.revision)
+		r->hooks.revision(r->hooks.ctx, (int64_t)en->index);
+	return 0;
+}
+
+static void office(void *ctx, bool leader, uint64_t term)
+{
+	struct replica *r = ctx;
+	struct err lost;
+
+	(void)term;
+	if (leader || !r->batch_index)
+		return;
+	err_set(&lost, EAGAIN, "this node is not the leader any more; it is not known whether this was done");
+	batch_fail(r, &lost);
+}
+
+/* --- opening and closing --- */
+
+static int found(struct replica *r, struct err *e)
+{
+	uint64_t id = logfile_server(r->log);
+	struct engine_server me = { .address = r->cfg.node, .voter = true };
+
+	while (id == 0)
+		id = r->hooks.random(r->hooks.ctx) >> 1;
+	me.id = id;
+	return engine_bootstrap(r->log, id, &me, 1, e);
+}
+
+static int open_all(struct replica *r, struct err *e)
+{
+	struct engine_config ec = { .trailing = r->cfg.trailing };
+	struct snap_meta snap;
+
+	if (snap_find(r->cfg.disk, &r->mem, &snap, e))
+		return -1;
+	r->log = logfile_open(r->cfg.disk, snap.index, snap.term, e);
+	if (!r->log || db_open(&r->db, r->cfg.state_dir, r->cfg.boot_id, e))
+		return -1;
+	if (snap.index > r->db.applied && snapshot_load(&r->db, r->cfg.disk, &snap, e))
+		return -1;
+	if (!r->cfg.join && snap.index == 0 && logfile_last(r->log) == 0 && found(r, e))
+		return -1;
+	r->snap_index = snap.index;
+	ec.id = logfile_server(r->log);
+	r->engine = engine_open(&ec, r->log, &snap, r->db.applied, &r->engine_hooks, e);
+	if (!r->engine)
+		return -1;
+	r->log_floor = snap.index ? logfile_bytes(r->log) / 2 : 0;
+	return db_ready(&r->db, e);
+}
+
+struct replica *replica_open(const struct replica_config *cfg, const struct replica_hooks *hooks, struct err *e)
+{
+	struct replica *r = calloc(1, sizeof *r);
+
+	if (!r)
+		abort();
+	r->cfg = *cfg;
+	r->hooks = *hooks;
+	r->cfg.node = arena_str(&r->mem, cfg->node);
+	if (!r->cfg.snapshot_bytes)
+		r->cfg.snapshot_bytes = SNAPSHOT_BYTES_DEFAULT;
+	r->engine_hooks = (struct engine_hooks){ .ctx = r, .now_ms = engine_now, .random = engine_random,
+		.send = hooks->send ? engine_send : NULL, .apply = apply, .office = office };
+	r->db.dir = -1;
+	queue_init(&r->queue);
+	queue_init(&r->batch);
+	if (open_all(r, e)) {
+		replica_close(r, false, NULL);
+		return NULL;
+	}
+	return r;
+}
+
+int replica_close(struct replica *r, bool clean, struct err *e)
+{
+	struct err stop;
+	int rc = 0;
+
+	err_set(&stop, EAGAIN, "this node is stopping");
+	batch_fail(r, &stop);
+	answer_all(r, &r->queue, &stop);
+	snapshot_abort(&r->snapshot);
+	engine_close(r->engine);
+	logfile_close(r->log);
+	if (r->db.env && clean)
+		rc = db_close_clean(&r->db, e);
+	db_close(&r->db);
+	arena_release(&r->mem);
+	free(r);
+	return rc;
+}
+
+/* --- batches --- */
+
+static void run_one(struct replica *r, struct pending *p, int64_t now, int64_t *event_n)
+{
+	struct command_env env = { .t = &r->txn, .a = &p->a, .account = p->call.account, .operator_ = p->call.operator_,
+		.from_node = p->call.from_node, .node = r->cfg.node, .revision = (int64_t)engine_last(r->engine) + 1,
+		.now_ns = now, .event_n = event_n, .random = r->hooks.random, .random_ctx = r->hooks.ctx };
+
+	p->failed = command_run(&env, p->call.cmd, p->call.payload, &p->result, &p->err) != 0;
+}
+
+static void trim_events(struct replica *r, int64_t now, int64_t *event_n)
+{
+	auto_arena a = ARENA_INIT;
+	struct txn_mark mark = txn_mark(&r->txn);
+	struct command_env env = { .t = &r->txn, .a = &a, .now_ns = now, .event_n = event_n,
+		.revision = (int64_t)engine_last(r->engine) + 1 };
+
+	if (event_trim(&env, NULL))
+		txn_undo(&r->txn, mark, NULL);
+}
+
+/* Run commands until the queue or the batch's measure is used up. */
+static void fill(struct replica *r)
+{
+	int64_t now = r->hooks.wall_ns(r->hooks.ctx), event_n = 0;
+
+	while (r->queue.n && r->batch.n < REPLICA_BATCH_MAX && txn_set(&r->txn).n < REPLICA_BATCH_BYTES && !r->txn.broken) {
+		struct pending *p = queue_take(&r->queue);
+
+		run_one(r, p, now, &event_n);
+		queue_add(&r->batch, p);
+	}
+	if (event_n && !r->txn.broken)
+		trim_events(r, now, &event_n);
+}
+
+/* One batch, up to its submission. An error here concerns the batch's callers, not this process. */
+static int submit(struct replica *r, struct err *e)
+{
+	struct str set;
+	uint64_t index, expect = engine_last(r->engine) + 1;
+
+	if (txn_begin(&r->txn, &r->db, e))
+		return -1;
+	fill(r);
+	set = txn_set(&r->txn);
+	if (r->txn.broken)
+		return err_set(e, EIO, "the state could not be written");
+	if (set.n == 0)
+		return 0;
+	if (engine_reserve(r->engine, set.n, e) || db_reserve(&r->db, set.n, e))
+		return -1;
+	r->batch_index = expect;
+	r->batch_term = engine_term(r->engine);
+	if (engine_submit(r->engine, set, &index, e)) {
+		r->batch_index = 0;
+		return -1;
+	}
+	assert(index == expect);
+	return 0;
+}
+
+static void batch_begin(struct replica *r)
+{
+	struct err e = { 0 };
+
+	if (!engine_ready(r->engine)) {
+		err_set(&e, EAGAIN, "there is no leader now; try again");
+		answer_all(r, &r->queue, &e);
+		return;
+	}
+	if (submit(r, &e)) {
+		/* Full disk: refuse the work, keep what there is. Whoever was not run yet is told the same. */
+		batch_fail(r, &e);
+		return;
+	}
+	if (r->batch_index == 0) {                    /* nothing changed: failures and repetitions */
+		txn_abort(&r->txn);
+		answer_all(r, &r->batch, NULL);
+	}
+}
+
+static void trouble(struct replica *r, const char *what, const struct err *e)
+{
+	if (r->hooks.trouble)
+		r->hooks.trouble(r->hooks.ctx, what, e);
+}
+
+static int snapshot_maybe(struct replica *r, struct err *e)
+{
+	struct snap_meta meta;
+
+	if (r->snapshot.active || logfile_bytes(r->log) < r->log_floor + r->cfg.snapshot_bytes)
+		return 0;
+	engine_snapshot_meta(r->engine, &meta);
+	if (meta.index <= r->snap_index)
+		return 0;
+	return snapshot_begin(&r->snapshot, &r->db, r->cfg.disk, &meta, e);
+}
+
+int replica_run(struct replica *r, struct err *e)
+{
+	struct err soft;
+
+	if (engine_sync(r->engine, e))
+		return -1;
+	while (r->queue.n && r->batch_index == 0) {
+		batch_begin(r);
+		if (engine_sync(r->engine, e))
+			return -1;
+	}
+	if (r->batch_index == 0 && snapshot_maybe(r, &soft)) {
+		trouble(r, "snapshot could not begin", &soft);
+		r->log_floor = logfile_bytes(r->log); /* try again after as much log as this */
+	}
+	return 0;
+}
+
+bool replica_work(struct replica *r)
+{
+	struct err e;
+	int rc;
+
+	if (!r->snapshot.active)
+		return false;
+	rc = snapshot_step(&r->snapshot, SNAPSHOT_PIECE, &e);
+	if (rc == 0)
+		return true;
+	if (rc > 0 && engine_snapshot_done(r->engine, &r->snapshot.meta, &e) == 0)
+		r->snap_index = r->snapshot.meta.index;
+	else
+		trouble(r, "snapshot failed", &e);
+	snapshot_abort(&r->snapshot);
+	r->log_floor = logfile_bytes(r->log);
+	return false;
+}
+
+int replica_tick(struct replica *r, struct err *e)
+{
+	return engine_tick(r->engine, e);
+}
+
+int64_t replica_deadline(struct replica *r)
+{
+	return engine_deadline(r->engine);
+}
+
+int replica_receive(struct replica *r, uint64_t from, struct str msg, struct err *e)
+{
+	return engine_receive(r->engine, from, msg, e);
+}
+
+struct replica_status replica_status(const struct replica *r)
+{
+	return (struct replica_status){ .revision = (int64_t)r->db.applied, .term = (int64_t)engine_term(r->engine),
+		.last_index = (int64_t)engine_last(r->engine), .snapshot_index = (int64_t)r->snap_index,
+		.log_bytes = (int64_t)logfile_bytes(r->log), .leader = engine_is_leader(r->engine) };
+}
