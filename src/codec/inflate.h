@@ -1,6 +1,6 @@
 /* Decompression as a stream: none, gzip (RFC 1952, several members), zstd (RFC 8878, several frames). The input is
  * hostile: output is limited in bytes and in ratio, checksums are checked, anything after the last member that is not
- * another one is an error, and so is an input that ends early. About 64 KiB + 44 KiB (gzip) or up to 8 MiB (zstd window). */
+ * another one is an error, and so is an input that ends early. Memory: about 110 KiB (gzip), up to 128 MiB (zstd, by its window). */
 #ifndef CODEC_INFLATE_H
 #define CODEC_INFLATE_H
 
