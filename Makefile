@@ -147,7 +147,7 @@ $A/fuzz/%: $A/obj/test/fuzz/%.o $A/libtriton.a
 	$Q$(call A_LINK,-fsanitize=fuzzer,$^)
 
 -include $(A_OBJ:.o=.d) $(A_UNITS:.o=.d) $(FUZZ:%=$A/obj/test/fuzz/%.d)
-.SECONDARY: $(FUZZ:%=$A/obj/test/fuzz/%.o)
+.PRECIOUS: $A/obj/%.o
 
 asan: $A/unit ## the unit tests under address and undefined-behaviour sanitizers
 	@UNIT=$A/unit ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 test/run unit
