@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -161,6 +162,27 @@ static void name_of(const struct test *t, char out[256])
 	snprintf(out, 256, "%.*s/%s", n, file, t->name);
 }
 
+/* What a test left behind has become our child (PR_SET_CHILD_SUBREAPER), whatever group or session it made. */
+static void end_orphans(void)
+{
+	int pid, round;
+	bool any = true;
+	FILE *f;
+
+	for (round = 0; any && round < 100; round++) {
+		any = false;
+		f = fopen("/proc/thread-self/children", "r");
+		while (f && fscanf(f, "%d", &pid) == 1) {
+			any = true;
+			kill(pid, SIGKILL);
+		}
+		if (f)
+			fclose(f);
+		while (any && waitpid(-1, NULL, 0) > 0)
+			;
+	}
+}
+
 /* Waits at most the test's limit; then kills its process group, so that children of its own end with it. */
 static int wait_for(pid_t pid, const struct test *t)
 {
@@ -180,7 +202,8 @@ static int wait_for(pid_t pid, const struct test *t)
 			break;
 		}
 	}
-	kill(-pid, SIGKILL);                      /* whatever the test left behind */
+	kill(-pid, SIGKILL);
+	end_orphans();
 	return status;
 }
 
@@ -254,6 +277,7 @@ int main(int argc, char **argv)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (t = tests; t; t = t->next) {
 		char name[256];
 
