@@ -168,7 +168,7 @@ check: all asan ## sanitizers, cppcheck, layers, format, hardening and size of t
 	@test/format
 	@test/elf build/triton $(SIZE_MAX)
 	@mkdir -p build/cppcheck
-	cppcheck -q -j2 --cppcheck-build-dir=build/cppcheck --error-exitcode=1 --inline-suppr --std=c11 \
+	@cppcheck -q -j2 --cppcheck-build-dir=build/cppcheck --error-exitcode=1 --inline-suppr --std=c11 \
 		--enable=warning --suppressions-list=test/cppcheck --library=posix,gnu -Isrc src
 
 layers: ## check that includes point down the layers of src/LAYERS only
