@@ -39,14 +39,15 @@ HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -ftrivial-auto
 	-fno-strict-aliasing -fno-strict-overflow -fno-delete-null-pointer-checks \
 	$(if $(filter x86_64,$(ARCH)),-fcf-protection=full)
 # The kernel's headers come last (-idirafter), so that musl's own always win.
-FLAGS  := -std=gnu17 -D_GNU_SOURCE -include base/banned.h -Isrc -MMD -MP -g
-CFLAGS := -O2 -ffunction-sections -fdata-sections $(HARDEN) $(FLAGS) -isystem build/vendor/include -idirafter build/uapi
+FLAGS   = -std=gnu17 -D_GNU_SOURCE -include base/banned.h -Isrc -MMD -MP -g
+CFLAGS  = -O2 -ffunction-sections -fdata-sections $(HARDEN) $(FLAGS) -isystem build/vendor/include -idirafter build/uapi
 
 # The link line is our own because `musl-gcc -static-pie` silently makes a dynamic program.
 MUSL   := /usr/lib/$(ARCH)-linux-musl
 GCC_LIB = $(shell gcc -print-file-name=$(1))
+# The stack size is that of threads which ask for none (musl's default is 128 KiB).
 LINK    = $(CC) -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z,noexecstack \
-	-Wl,-z,separate-code,--gc-sections,--build-id=sha1 -o $@ \
+	-Wl,-z,separate-code,-z,stack-size=524288,--gc-sections,--build-id=sha1 -o $@ \
 	$(MUSL)/rcrt1.o $(MUSL)/crti.o $(call GCC_LIB,crtbeginS.o) $(1) \
 	-Wl,--start-group $(LIBS) -Wl,--end-group $(call GCC_LIB,crtendS.o) $(MUSL)/crtn.o
 
@@ -97,6 +98,15 @@ $(VENDOR):
 	@rm -f build/vendor/.made-*
 	@touch $@
 
+# What `triton version` says. By content: another commit compiles one file again.
+build/obj/.version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION) $(REVISION)' | cmp -s - $@ || echo '$(VERSION) $(REVISION)' >$@
+
+build/obj/src/tool/version.o $A/obj/src/tool/version.o: build/obj/.version
+build/obj/src/tool/version.o $A/obj/src/tool/version.o: \
+	FLAGS += -DTRITON_VERSION='"$(VERSION)"' -DTRITON_REVISION='"$(REVISION)"'
+
 build/notices.txt: vendor/notices vendor/NOTICES.md vendor/raft-edits | $(VENDOR)
 	@vendor/notices >$@
 
@@ -115,7 +125,7 @@ build/unit: $(UNITS) build/libtriton.a | $(VENDOR)
 ASAN_CC := clang
 # NULL + 0 is what str_drop(STR_NONE, 0) does, and what C2y says is fine: hence no pointer-overflow.
 SANITIZE := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize=pointer-overflow -fno-sanitize-recover=undefined
-ASAN    := -O1 $(FLAGS) -fno-omit-frame-pointer -isystem $A/vendor/include $(SANITIZE) -Wall -Wextra
+ASAN     = -O1 $(FLAGS) -fno-omit-frame-pointer -isystem $A/vendor/include $(SANITIZE) -Wall -Wextra -Wno-sometimes-uninitialized
 ASAN_LIBS := $(LIBS:build/%=$A/%)
 ASAN_VENDOR := $(VENDOR:build/%=$A/%)
 A_OBJ   := $(SRC:%.c=$A/obj/%.o)
