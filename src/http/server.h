@@ -52,6 +52,7 @@ struct req {
 	struct buf    in;                             /* read ahead of the body, then of the stream */
 	struct http_chunked chunked;
 	uint64_t      body_left;
+	struct str    extra;                          /* header lines of reply_header */
 	bool          body_done, continue_sent, taken, keep, streaming, stream_chunked;
 };
 

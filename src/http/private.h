@@ -1,0 +1,17 @@
+/* Between the files of http/: the server's inner functions. Nobody outside includes it. */
+#ifndef HTTP_PRIVATE_H
+#define HTTP_PRIVATE_H
+
+#include "http/server.h"
+
+#define HEAD_TIMEOUT_MS 10000                         /* a request's head, from its first byte */
+#define BODY_STALL_MS   60000
+#define WRITE_STALL_MS  60000
+
+/* Read the head of the next request into r->in and parse it. 1, 0: the client closed before a byte, -1: answered or dead. */
+int  request_read(struct req *r, struct err *e);
+int  request_drain(struct req *r, struct err *e);     /* skip what is left of the body; -1: not worth it, close */
+const struct endpoint *request_route(struct req *r, int *status);
+int  request_versions(struct req *r);                 /* cut "/v1.41" off the path */
+
+#endif

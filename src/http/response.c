@@ -1,0 +1,234 @@
+/* Answers: whole, streamed, hijacked (server.h). */
+#include "http/private.h"
+#include "http/pump.h"
+
+#include "codec/json.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const char *reason(int status)
+{
+	static const struct { int status; const char *text; } known[] = {
+		{ 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 304, "Not Modified" }, { 400, "Bad Request" },
+		{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
+		{ 406, "Not Acceptable" }, { 408, "Request Timeout" }, { 409, "Conflict" }, { 413, "Content Too Large" },
+		{ 414, "URI Too Long" }, { 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
+		{ 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" }, { 505, "HTTP Version Not Supported" },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (known[i].status == status)
+			return known[i].text;
+	return "Status";
+}
+
+int http_status_of(int code)
+{
+	switch (code) {
+	case ENOENT:
+		return 404;
+	case EINVAL: case EBADMSG: case ENAMETOOLONG: case ENOTDIR: case EISDIR:
+		return 400;
+	case EEXIST: case EBUSY: case ESRCH:
+		return 409;
+	case EPERM:
+		return 403;
+	case EACCES:
+		return 401;
+	case ENOTSUP: case ENOSYS:
+		return 501;
+	case EAGAIN:
+		return 503;
+	case EALREADY:
+		return 304;
+	case EFBIG:
+		return 413;
+	case ETIMEDOUT:
+		return 504;
+	default:
+		return 500;
+	}
+}
+
+int reply_header(struct req *r, const char *name, struct str value)
+{
+	struct str line = arena_printf(&r->arena, "%s: %.*s\r\n", name, STR_ARG(value));
+
+	r->extra = arena_printf(&r->arena, "%.*s%.*s", STR_ARG(r->extra), STR_ARG(line));
+	return 0;
+}
+
+static void head_begin(struct req *r, struct buf *b, int status, const char *type)
+{
+	r->status = status;
+	buf_printf(b, "HTTP/1.1 %d %s\r\n", status, reason(status));
+	if (r->listener && r->listener->headers)
+		r->listener->headers(r, b);
+	buf_str(b, r->extra);
+	buf_printf(b, "X-Request-Id: %s\r\n", r->id);
+	if (type)
+		buf_printf(b, "Content-Type: %s\r\n", type);
+}
+
+static bool is_head(const struct req *r)
+{
+	return str_is(r->head.method, "HEAD");
+}
+
+int reply_text(struct req *r, int status, const char *type, struct str body, struct err *e)
+{
+	auto_buf b = BUF_INIT(64 << 10);
+	bool none = status == 204 || status == 304;
+	struct iovec v[2];
+
+	head_begin(r, &b, status, none || (body.n == 0 && !type) ? NULL : type);
+	if (!none)
+		buf_printf(&b, "Content-Length: %zu\r\n", body.n);
+	buf_puts(&b, r->keep ? "\r\n" : "Connection: close\r\n\r\n");
+	v[0] = (struct iovec){ b.p, b.n };
+	v[1] = (struct iovec){ (void *)body.p, none || is_head(r) ? 0 : body.n };
+	r->conn->timeout_ms = WRITE_STALL_MS;
+	return conn_writev_all(r->conn, v, 2, e);
+}
+
+int reply(struct req *r, int status, const struct field *f, const void *obj, struct err *e)
+{
+	auto_buf b = BUF_INIT(64 << 20);
+
+	json_encode(&b, f, obj);
+	buf_char(&b, '\n');
+	return reply_text(r, status, "application/json", buf_as_str(&b), e);
+}
+
+int reply_empty(struct req *r, int status, struct err *e)
+{
+	return reply_text(r, status, NULL, STR_NONE, e);
+}
+
+int reply_error(struct req *r, int status, const struct err *e)
+{
+	auto_buf b = BUF_INIT(64 << 10);
+	struct err ignored;
+
+	if (status == 304)
+		return reply_empty(r, status, &ignored);
+	if (r->listener && r->listener->error_body) {
+		r->listener->error_body(r, status, e, &b);
+	} else {
+		buf_puts(&b, "{\"message\":");
+		json_quote(&b, str_of(e->msg));
+		buf_puts(&b, "}\n");
+	}
+	return reply_text(r, status, "application/json", buf_as_str(&b), &ignored);
+}
+
+int reply_begin(struct req *r, int status, const char *type, struct err *e)
+{
+	auto_buf b = BUF_INIT(64 << 10);
+
+	r->streaming = true;
+	r->stream_chunked = r->head.minor == 1;
+	if (!r->stream_chunked)
+		r->keep = false;
+	head_begin(r, &b, status, type);
+	if (r->stream_chunked)
+		buf_puts(&b, "Transfer-Encoding: chunked\r\n");
+	buf_puts(&b, r->keep ? "\r\n" : "Connection: close\r\n\r\n");
+	r->conn->timeout_ms = WRITE_STALL_MS;
+	return conn_write_all(r->conn, b.p, b.n, e);
+}
+
+int reply_write(struct req *r, const void *p, size_t n, struct err *e)
+{
+	auto_buf size = BUF_INIT(32);
+
+	if (n == 0 || is_head(r))
+		return 0;
+	if (!r->stream_chunked)
+		return conn_write_all(r->conn, p, n, e);
+	buf_printf(&size, "%zx\r\n", n);
+	return conn_writev_all(r->conn, (struct iovec[]){ { size.p, size.n }, { (void *)p, n }, { "\r\n", 2 } }, 3, e);
+}
+
+int reply_end(struct req *r, struct err *e)
+{
+	r->streaming = false;
+	return r->stream_chunked && !is_head(r) ? conn_write_all(r->conn, "0\r\n\r\n", 5, e) : 0;
+}
+
+bool reply_client_gone(struct req *r)
+{
+	char c;
+	ssize_t n;
+
+	if (r->conn->ops->pending(r->conn))
+		return false;
+	n = recv(r->conn->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n > 0 && r->conn->tls) {                  /* close_notify ends a client as well: let the engine look */
+		struct err ignored;
+
+		conn_nonblock(r->conn, true);
+		n = r->conn->ops->read(r->conn, &c, 1, &ignored);
+		conn_nonblock(r->conn, false);
+		if (n == 1)
+			buf_char(&r->in, c);
+		return n == 0 || (n < 0 && ignored.code != EAGAIN);
+	}
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+int reply_hijack(struct req *r, struct pump *p, const char *type, int fd, struct err *e)
+{
+	auto_buf b = BUF_INIT(64 << 10);
+	struct str ahead;
+
+	r->keep = false;
+	if (request_drain(r, e)) {
+		close(fd);
+		return -1;
+	}
+	head_begin(r, &b, r->head.upgrade ? 101 : 200, type);
+	if (r->head.upgrade) {                        /* Docker's clients look for this reason, not "Switching Protocols" */
+		auto_buf line = BUF_INIT(64 << 10);
+		struct str rest = buf_as_str(&b);
+
+		rest = str_drop(rest, (size_t)str_find(rest, '\n') + 1);
+		buf_puts(&line, "HTTP/1.1 101 UPGRADED\r\n");
+		buf_str(&line, rest);
+		buf_puts(&line, "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+		if (conn_write_all(r->conn, line.p, line.n, e)) {
+			close(fd);
+			return -1;
+		}
+	} else {
+		buf_puts(&b, "\r\n");
+		if (conn_write_all(r->conn, b.p, b.n, e)) {
+			close(fd);
+			return -1;
+		}
+	}
+	ahead = buf_as_str(&r->in);
+	pump_add(p, r->conn, fd, ahead, PUMP_BOTH);
+	r->taken = true;
+	return 0;
+}
+
+int reply_pump(struct req *r, struct pump *p, const char *type, int fd, struct err *e)
+{
+	r->keep = false;
+	if (reply_begin(r, 200, type, e)) {
+		close(fd);
+		return -1;
+	}
+	if (is_head(r)) {
+		close(fd);
+		return 0;
+	}
+	pump_add(p, r->conn, fd, buf_as_str(&r->in), r->stream_chunked ? PUMP_OUT_CHUNKED : PUMP_OUT);
+	r->taken = true;
+	return 0;
+}
