@@ -6,7 +6,7 @@
 #include "model/image.h"
 #include "store/commands.h"
 
-#define EVENT_KEEP      10000                         /* newest events kept at most ... */
+#define EVENT_KEEP      10000                         /* revisions whose events are kept at most ... */
 #define EVENT_KEEP_NS   (48ll * 3600 * 1000000000)    /* ... and for how long */
 #define EVENT_TRIM_STEP 256                           /* deletions in one batch at most */
 
@@ -16,7 +16,7 @@ struct str event_key(struct arena *a, int64_t revision, int64_t n);
 /* Write one event; time, account and number are filled in. */
 int event_put(struct command_env *c, struct event *ev, struct err *e);
 
-/* The usual: type, action, actor id, then pairs of attribute names and values, ended by a name NULL. */
+/* The usual. `from` is the image's name for containers, else empty; `attributes` may be NULL. */
 int event_add(struct command_env *c, const char *type, const char *action, struct str id, struct str from,
               const struct pairs *attributes, struct err *e);
 

@@ -1,0 +1,324 @@
+/* Decisions that must be unique: ids, names, addresses, uid ranges, ports. Each leaves a key behind, so a second
+ * holder is impossible. */
+#include "store/cmd.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define SLOTS_MAX        65000                        /* host uids stay below 2^32 */
+#define EPHEMERAL_FIRST  32768
+#define EPHEMERAL_LAST   60999
+#define HOSTS_SCAN_MAX   (1u << 20)                   /* addresses looked at in one network */
+
+/* --- ids and names --- */
+
+static struct str hex(struct command_env *c, size_t digits)
+{
+	char *p = arena_alloc(c->a, digits + 1);
+	uint64_t r = 0;
+
+	for (size_t i = 0; i < digits; i++, r >>= 4) {
+		if (i % 16 == 0)
+			r = c->random(c->random_ctx);
+		p[i] = "0123456789abcdef"[r & 15];
+	}
+	return str_make(p, digits);
+}
+
+struct str alloc_id(struct command_env *c)
+{
+	struct str id = hex(c, 64);
+
+	/* Docker never makes an id whose short form is a number: it could be taken for something else. */
+	while (id.p[0] >= '0' && id.p[0] <= '9')
+		id = hex(c, 64);
+	return id;
+}
+
+struct str alloc_uuid(struct command_env *c)
+{
+	struct str h = hex(c, 32);
+
+	/* Version 4, variant 1 (RFC 9562 section 5.4). */
+	return arena_printf(c->a, "%.8s-%.4s-4%.3s-%c%.3s-%.12s", h.p, h.p + 8, h.p + 13, "89ab"[h.p[16] & 3], h.p + 17, h.p + 20);
+}
+
+static const char *const adjectives[] = {
+	"amber", "ancient", "autumn", "bold", "brave", "bright", "brisk", "calm", "candid", "clever", "cosmic", "crimson",
+	"curious", "deft", "eager", "early", "fair", "fancy", "fleet", "fluent", "frosty", "gentle", "glad", "golden", "grand",
+	"happy", "hardy", "hidden", "honest", "humble", "ivory", "jolly", "keen", "kind", "lively", "loyal", "lucid", "lucky",
+	"mellow", "merry", "mighty", "misty", "modest", "neat", "nimble", "noble", "patient", "placid", "polite", "proud",
+	"quick", "quiet", "rapid", "ready", "rustic", "serene", "sharp", "silent", "silver", "sunny", "swift", "tidy", "vivid",
+	"witty",
+};
+static const char *const nouns[] = {
+	"anchor", "badger", "beacon", "birch", "bison", "brook", "canyon", "cedar", "cliff", "comet", "coral", "cove", "crane",
+	"dune", "eagle", "ember", "falcon", "fern", "fjord", "forest", "fox", "glacier", "grove", "harbor", "hawk", "heron",
+	"island", "juniper", "kelp", "lagoon", "lake", "lark", "lynx", "maple", "marlin", "meadow", "mesa", "moon", "moss",
+	"narwhal", "oak", "orca", "otter", "owl", "pebble", "pine", "prairie", "quartz", "rapids", "raven", "reef", "ridge",
+	"river", "robin", "sail", "shore", "sparrow", "spruce", "stone", "summit", "tern", "tide", "valley", "willow",
+};
+
+int alloc_name(struct command_env *c, struct str account, struct str *out, struct err *e)
+{
+	const size_t na = sizeof(adjectives) / sizeof(adjectives[0]), nn = sizeof(nouns) / sizeof(nouns[0]);
+
+	for (int i = 0; i < 64; i++) {
+		uint64_t r = c->random(c->random_ctx);
+
+		*out = arena_printf(c->a, "%s_%s", adjectives[r % na], nouns[(r >> 16) % nn]);
+		if (i >= 8)                           /* many taken: a number makes it unlikely to meet another */
+			*out = arena_printf(c->a, "%.*s%u", STR_ARG(*out), (unsigned)(r >> 32) % 1000000);
+		if (!txn_has(c->t, key_make(c->a, "n", account, *out, STR_NONE)))
+			return 0;
+	}
+	return err_set(e, EBUSY, "no free name was found");
+}
+
+/* --- addresses --- */
+
+bool ip_parse(struct str s, uint32_t *ip)
+{
+	struct str part;
+	uint64_t n;
+	int i = 0;
+
+	*ip = 0;
+	for (; str_next(&s, '.', &part); i++) {
+		if (i == 4 || part.n > 3 || (part.n > 1 && part.p[0] == '0') || !str_to_u64(part, &n) || n > 255)
+			return false;
+		*ip = *ip << 8 | (uint32_t)n;
+	}
+	return i == 4;
+}
+
+bool cidr_parse(struct str s, uint32_t *base, int *prefix_len)
+{
+	struct str ip, len;
+	uint64_t n;
+
+	if (!str_cut(s, '/', &ip, &len) || !ip_parse(ip, base) || !str_to_u64(len, &n) || n < 8 || n > 30)
+		return false;
+	*prefix_len = (int)n;
+	return (*base & (UINT32_MAX >> n)) == 0;
+}
+
+struct str ip_text(struct arena *a, uint32_t ip)
+{
+	return arena_printf(a, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+}
+
+struct used {                                         /* the addresses of one network as bits */
+	uint32_t base, n;
+	uint8_t *bits;
+	size_t   prefix;
+};
+
+static int used_mark(void *ctx, struct str key, struct str val)
+{
+	struct used *u = ctx;
+	uint32_t ip;
+
+	(void)val;
+	if (ip_parse(str_drop(key, u->prefix), &ip) && ip - u->base < u->n)
+		u->bits[(ip - u->base) / 8] |= (uint8_t)(1 << (ip - u->base) % 8);
+	return 0;
+}
+
+static int pick(struct command_env *c, const struct network *n, uint32_t base, int len, uint32_t gateway, uint32_t *ip,
+                struct err *e)
+{
+	uint32_t hosts = (uint32_t)((1ull << (32 - len)) - 1);
+	struct str prefix = key_prefix(c->a, "A", n->id, STR_NONE);
+	struct used u = { .base = base, .n = hosts < HOSTS_SCAN_MAX ? hosts : HOSTS_SCAN_MAX, .prefix = prefix.n };
+
+	u.bits = arena_alloc(c->a, u.n / 8 + 1);
+	if (txn_scan(c->t, prefix, STR_NONE, used_mark, &u, e) < 0)
+		return -1;
+	for (uint32_t i = 1; i < u.n; i++)
+		if (base + i != gateway && !(u.bits[i / 8] >> i % 8 & 1)) {
+			*ip = base + i;
+			return 0;
+		}
+	return err_set(e, EBUSY, "no available IPv4 addresses on this network's address pools: %.*s (%.12s)", STR_ARG(n->name),
+	               n->id.p);
+}
+
+static int wanted(struct command_env *c, const struct network *n, struct str want, uint32_t base, int len, uint32_t gateway,
+                  uint32_t *ip, struct err *e)
+{
+	uint32_t hosts = (uint32_t)((1ull << (32 - len)) - 1);
+
+	if (n->builtin)
+		return err_set(e, EINVAL, "user specified IP address is supported on user defined networks only");
+	if (!ip_parse(want, ip) || *ip - base == 0 || *ip - base >= hosts)
+		return err_set(e, EINVAL, "invalid IP address %.*s: it is not in %.*s", (int)(want.n > 64 ? 64 : want.n), want.p,
+		               STR_ARG(n->subnet));
+	if (*ip == gateway || txn_has(c->t, key_make(c->a, "A", n->id, want, STR_NONE)))
+		return err_set(e, EBUSY, "Address already in use");
+	return 0;
+}
+
+int alloc_address(struct command_env *c, const struct network *n, struct str id, struct endpoint_settings *ep, struct err *e)
+{
+	uint32_t base, gateway, ip;
+	int len;
+
+	if (!cidr_parse(n->subnet, &base, &len) || !ip_parse(n->gateway, &gateway))
+		return err_set(e, EINVAL, "network %.*s has no usable subnet", STR_ARG(n->name));
+	if (ep->want_ip.n ? wanted(c, n, ep->want_ip, base, len, gateway, &ip, e) : pick(c, n, base, len, gateway, &ip, e))
+		return -1;
+	ep->network = n->name;
+	ep->network_id = n->id;
+	ep->endpoint_id = alloc_id(c);
+	ep->ip = ip_text(c->a, ip);
+	ep->gateway = n->gateway;
+	ep->prefix_len = len;
+	if (!ep->mac.n)
+		ep->mac = arena_printf(c->a, "02:42:%02x:%02x:%02x:%02x", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+	return txn_put_raw(c->t, key_make(c->a, "A", n->id, ep->ip, STR_NONE), id, e);
+}
+
+/* --- uid ranges --- */
+
+static struct str slot_key(struct command_env *c, int64_t slot)
+{
+	return arena_printf(c->a, "u/%010lld", (long long)slot);
+}
+
+int alloc_slot(struct command_env *c, struct str id, int64_t *slot, struct err *e)
+{
+	struct cluster cl = { 0 };
+
+	if (cluster_load(c, &cl, e))
+		return -1;
+	for (int64_t i = 0; i < SLOTS_MAX; i++) {
+		*slot = (cl.next_uid_slot + i) % SLOTS_MAX;
+		if (txn_has(c->t, slot_key(c, *slot)))
+			continue;
+		cl.next_uid_slot = (*slot + 1) % SLOTS_MAX;
+		return cluster_save(c, &cl, e) || txn_put_raw(c->t, slot_key(c, *slot), id, e) ? -1 : 0;
+	}
+	return err_set(e, EBUSY, "all %d ranges of user ids are in use", SLOTS_MAX);
+}
+
+/* --- published ports --- */
+
+static bool any_address(struct str ip)
+{
+	return ip.n == 0 || str_is(ip, "0.0.0.0") || str_is(ip, "::");
+}
+
+static struct str port_key(struct command_env *c, const struct published_port *p)
+{
+	return key_make(c->a, "P", p->proto, arena_printf(c->a, "%lld", (long long)p->host_port),
+	                any_address(p->host_ip) ? STR("0.0.0.0") : p->host_ip);
+}
+
+struct clash {
+	struct str mine, id;
+	size_t     prefix;
+	bool       any, found;
+};
+
+static int clash_one(void *ctx, struct str key, struct str val)
+{
+	struct clash *k = ctx;
+	struct str ip = str_drop(key, k->prefix);
+
+	k->found = !str_eq(val, k->id) ? k->any || str_is(ip, "0.0.0.0") || str_eq(ip, k->mine) : str_eq(ip, k->mine);
+	return k->found;
+}
+
+/* A port on one address and the same port on every address exclude each other. */
+static bool port_taken(struct command_env *c, const struct published_port *p, struct str id)
+{
+	struct str prefix = arena_printf(c->a, "P/%.*s/%lld/", STR_ARG(p->proto), (long long)p->host_port);
+	struct clash k = { .any = any_address(p->host_ip), .prefix = prefix.n, .id = id };
+
+	k.mine = k.any ? STR("0.0.0.0") : p->host_ip;
+	return txn_scan(c->t, prefix, STR_NONE, clash_one, &k, NULL) != 0;
+}
+
+static int pick_port(struct command_env *c, struct published_port *p, struct str id, struct err *e)
+{
+	const int64_t n = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1;
+	struct cluster cl = { 0 };
+
+	if (cluster_load(c, &cl, e))
+		return -1;
+	for (int64_t i = 0; i < n; i++) {
+		p->host_port = EPHEMERAL_FIRST + (cl.next_port + i) % n;
+		if (port_taken(c, p, id))
+			continue;
+		cl.next_port = (p->host_port - EPHEMERAL_FIRST + 1) % n;
+		return cluster_save(c, &cl, e);
+	}
+	return err_set(e, EBUSY, "all ports are allocated");
+}
+
+int alloc_ports(struct command_env *c, struct container *ct, struct err *e)
+{
+	for (size_t i = 0; i < ct->ports.n; i++) {
+		struct published_port *p = &ct->ports.v[i];
+
+		if (p->ephemeral || p->host_port == 0) {
+			p->ephemeral = true;
+			if (pick_port(c, p, ct->id, e))
+				return -1;
+		} else if (port_taken(c, p, ct->id)) {
+			return err_set(e, EBUSY, "driver failed programming external connectivity on endpoint %.*s: "
+			               "Bind for %.*s:%lld failed: port is already allocated", STR_ARG(ct->name),
+			               any_address(p->host_ip) ? 7 : (int)p->host_ip.n,
+			               any_address(p->host_ip) ? "0.0.0.0" : p->host_ip.p, (long long)p->host_port);
+		}
+		if (txn_put_raw(c->t, port_key(c, p), ct->id, e))
+			return -1;
+	}
+	return 0;
+}
+
+int free_ports(struct command_env *c, struct container *ct, struct err *e)
+{
+	for (size_t i = 0; i < ct->ports.n; i++) {
+		struct published_port *p = &ct->ports.v[i];
+		struct str holder, key = port_key(c, p);
+
+		if (p->host_port && txn_get_raw(c->t, key, &holder, e) == 1 && str_eq(holder, ct->id) && txn_del(c->t, key, e))
+			return -1;
+		if (p->ephemeral)
+			p->host_port = 0;
+	}
+	return 0;
+}
+
+int free_all(struct command_env *c, struct container *ct, struct err *e)
+{
+	struct str holder;
+
+	for (size_t i = 0; i < ct->endpoints.n; i++) {
+		const struct endpoint_settings *ep = &ct->endpoints.v[i];
+		struct str key = key_make(c->a, "A", ep->network_id, ep->ip, STR_NONE);
+
+		if (ep->ip.n && txn_get_raw(c->t, key, &holder, e) == 1 && str_eq(holder, ct->id) && txn_del(c->t, key, e))
+			return -1;
+	}
+	if (txn_get_raw(c->t, slot_key(c, ct->uid_slot), &holder, e) == 1 && str_eq(holder, ct->id) &&
+	    txn_del(c->t, slot_key(c, ct->uid_slot), e))
+		return -1;
+	return free_ports(c, ct, e);
+}
+
+/* --- the data center's record --- */
+
+int cluster_load(struct command_env *c, struct cluster *out, struct err *e)
+{
+	int rc = txn_get(c->t, c->a, STR("m/cluster"), cluster_fields, out, e);
+
+	return rc < 0 ? -1 : rc == 0 ? err_set(e, EAGAIN, "this data center has no state yet") : 0;
+}
+
+int cluster_save(struct command_env *c, const struct cluster *in, struct err *e)
+{
+	return txn_put(c->t, STR("m/cluster"), cluster_fields, in, e);
+}

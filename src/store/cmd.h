@@ -1,0 +1,91 @@
+/* What the command files share: their functions (for the table in commands.c), and loading and saving of objects.
+ * Private to store/. "No such ..." sentences are Docker's. */
+#ifndef STORE_CMD_H
+#define STORE_CMD_H
+
+#include "model/keys.h"
+#include "store/commands.h"
+#include "store/event.h"
+
+#define COMMAND(name) int name(struct command_env *c, void *in, struct str *result, struct err *e)
+
+COMMAND(cmd_account_put);
+COMMAND(cmd_account_rm);
+COMMAND(cmd_account_disable);
+COMMAND(cmd_account_enable);
+COMMAND(cmd_key_add);
+COMMAND(cmd_key_rm);
+COMMAND(cmd_container_create);
+COMMAND(cmd_container_start);
+COMMAND(cmd_container_stop);
+COMMAND(cmd_container_restart);
+COMMAND(cmd_container_kill);
+COMMAND(cmd_container_remove);
+COMMAND(cmd_container_rename);
+COMMAND(cmd_container_pause);
+COMMAND(cmd_container_unpause);
+COMMAND(cmd_container_update);
+COMMAND(cmd_exec_create);
+COMMAND(cmd_exec_report);
+COMMAND(cmd_node_report);
+COMMAND(cmd_node_register);
+COMMAND(cmd_image_put);
+COMMAND(cmd_image_tag);
+COMMAND(cmd_image_remove);
+COMMAND(cmd_image_prune);
+COMMAND(cmd_volume_create);
+COMMAND(cmd_volume_remove);
+COMMAND(cmd_network_create);
+COMMAND(cmd_network_remove);
+COMMAND(cmd_cluster_init);
+
+/* --- containers (cmd_container.c) --- */
+
+/* ENOENT "No such container: X" when the caller's account has none with this id. */
+int container_load(struct command_env *c, struct str id, struct container *ct, struct err *e);
+/* Writes the record and its pending-work key. */
+int container_save(struct command_env *c, const struct container *ct, struct err *e);
+/* The package that these wishes get, and what it means in figures. */
+int container_resources(struct command_env *c, const struct container *ct, struct resources *out, struct err *e);
+
+/* --- networks, volumes, images --- */
+
+int network_list(struct command_env *c, struct str account, struct network **v, size_t *n, struct err *e);
+/* By name, id, or a prefix of the id. ENOENT "network X not found". */
+int network_find(struct command_env *c, struct str account, struct str name, struct network *out, struct err *e);
+/* The account's default network, with a fresh id and vni. */
+int network_make_bridge(struct command_env *c, struct str account, struct err *e);
+
+/* Make the volume unless it is there. */
+int volume_ensure(struct command_env *c, struct volume *v, struct err *e);
+int volume_drop(struct command_env *c, struct str account, struct str name, struct err *e);
+
+/* All containers of an account, decoded: for the rare commands that must look at each. */
+struct containers { struct container *v; size_t n; };
+int container_list(struct command_env *c, struct str account, struct containers *out, struct err *e);
+
+/* --- deciding (alloc.c) --- */
+
+struct str alloc_id(struct command_env *c);           /* 64 hex digits */
+struct str alloc_uuid(struct command_env *c);
+/* adjective_noun that no container of the account has. */
+int alloc_name(struct command_env *c, struct str account, struct str *out, struct err *e);
+/* A free address of the network, `want` if not empty; marks it as `id`'s. Also gateway, prefix length and MAC. */
+int alloc_address(struct command_env *c, const struct network *n, struct str id, struct endpoint_settings *ep, struct err *e);
+/* A free uid range; marks it. */
+int alloc_slot(struct command_env *c, struct str id, int64_t *slot, struct err *e);
+/* Take all published ports of a container that is to start; ephemeral ones are chosen. Nothing is taken on failure
+ * beyond what the command's undo gives back. */
+int alloc_ports(struct command_env *c, struct container *ct, struct err *e);
+int free_ports(struct command_env *c, struct container *ct, struct err *e);
+/* Address, ports, slot. */
+int free_all(struct command_env *c, struct container *ct, struct err *e);
+
+bool cidr_parse(struct str s, uint32_t *base, int *prefix_len);
+bool ip_parse(struct str s, uint32_t *ip);
+struct str ip_text(struct arena *a, uint32_t ip);
+
+int cluster_load(struct command_env *c, struct cluster *out, struct err *e);
+int cluster_save(struct command_env *c, const struct cluster *in, struct err *e);
+
+#endif

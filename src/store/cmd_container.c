@@ -1,0 +1,283 @@
+/* Containers: loading, saving, and `create`: everything that is decided about one before it runs. */
+#include "codec/rec.h"
+#include "store/cmd.h"
+
+#include <errno.h>
+
+#define PACKAGE_DEFAULT "t4-standard-1G"              /* neither -m nor the label */
+#define CPU_PERIOD_US   100000
+#define NANO            1000000000ll
+#define SHOWN(s)        (int)((s).n > 128 ? 128 : (s).n), (s).p
+
+int container_load(struct command_env *c, struct str id, struct container *ct, struct err *e)
+{
+	int rc = txn_get(c->t, c->a, key_make(c->a, "c", c->account, id, STR_NONE), container_fields, ct, e);
+
+	if (rc == 0)
+		return err_set(e, ENOENT, "No such container: %.*s", SHOWN(id));
+	return rc < 0 ? -1 : 0;
+}
+
+int container_save(struct command_env *c, const struct container *ct, struct err *e)
+{
+	struct str work = key_make(c->a, "w", ct->node, ct->id, STR_NONE);
+
+	if (txn_put(c->t, key_make(c->a, "c", ct->account, ct->id, STR_NONE), container_fields, ct, e))
+		return -1;
+	return container_settled(ct) ? txn_del(c->t, work, e) : txn_put_raw(c->t, work, ct->account, e);
+}
+
+struct list {
+	struct command_env *c;
+	struct containers  *out;
+	size_t              cap;
+	struct err         *e;
+	bool                failed;
+};
+
+static int list_one(void *ctx, struct str key, struct str val)
+{
+	struct list *l = ctx;
+	struct container *v;
+
+	(void)key;
+	if (l->out->n == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 16;
+		v = arena_new_n(l->c->a, struct container, l->cap);
+		if (l->out->n)
+			memcpy(v, l->out->v, l->out->n * sizeof *v);
+		l->out->v = v;
+	}
+	l->failed = rec_decode(l->c->a, arena_str(l->c->a, val), container_fields, &l->out->v[l->out->n], l->e) != 0;
+	l->out->n += !l->failed;
+	return l->failed;
+}
+
+int container_list(struct command_env *c, struct str account, struct containers *out, struct err *e)
+{
+	struct list l = { .c = c, .out = out, .e = e };
+
+	*out = (struct containers){ 0 };
+	if (txn_scan(c->t, key_prefix(c->a, "c", account, STR_NONE), STR_NONE, list_one, &l, e) < 0)
+		return -1;
+	return l.failed ? -1 : 0;
+}
+
+/* --- sizes --- */
+
+struct package_list {
+	struct command_env *c;
+	struct packages     all;
+	size_t              cap;
+};
+
+static int package_one(void *ctx, struct str key, struct str val)
+{
+	struct package_list *l = ctx;
+	struct package p = { 0 }, *v;
+
+	(void)key;
+	if (rec_decode(l->c->a, arena_str(l->c->a, val), package_fields, &p, NULL))
+		return 0;
+	if (l->all.n == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 16;
+		v = arena_new_n(l->c->a, struct package, l->cap);
+		if (l->all.n)
+			memcpy(v, l->all.v, l->all.n * sizeof *v);
+		l->all.v = v;
+	}
+	l->all.v[l->all.n++] = p;
+	return 0;
+}
+
+/* The label names one by name, id, or the first 8 digits of the id; then -m does not count. */
+static const struct package *package_labelled(const struct packages *all, struct str want, struct err *e)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (str_eq(all->v[i].name, want) || str_eq(all->v[i].id, want))
+			return &all->v[i];
+	for (size_t i = 0; i < all->n; i++)
+		if (want.n == 8 && str_starts(all->v[i].id, want))
+			return &all->v[i];
+	return err_set_null(e, EINVAL, "no package supports the given constraints: package=%.*s", SHOWN(want));
+}
+
+static int64_t smaller(int64_t package, int64_t wish)
+{
+	return wish > 0 && (wish < package || package == 0) ? wish : package;
+}
+
+/* --cpus, or --cpu-quota with --cpu-period, as a quota of our period. */
+static int64_t cpu_wish(const struct host_config *h)
+{
+	int64_t period = h->cpu_period > 0 ? h->cpu_period : CPU_PERIOD_US;
+
+	if (h->nano_cpus > 0)
+		return h->nano_cpus / (NANO / CPU_PERIOD_US);
+	return h->cpu_quota > 0 ? h->cpu_quota * CPU_PERIOD_US / period : 0;
+}
+
+int container_resources(struct command_env *c, const struct container *ct, struct resources *out, struct err *e)
+{
+	struct package_list l = { .c = c };
+	const struct host_config *h = &ct->host;
+	const struct str *label = pairs_get(&ct->config.labels, STR(PACKAGE_LABEL));
+	const struct package *p;
+
+	if (txn_scan(c->t, STR("p/"), STR_NONE, package_one, &l, e) < 0)
+		return -1;
+	if (h->memory < 0)
+		return err_set(e, EINVAL, "invalid memory: %lld", (long long)h->memory);
+	p = label ? package_labelled(&l.all, *label, e) : package_for(&l.all, h->memory, STR(PACKAGE_DEFAULT), e);
+	if (!p)
+		return -1;
+	*out = (struct resources){ .package = p->name, .memory = p->memory, .swap = p->swap, .disk = p->disk,
+		.memory_reservation = h->memory_reservation, .cpu_period_us = CPU_PERIOD_US, .cpu_shares = h->cpu_shares,
+		.cpuset_cpus = h->cpuset_cpus, .cpuset_mems = h->cpuset_mems };
+	if (h->memory_swap > 0 && h->memory > 0 && h->memory_swap >= h->memory)
+		out->swap = h->memory_swap - h->memory < p->swap ? h->memory_swap - h->memory : p->swap;
+	out->cpu_quota_us = smaller(p->nano_cpus / (NANO / CPU_PERIOD_US), cpu_wish(h));
+	if (out->cpu_quota_us && out->cpu_quota_us < 1000)
+		out->cpu_quota_us = 1000;             /* the kernel's least */
+	out->pids = smaller(p->pids, h->pids_limit);
+	out->io_weight = smaller(p->io_weight, h->blkio_weight);
+	return 0;
+}
+
+/* --- create --- */
+
+static int decide_name(struct command_env *c, struct str wish, struct container *ct, struct err *e)
+{
+	struct str holder;
+
+	if (wish.n && wish.p[0] == '/')
+		wish = str_drop(wish, 1);
+	if (!wish.n)
+		return alloc_name(c, ct->account, &ct->name, e);
+	if (container_name_check(wish, e))
+		return -1;
+	if (txn_get_raw(c->t, key_make(c->a, "n", ct->account, wish, STR_NONE), &holder, e) == 1)
+		return err_set(e, EEXIST, "Conflict. The container name \"/%.*s\" is already in use by container \"%.*s\". You have to "
+		               "remove (or rename) that container to be able to reuse that name.", SHOWN(wish), STR_ARG(holder));
+	ct->name = wish;
+	return 0;
+}
+
+static int check_image(struct command_env *c, const struct container *ct, struct err *e)
+{
+	if (ct->image_id.n && txn_has(c->t, key_make(c->a, "i", ct->account, ct->image_id, STR_NONE)))
+		return 0;
+	return err_set(e, ENOENT, "No such image: %.*s", SHOWN(ct->config.image));
+}
+
+/* container:X shares X's network: X must be there, by id, name or a prefix of the id. */
+static int check_shared(struct command_env *c, struct container *ct, struct str other, struct err *e)
+{
+	struct str holder, id = other;
+	struct strs keys;
+
+	if (txn_get_raw(c->t, key_make(c->a, "n", ct->account, other, STR_NONE), &holder, e) == 1)
+		id = arena_str(c->a, holder);
+	else if (txn_keys(c->t, c->a, key_make(c->a, "c", ct->account, other, STR_NONE), 2, &keys, e) == 0 && keys.n == 1)
+		id = str_drop(keys.v[0], 2 + ct->account.n + 1);
+	if (!id.n || !txn_has(c->t, key_make(c->a, "c", ct->account, id, STR_NONE)))
+		return err_set(e, ENOENT, "No such container: %.*s", SHOWN(other));
+	ct->host.network_mode = arena_printf(c->a, "container:%.*s", STR_ARG(id));
+	return 0;
+}
+
+static int decide_network(struct command_env *c, struct container *ct, struct err *e)
+{
+	struct str mode = ct->host.network_mode;
+	struct network n;
+
+	if (ct->config.network_disabled || str_is(mode, "none") || str_is(mode, "host")) {
+		ct->endpoints.n = 0;
+		return 0;
+	}
+	if (str_starts(mode, STR("container:"))) {
+		ct->endpoints.n = 0;
+		return check_shared(c, ct, str_drop(mode, 10), e);
+	}
+	if (ct->endpoints.n == 0) {
+		ct->endpoints = (struct endpoints_settings){ arena_new(c->a, struct endpoint_settings), 1 };
+		ct->endpoints.v[0].network = mode;
+	}
+	for (size_t i = 0; i < ct->endpoints.n; i++) {
+		struct endpoint_settings *ep = &ct->endpoints.v[i];
+
+		n = (struct network){ 0 };
+		if (network_find(c, ct->account, ep->network, &n, e))
+			return -1;
+		for (size_t k = 0; k < i; k++)
+			if (str_eq(ct->endpoints.v[k].network_id, n.id))
+				return err_set(e, EINVAL, "network %.*s is named twice", STR_ARG(n.name));
+		if (i == 0 && ct->config.mac_address.n && !ep->mac.n)
+			ep->mac = ct->config.mac_address;
+		if (alloc_address(c, &n, ct->id, ep, e))
+			return -1;
+	}
+	return 0;
+}
+
+static int decide_volumes(struct command_env *c, struct container *ct, struct err *e)
+{
+	for (size_t i = 0; i < ct->mounts.n; i++) {
+		struct mount_point *m = &ct->mounts.v[i];
+		struct volume v = { .account = ct->account };
+
+		if (!str_is(m->type, "volume"))
+			continue;
+		if (!m->name.n) {
+			m->name = alloc_id(c);
+			m->anonymous = true;
+			pairs_set(c->a, &v.labels, STR("com.docker.volume.anonymous"), STR(""));
+		}
+		v.name = m->name;
+		v.anonymous = m->anonymous;
+		if (volume_ensure(c, &v, e))
+			return -1;
+		if (!m->driver.n)
+			m->driver = v.driver;
+	}
+	return 0;
+}
+
+/* What only commands and reports may say. */
+static void reset_fields(struct command_env *c, struct container *ct)
+{
+	ct->account = c->account;
+	ct->node = c->node;
+	ct->created.ns = c->now_ns;
+	ct->want = WANT_STOPPED;
+	ct->start_gen = ct->restart_gen = ct->kill_gen = ct->kill_signal = ct->stop_timeout_s = 0;
+	ct->stop_signal = STR_NONE;
+	ct->want_paused = ct->remove_volumes = ct->remove_force = ct->stopped_by_user = false;
+	ct->status = STATUS_CREATED;
+	ct->gen = ct->kill_done = ct->pid = ct->exit_code = ct->error_code = 0;
+	ct->oom_killed = false;
+	ct->error = STR_NONE;
+	ct->started.ns = ct->finished.ns = ct->next_start.ns = 0;
+	ct->restart_count = ct->exits = ct->backoff_ms = 0;
+}
+
+COMMAND(cmd_container_create)
+{
+	struct container_create *q = in;
+	struct container *ct = &q->c;
+
+	reset_fields(c, ct);
+	ct->id = alloc_id(c);
+	if (decide_name(c, q->name, ct, e) || check_image(c, ct, e) || container_resources(c, ct, &ct->resources, e) ||
+	    decide_network(c, ct, e) || decide_volumes(c, ct, e) || alloc_slot(c, ct->id, &ct->uid_slot, e))
+		return -1;
+	if (!ct->config.hostname.n && !str_is(ct->host.network_mode, "host") &&
+	    !str_starts(ct->host.network_mode, STR("container:")))
+		ct->config.hostname = str_head(ct->id, 12);
+	if (txn_put_raw(c->t, key_make(c->a, "n", ct->account, ct->name, STR_NONE), ct->id, e) ||
+	    txn_put_raw(c->t, key_make(c->a, "C", ct->id, STR_NONE, STR_NONE), ct->account, e) ||
+	    container_save(c, ct, e) || event_container(c, ct, "create", NULL, e))
+		return -1;
+	*result = rec_encode_arena(c->a, container_fields, ct);
+	return 0;
+}

@@ -1,0 +1,219 @@
+/* Networks of an account: names, subnets, VXLAN identifiers. */
+#include "codec/rec.h"
+#include "store/cmd.h"
+
+#include <errno.h>
+
+#define VNI_FIRST 1000
+#define VNI_LAST  16777215                            /* 24 bits (RFC 7348) */
+
+struct list {
+	struct command_env *c;
+	struct network     *v;
+	size_t              n, cap;
+	struct err         *e;
+	bool                failed;
+};
+
+static int list_one(void *ctx, struct str key, struct str val)
+{
+	struct list *l = ctx;
+	struct network *v;
+
+	(void)key;
+	if (l->n == l->cap) {
+		l->cap = l->cap ? l->cap * 2 : 8;
+		v = arena_new_n(l->c->a, struct network, l->cap);
+		if (l->n)
+			memcpy(v, l->v, l->n * sizeof *v);
+		l->v = v;
+	}
+	l->failed = rec_decode(l->c->a, arena_str(l->c->a, val), network_fields, &l->v[l->n], l->e) != 0;
+	l->n += !l->failed;
+	return l->failed;
+}
+
+int network_list(struct command_env *c, struct str account, struct network **v, size_t *n, struct err *e)
+{
+	struct list l = { .c = c, .e = e };
+
+	if (txn_scan(c->t, key_prefix(c->a, "N", account, STR_NONE), STR_NONE, list_one, &l, e) < 0 || l.failed)
+		return -1;
+	*v = l.v;
+	*n = l.n;
+	return 0;
+}
+
+int network_find(struct command_env *c, struct str account, struct str name, struct network *out, struct err *e)
+{
+	const struct network *by_prefix = NULL;
+	struct network *v;
+	size_t n, hits = 0;
+
+	if (network_list(c, account, &v, &n, e))
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		bool is_default = v[i].builtin && (name.n == 0 || str_is(name, "default") || str_is(name, "bridge"));
+
+		if (is_default || str_eq(v[i].name, name) || str_eq(v[i].id, name)) {
+			*out = v[i];
+			return 0;
+		}
+		if (name.n && str_starts(v[i].id, name)) {
+			by_prefix = &v[i];
+			hits++;
+		}
+	}
+	if (hits > 1)
+		return err_set(e, EINVAL, "network %.*s is ambiguous (%zu matches found on ID prefix)", STR_ARG(name), hits);
+	if (!by_prefix)
+		return err_set(e, ENOENT, "network %.*s not found", (int)(name.n > 128 ? 128 : name.n), name.p);
+	*out = *by_prefix;
+	return 0;
+}
+
+static int save(struct command_env *c, struct network *n, struct err *e)
+{
+	struct cluster cl = { 0 };
+
+	if (cluster_load(c, &cl, e))
+		return -1;
+	if (cl.next_vni < VNI_FIRST)
+		cl.next_vni = VNI_FIRST;
+	if (cl.next_vni > VNI_LAST)
+		return err_set(e, EBUSY, "all VXLAN network identifiers are in use");
+	n->vni = cl.next_vni++;
+	n->created.ns = c->now_ns;
+	if (cluster_save(c, &cl, e))
+		return -1;
+	return txn_put(c->t, key_make(c->a, "N", n->account, n->id, STR_NONE), network_fields, n, e);
+}
+
+int network_make_bridge(struct command_env *c, struct str account, struct err *e)
+{
+	struct network n = { .id = alloc_id(c), .name = STR("bridge"), .account = account, .driver = STR("bridge"),
+		.subnet = STR("172.17.0.0/16"), .gateway = STR("172.17.0.1"), .builtin = true };
+
+	return save(c, &n, e);
+}
+
+static bool overlaps(struct str a, struct str b)
+{
+	uint32_t x, y;
+	int lx, ly, least;
+
+	if (!cidr_parse(a, &x, &lx) || !cidr_parse(b, &y, &ly))
+		return false;
+	least = lx < ly ? lx : ly;
+	return (x ^ y) >> (32 - least) == 0;
+}
+
+static bool subnet_free(const struct network *v, size_t n, struct str subnet)
+{
+	for (size_t i = 0; i < n; i++)
+		if (overlaps(v[i].subnet, subnet))
+			return false;
+	return true;
+}
+
+/* 172.18.0.0/16 to 172.31.0.0/16, then 192.168.0.0/20 and on, as dockerd does. */
+static int choose_subnet(struct command_env *c, struct network *net, const struct network *v, size_t n, struct err *e)
+{
+	for (int i = 18; i < 48; i++) {
+		net->subnet = i < 32 ? arena_printf(c->a, "172.%d.0.0/16", i) : arena_printf(c->a, "192.168.%d.0/20", (i - 32) * 16);
+		if (subnet_free(v, n, net->subnet))
+			return 0;
+	}
+	return err_set(e, EINVAL, "could not find an available, non-overlapping IPv4 address pool among the defaults to assign "
+	               "to the network");
+}
+
+static int check_subnet(struct network *net, const struct network *v, size_t n, struct err *e)
+{
+	uint32_t base, gateway;
+	int len;
+
+	if (!cidr_parse(net->subnet, &base, &len))
+		return err_set(e, EINVAL, "invalid subnet %.*s: it must be an IPv4 network such as 10.1.0.0/16",
+		               (int)(net->subnet.n > 64 ? 64 : net->subnet.n), net->subnet.p);
+	if (net->gateway.n && (!ip_parse(net->gateway, &gateway) || gateway <= base || gateway - base >= UINT32_MAX >> len))
+		return err_set(e, EINVAL, "invalid gateway %.*s: it is not in %.*s",
+		               (int)(net->gateway.n > 64 ? 64 : net->gateway.n), net->gateway.p, STR_ARG(net->subnet));
+	if (!subnet_free(v, n, net->subnet))
+		return err_set(e, EPERM, "invalid pool request: Pool overlaps with other one on this address space");
+	return 0;
+}
+
+static int check_name(struct str name, const struct network *v, size_t n, struct err *e)
+{
+	if (str_is(name, "bridge") || str_is(name, "host") || str_is(name, "none") || str_is(name, "default"))
+		return err_set(e, EPERM, "operation is not permitted on predefined %.*s network", STR_ARG(name));
+	if (name.n == 0 || name.n > 128)
+		return err_set(e, EINVAL, "invalid network name: it must have 1 to 128 characters");
+	for (size_t i = 0; i < name.n; i++)
+		if (!(name.p[i] >= 'a' && name.p[i] <= 'z') && !(name.p[i] >= 'A' && name.p[i] <= 'Z') &&
+		    !(name.p[i] >= '0' && name.p[i] <= '9') && (i == 0 || !strchr("_.-", name.p[i]) || !name.p[i]))
+			return err_set(e, EINVAL, "invalid network name \"%.*s\": only [a-zA-Z0-9][a-zA-Z0-9_.-]* are allowed",
+			               STR_ARG(name));
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(v[i].name, name))
+			return err_set(e, EEXIST, "network with name %.*s already exists", STR_ARG(name));
+	return 0;
+}
+
+static int network_event(struct command_env *c, const struct network *n, const char *action, struct err *e)
+{
+	struct pairs at = { 0 };
+
+	pairs_set(c->a, &at, STR("name"), n->name);
+	pairs_set(c->a, &at, STR("type"), n->driver);
+	return event_add(c, "network", action, n->id, STR_NONE, &at, e);
+}
+
+COMMAND(cmd_network_create)
+{
+	struct network *net = in, *v;
+	uint32_t base;
+	size_t n;
+	int len;
+
+	if (network_list(c, c->account, &v, &n, e) || check_name(net->name, v, n, e))
+		return -1;
+	if (!net->driver.n)
+		net->driver = STR("bridge");
+	if (!str_is(net->driver, "bridge") && !str_is(net->driver, "overlay"))
+		return err_set(e, ENOENT, "could not find plugin %.*s in v1 plugin registry: plugin not found",
+		               (int)(net->driver.n > 64 ? 64 : net->driver.n), net->driver.p);
+	if (net->subnet.n ? check_subnet(net, v, n, e) : choose_subnet(c, net, v, n, e))
+		return -1;
+	if (!net->gateway.n && cidr_parse(net->subnet, &base, &len))
+		net->gateway = ip_text(c->a, base + 1);
+	net->id = alloc_id(c);
+	net->account = c->account;
+	net->builtin = false;
+	if (save(c, net, e) || network_event(c, net, "create", e))
+		return -1;
+	*result = rec_encode_arena(c->a, network_fields, net);
+	return 0;
+}
+
+COMMAND(cmd_network_remove)
+{
+	struct str id = ((struct by_id *)in)->id;
+	struct network n = { 0 };
+	struct strs used;
+
+	(void)result;
+	if (str_is(id, "bridge") || str_is(id, "host") || str_is(id, "none"))
+		return err_set(e, EPERM, "%.*s is a pre-defined network and cannot be removed", STR_ARG(id));
+	if (network_find(c, c->account, id, &n, e))
+		return -1;
+	if (n.builtin)
+		return err_set(e, EPERM, "%.*s is a pre-defined network and cannot be removed", STR_ARG(n.name));
+	if (txn_keys(c->t, c->a, key_prefix(c->a, "A", n.id, STR_NONE), 1, &used, e))
+		return -1;
+	if (used.n)
+		return err_set(e, EBUSY, "error while removing network: network %.*s id %.*s has active endpoints", STR_ARG(n.name),
+		               STR_ARG(n.id));
+	return network_event(c, &n, "destroy", e) || txn_del(c->t, key_make(c->a, "N", n.account, n.id, STR_NONE), e) ? -1 : 0;
+}

@@ -1,0 +1,96 @@
+/* Named and anonymous volumes. What is in them belongs to the node. */
+#include "codec/rec.h"
+#include "store/cmd.h"
+
+#include <errno.h>
+
+static int check_name(struct str s, struct err *e)
+{
+	bool good = s.n >= 2 && s.n <= 255;
+
+	for (size_t i = 0; good && i < s.n; i++)
+		good = (s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') || (s.p[i] >= '0' && s.p[i] <= '9') ||
+		       (i > 0 && (s.p[i] == '_' || s.p[i] == '.' || s.p[i] == '-'));
+	if (good)
+		return 0;
+	return err_set(e, EINVAL, "create %.*s: \"%.*s\" includes invalid characters for a local volume name, only "
+	               "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path",
+	               (int)(s.n > 80 ? 80 : s.n), s.p, (int)(s.n > 80 ? 80 : s.n), s.p);
+}
+
+static int volume_event(struct command_env *c, const struct volume *v, const char *action, struct err *e)
+{
+	struct pairs at = { 0 };
+
+	pairs_set(c->a, &at, STR("driver"), v->driver);
+	return event_put(c, &(struct event){ .type = STR("volume"), .action = str_of(action), .id = v->name,
+	                 .account = v->account, .attributes = at }, e);
+}
+
+int volume_ensure(struct command_env *c, struct volume *v, struct err *e)
+{
+	struct str key = key_make(c->a, "v", v->account, v->name, STR_NONE);
+	struct volume old = { 0 };
+	int rc;
+
+	if (check_name(v->name, e))
+		return -1;
+	rc = txn_get(c->t, c->a, key, volume_fields, &old, e);
+	if (rc < 0)
+		return -1;
+	if (rc) {
+		*v = old;
+		return 0;
+	}
+	v->created.ns = c->now_ns;
+	v->node = c->node;
+	if (!v->driver.n)
+		v->driver = STR("local");
+	return txn_put(c->t, key, volume_fields, v, e) || volume_event(c, v, "create", e) ? -1 : 0;
+}
+
+int volume_drop(struct command_env *c, struct str account, struct str name, struct err *e)
+{
+	struct str key = key_make(c->a, "v", account, name, STR_NONE);
+	struct volume v = { 0 };
+	int rc = txn_get(c->t, c->a, key, volume_fields, &v, e);
+
+	if (rc <= 0)
+		return rc;
+	return txn_del(c->t, key, e) || volume_event(c, &v, "destroy", e) ? -1 : 0;
+}
+
+COMMAND(cmd_volume_create)
+{
+	struct volume *v = in;
+
+	if (v->driver.n && !str_is(v->driver, "local"))
+		return err_set(e, ENOENT, "error looking up volume plugin %.*s: plugin \"%.*s\" not found",
+		               (int)(v->driver.n > 64 ? 64 : v->driver.n), v->driver.p,
+		               (int)(v->driver.n > 64 ? 64 : v->driver.n), v->driver.p);
+	v->account = c->account;
+	v->anonymous = v->name.n == 0;
+	if (v->anonymous)
+		v->name = alloc_id(c);
+	if (volume_ensure(c, v, e))
+		return -1;
+	*result = rec_encode_arena(c->a, volume_fields, v);
+	return 0;
+}
+
+COMMAND(cmd_volume_remove)
+{
+	struct str name = ((struct by_name *)in)->name;
+	struct containers all;
+
+	(void)result;
+	if (!txn_has(c->t, key_make(c->a, "v", c->account, name, STR_NONE)))
+		return err_set(e, ENOENT, "get %.*s: no such volume", (int)(name.n > 255 ? 255 : name.n), name.p);
+	if (container_list(c, c->account, &all, e))
+		return -1;
+	for (size_t i = 0; i < all.n; i++)
+		for (size_t k = 0; k < all.v[i].mounts.n; k++)
+			if (str_is(all.v[i].mounts.v[k].type, "volume") && str_eq(all.v[i].mounts.v[k].name, name))
+				return err_set(e, EBUSY, "remove %.*s: volume is in use - [%.*s]", STR_ARG(name), STR_ARG(all.v[i].id));
+	return volume_drop(c, c->account, name, e);
+}
