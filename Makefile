@@ -39,7 +39,7 @@ HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -ftrivial-auto
 	-fno-strict-aliasing -fno-strict-overflow -fno-delete-null-pointer-checks \
 	$(if $(filter x86_64,$(ARCH)),-fcf-protection=full)
 # The kernel's headers come last (-idirafter), so that musl's own always win.
-FLAGS   = -std=gnu17 -D_GNU_SOURCE -include base/banned.h -Isrc -MMD -MP -g
+FLAGS   = -std=gnu17 -D_GNU_SOURCE -include base/banned.h -Isrc -MMD -MP -g -ffile-prefix-map=$(CURDIR)=.
 CFLAGS  = -O2 -ffunction-sections -fdata-sections $(HARDEN) $(FLAGS) -isystem build/vendor/include -idirafter build/uapi
 
 # The link line is our own because `musl-gcc -static-pie` silently makes a dynamic program.
@@ -170,7 +170,8 @@ fuzz-smoke: fuzz ## run each fuzzer for a few seconds over its corpus
 
 test: ## install what is missing, build, run every tier; ends in "N passed, N failed, N skipped"
 	@packaging/deps build test
-	@+$(MAKE) --no-print-directory all build/unit fuzz
+	@mkdir -p build/test
+	@+$(MAKE) --no-print-directory all build/unit fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
 	@test/run
 
 check: all asan ## sanitizers, cppcheck, layers, format, hardening and size of the program
