@@ -1,0 +1,238 @@
+/* The data directory's container side: opening, creating, removing; limits; the exit record. */
+#include "runtime/parts.h"
+#include "base/rand.h"
+#include "codec/rec.h"
+#include "os/path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+static int mkdir_private(const char *path, struct err *e)
+{
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return err_sys(e, "make %s", path);
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+int runtime_open(struct runtime *rt, const char *data_path, const char *run_path, const char *instance, struct err *e)
+{
+	static const char *const dirs[] = { "fs/layers", "fs/containers", "fs/volumes", "fs/trash", "containers" };
+
+	*rt = (struct runtime){ .data_path = data_path, .run_path = run_path, .data = -1, .run = -1 };
+	rt->data = mkdir_private(data_path, e);
+	rt->run = rt->data < 0 ? -1 : mkdir_private(run_path, e);
+	if (rt->run < 0)
+		goto fail;
+	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
+		auto_fd d = path_mkdirs(rt->data, dirs[i], 0700, e);
+
+		if (d < 0)
+			goto fail;
+	}
+	if (mkdirat(rt->run, "shim", 0700) && errno != EEXIST) {
+		err_sys(e, "make %s/shim", run_path);
+		goto fail;
+	}
+	if (cgroups_open(&rt->cgroups, instance, e))
+		goto fail;
+	return 0;
+fail:
+	fd_close(&rt->data);
+	fd_close(&rt->run);
+	return -1;
+}
+
+void runtime_close(struct runtime *rt)
+{
+	fd_close(&rt->data);
+	fd_close(&rt->run);
+	cgroups_close(&rt->cgroups);
+}
+
+static int check_id(struct str id, struct err *e)
+{
+	if (!path_is_hex(id, 64))
+		return err_set(e, EINVAL, "a container id has 64 hex digits");
+	return 0;
+}
+
+int runtime_create(struct runtime *rt, struct str id, struct err *e)
+{
+	static const char *const dirs[] = { "upper", "work", "merged" };
+	char path[128];
+
+	if (check_id(id, e))
+		return -1;
+	snprintf(path, sizeof path, "containers/%.*s", STR_ARG(id));
+	if (mkdirat(rt->data, path, 0700) && errno != EEXIST)
+		return err_sys(e, "make %s", path);
+	snprintf(path, sizeof path, "fs/containers/%.*s", STR_ARG(id));
+	if (mkdirat(rt->data, path, 0700) && errno != EEXIST)
+		return err_sys(e, "make %s", path);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof path, "fs/containers/%.*s/%s", STR_ARG(id), dirs[i]);
+		if (mkdirat(rt->data, path, i == 0 ? 0755 : 0700) && errno != EEXIST)
+			return err_sys(e, "make %s", path);
+	}
+	return 0;
+}
+
+/* Out of sight at once, deleted when there is time. */
+static int to_trash(struct runtime *rt, const char *path, struct err *e)
+{
+	char trash[64];
+
+	snprintf(trash, sizeof trash, "fs/trash/%016llx", (unsigned long long)rand_u64());
+	if (renameat(rt->data, path, rt->data, trash) && errno != ENOENT)
+		return err_sys(e, "remove %s", path);
+	return 0;
+}
+
+int runtime_remove(struct runtime *rt, struct str id, struct err *e)
+{
+	char name[65], path[128];
+
+	if (check_id(id, e))
+		return -1;
+	snprintf(name, sizeof name, "%.*s", STR_ARG(id));
+	if (cgroup_kill(&rt->cgroups, name, e) || cgroup_remove(&rt->cgroups, name, 5000, e))
+		return -1;
+	snprintf(path, sizeof path, "shim/%s.sock", name);
+	unlinkat(rt->run, path, 0);
+	snprintf(path, sizeof path, "fs/containers/%s", name);
+	if (to_trash(rt, path, e))
+		return -1;
+	snprintf(path, sizeof path, "containers/%s", name);
+	return to_trash(rt, path, e);
+}
+
+int runtime_empty_trash(struct runtime *rt, struct err *e)
+{
+	auto_fd trash = path_open(rt->data, "fs/trash", O_RDONLY | O_DIRECTORY, 0, e);
+	DIR *d = trash < 0 ? NULL : fdopendir(dup(trash));
+	int rc = 0;
+
+	if (!d)
+		return -1;
+	for (struct dirent *ent; (ent = readdir(d));)
+		if (strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0 && path_remove_tree(trash, ent->d_name, e))
+			rc = -1;
+	closedir(d);
+	return rc;
+}
+
+static int volume_path(char out[640], struct str account, struct str name, struct err *e)
+{
+	if (!path_is_name(account) || !path_is_name(name))
+		return err_set(e, EINVAL, "not a volume's name");
+	snprintf(out, 640, "fs/volumes/%.*s/%.*s", STR_ARG(account), STR_ARG(name));
+	return 0;
+}
+
+int runtime_volume_create(struct runtime *rt, struct str account, struct str name, struct err *e)
+{
+	char path[640], data[660];
+	auto_fd d = -1;
+
+	if (volume_path(path, account, name, e))
+		return -1;
+	snprintf(data, sizeof data, "%s/_data", path);
+	d = path_mkdirs(rt->data, data, 0700, e);
+	if (d < 0)
+		return -1;
+	fd_close(&d);
+	d = path_open(rt->data, data, O_RDONLY | O_DIRECTORY, 0, e);
+	if (d < 0 || (fchmod(d, 0755) && err_sys(e, "make volume")))
+		return -1;
+	return 0;
+}
+
+int runtime_volume_remove(struct runtime *rt, struct str account, struct str name, struct err *e)
+{
+	char path[640];
+
+	if (volume_path(path, account, name, e))
+		return -1;
+	return to_trash(rt, path, e);
+}
+
+/* "c 10:200 rwm" */
+static bool parse_rule(struct str rule, struct cgroup_device *d)
+{
+	struct str type, rest, numbers, access, major, minor;
+
+	if (!str_cut(rule, ' ', &type, &rest) || type.n != 1 || !strchr("acb", type.p[0]))
+		return false;
+	if (!str_cut(rest, ' ', &numbers, &access) || !str_cut(numbers, ':', &major, &minor))
+		return false;
+	*d = (struct cgroup_device){ .type = type.p[0], .major = -1, .minor = -1, .read = str_find(access, 'r') >= 0,
+		.write = str_find(access, 'w') >= 0, .mknod = str_find(access, 'm') >= 0 };
+	return (str_is(major, "*") || str_to_i64(major, &d->major)) && (str_is(minor, "*") || str_to_i64(minor, &d->minor));
+}
+
+void runtime_limits(const struct runtime_spec *s, struct arena *a, struct cgroup_limits *l)
+{
+	struct cgroup_device *d = arena_new_n(a, struct cgroup_device, s->devices.n + s->device_rules.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->devices.n; i++) {
+		const struct runtime_device *r = &s->devices.v[i];
+		struct stat st;
+
+		if (stat(arena_cstr(a, r->host_path), &st) || !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+			continue;
+		d[n++] = (struct cgroup_device){ .type = S_ISCHR(st.st_mode) ? 'c' : 'b',
+			.major = (int64_t)((st.st_rdev >> 8) & 0xfff), .minor = (int64_t)((st.st_rdev & 0xff) | ((st.st_rdev >> 12) & 0xfff00)),
+			.read = str_find(r->permissions, 'r') >= 0, .write = str_find(r->permissions, 'w') >= 0,
+			.mknod = str_find(r->permissions, 'm') >= 0 };
+	}
+	for (size_t i = 0; i < s->device_rules.n; i++)
+		n += parse_rule(s->device_rules.v[i], &d[n]);
+	*l = (struct cgroup_limits){
+		.memory = s->memory, .swap = s->swap, .memory_reservation = s->memory_reservation, .swappiness = s->swappiness,
+		.oom_kill_disable = s->oom_kill_disable, .cpu_quota_us = s->cpu_quota_us, .cpu_period_us = s->cpu_period_us,
+		.cpu_shares = s->cpu_shares, .pids = s->pids > 0 ? s->pids + 1 : s->pids, /* the agent is one of them */
+		.io_weight = s->io_weight, .cpuset_cpus = s->cpuset_cpus, .cpuset_mems = s->cpuset_mems,
+		.all_devices = s->privileged, .devices = d, .ndevices = n,
+	};
+}
+
+int runtime_update(struct runtime *rt, const struct runtime_spec *s, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	struct cgroup_limits l;
+
+	runtime_limits(s, &a, &l);
+	return cgroup_update(&rt->cgroups, arena_cstr(&a, s->id), &l, e);
+}
+
+int runtime_pause(struct runtime *rt, struct str id, bool on, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+
+	return cgroup_freeze(&rt->cgroups, arena_cstr(&a, id), on, e);
+}
+
+int runtime_read_stats(struct runtime *rt, struct str id, struct cgroup_stats *s, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+
+	if (cgroup_read(&rt->cgroups, arena_cstr(&a, id), s, e))
+		return -1;
+	s->pids -= s->pids > 0;                       /* the agent does not count */
+	if (s->pids_limit && s->pids_limit != UINT64_MAX)
+		s->pids_limit--;
+	return 0;
+}
+
+int runtime_exit_read(struct arena *a, struct runtime *rt, struct str id, struct runtime_event *ev, struct err *e)
+{
+	struct str rec, path = arena_printf(a, "containers/%.*s/exit", STR_ARG(id));
+
+	*ev = (struct runtime_event){ 0 };
+	if (check_id(id, e) || path_read(a, rt->data, path.p, 64 << 10, &rec, e))
+		return -1;
+	return rec_decode(a, rec, runtime_event_fields, ev, e);
+}

@@ -1,0 +1,85 @@
+/* How the processes of one container talk while it is born (one binary, so plain structs), and the parts of runtime/ that only
+ * runtime/ uses. See runtime.h for the picture. */
+#ifndef RUNTIME_PARTS_H
+#define RUNTIME_PARTS_H
+
+#include "runtime/runtime.h"
+
+#include <sys/types.h>
+
+/* Between start (or the shim, for exec) and the process inside, over a SEQPACKET pair that closes on exec. */
+enum birth_kind {
+	BIRTH_PID = 1,                                /* agent or joiner: `code` is the new process */
+	BIRTH_MOUNTS,                                 /* to init: descriptors as in struct birth_fds */
+	BIRTH_READY,                                  /* from init: root is ready; descriptor: terminal's master */
+	BIRTH_GO,                                     /* to init: execute */
+	BIRTH_FAILED,                                 /* `code` errno, `exit_code`, sentence */
+};
+
+struct birth_msg {
+	int  kind, code, exit_code;
+	char text[ERR_MSG_MAX];
+};
+
+/* BIRTH_MOUNTS: layers, own directory, /etc files (hosts, resolv.conf, hostname: only those whose text is not empty), /proc view files,
+ * then one for each volume and bind in spec order. */
+int birth_send(int sock, const struct birth_msg *m, const int *fds, size_t nfds, struct err *e);
+int birth_recv(int sock, struct birth_msg *m, int *fds, size_t *nfds, struct err *e); /* 1, 0 end (the exec happened), -1 */
+_Noreturn void birth_fail(int sock, const struct err *e, int exit_code);
+
+struct start_io {
+	int sync;                                     /* this process's end */
+	int in, out, err;                             /* what becomes 0, 1, 2; -1 with a terminal */
+};
+
+_Noreturn void init_main(const struct runtime_spec *s, const struct start_io *io); /* inside.c */
+_Noreturn void exec_main(const struct exec_spec *x, const struct start_io *io, int pidfd, const char *title);
+
+/* agent.c: a small process inside the container's control groups that clones init and execs, as children of its parent.
+ * Moving a process into a version 1 group costs 11 ms; being born inside costs nothing. */
+struct agent { pid_t pid; int sock; };
+int agent_start(struct agent *g, struct runtime *rt, const struct runtime_spec *s, const struct start_io *init_io, struct err *e);
+pid_t agent_spawn_init(struct agent *g, struct err *e);
+pid_t agent_spawn_exec(struct agent *g, const struct exec_spec *x, const struct start_io *io, int pidfd, struct err *e);
+
+/* /etc/passwd and /etc/group of the root the caller stands in. Container ids. */
+#define USER_GROUPS_MAX 256
+struct user {
+	uint32_t uid, gid, groups[USER_GROUPS_MAX];
+	size_t   ngroups;
+	char     home[256], name[64];
+};
+int user_find(int root, struct str spec, const struct strs *extra_groups, struct user *u, struct err *e);
+
+/* The pure core: `passwd` and `group` are the files' text. */
+int user_resolve(struct str passwd, struct str group, struct str spec, const struct strs *extra_groups, struct user *u, struct err *e);
+
+/* rootfs.c, in init: the root from the descriptors of BIRTH_MOUNTS; afterwards it is "/". */
+int rootfs_enter(const struct runtime_spec *s, const int *fds, size_t nfds, struct err *e);
+int rootfs_terminal(const struct runtime_spec *s, int *slave, struct err *e); /* master; bound on /dev/console */
+int rootfs_finish(const struct runtime_spec *s, struct err *e);               /* sysctls, masks, read-only paths */
+
+/* copy.c: everything below `from` into the empty directory `to`, with owners, modes, times, xattrs. */
+int copy_tree(int from, int to, struct err *e);
+bool copy_is_empty(int dir);                          /* no entry but "lost+found" */
+
+void runtime_limits(const struct runtime_spec *s, struct arena *a, struct cgroup_limits *l); /* the spec's cgroup part */
+
+/* shim.c */
+struct shim_io { int in, out, err, master; };         /* our ends: in is written, out and err are read; master with a terminal */
+struct shim_start {
+	struct runtime *rt;
+	const struct runtime_spec *spec;
+	pid_t pid;
+	int   pidfd, report, listen;
+	struct agent agent;
+	struct shim_io io;
+	const struct runtime_attach *attaches;
+	size_t nattaches;
+};
+_Noreturn void shim_run(const struct shim_start *s);
+int shim_listen(struct runtime *rt, struct str id, struct err *e);
+
+void event_send(int sock, const struct runtime_event *ev); /* best effort, never blocks for long */
+
+#endif

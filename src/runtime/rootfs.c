@@ -1,0 +1,360 @@
+/* The root file system of a container, made by its own init inside its user and mount namespace. What is the host's comes in as
+ * descriptors of detached mounts (BIRTH_MOUNTS); all paths below the root are resolved in the root. */
+#include "runtime/parts.h"
+#include "os/mount.h"
+#include "os/path.h"
+#include "os/pty.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define LAYERS_MAX 500                                /* overlayfs' own limit */
+
+static int mount_at(int root, const char *path, const char *fstype, const struct mount_option *o, size_t n, unsigned attrs, struct err *e)
+{
+	auto_fd target = path_root_mkdirs(root, path, 0755, e);
+	auto_fd m = target < 0 ? -1 : mount_new(fstype, o, n, attrs, e);
+
+	if (m < 0 || mount_attach(m, target, "", e))
+		return err_wrap(e, "mount %s", path);
+	return 0;
+}
+
+/* Where an attached mount can be reached although its mount point is hidden: "/" takes any number of mounts on top, and the
+ * descriptor of the clone stays valid. */
+static int stow(int mount, struct err *e)
+{
+	return mount_attach(mount, AT_FDCWD, "/", e);
+}
+
+static int overlay(const struct runtime_spec *s, int layers, int own, struct err *e)
+{
+	int lower[LAYERS_MAX], upper = -1, work = -1, merged = -1, root = -1;
+	size_t n = 0;
+
+	if (s->layers.n == 0 || s->layers.n > LAYERS_MAX)
+		return err_set(e, EINVAL, "an image of %zu layers", s->layers.n);
+	if (stow(layers, e) || stow(own, e))
+		return -1;
+	for (; n < s->layers.n; n++) {
+		char name[72];
+
+		snprintf(name, sizeof name, "%.*s", STR_ARG(s->layers.v[s->layers.n - 1 - n]));
+		lower[n] = path_open(layers, name, O_PATH | O_DIRECTORY, 0, e);
+		if (lower[n] < 0) {
+			err_wrap(e, "image layer");
+			goto out;
+		}
+	}
+	upper = path_open(own, "upper", O_PATH | O_DIRECTORY, 0, e);
+	work = upper < 0 ? -1 : path_open(own, "work", O_PATH | O_DIRECTORY, 0, e);
+	merged = work < 0 ? -1 : path_open(own, "merged", O_PATH | O_DIRECTORY, 0, e);
+	if (merged < 0 || mount_overlay(merged, lower, n, upper, work, e))
+		goto out;
+	root = path_open(own, "merged", O_PATH | O_DIRECTORY, 0, e); /* now the overlay's root */
+out:
+	while (n)
+		close(lower[--n]);
+	fd_close(&upper);
+	fd_close(&work);
+	fd_close(&merged);
+	return root;
+}
+
+static int make_proc_sys(const struct runtime_spec *s, int root, struct err *e)
+{
+	static const char *const v1[] = { "memory", "cpu", "cpuacct", "cpuset", "devices", "freezer", "blkio", "pids" };
+	unsigned safe = MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC, ro = s->privileged ? 0 : MOUNT_RO;
+	struct err ignored;
+
+	if (mount_at(root, "proc", "proc", NULL, 0, safe, e))
+		return -1;
+	if (mount_at(root, "sys", "sysfs", NULL, 0, safe | ro, e)) {
+		/* Not the owner of the network namespace (net=host): the host's own view, read only. */
+		auto_fd target = path_root_mkdirs(root, "sys", 0755, e);
+		auto_fd sys = mount_clone(AT_FDCWD, "/sys", true, e);
+
+		if (target < 0 || sys < 0 || mount_set(sys, ro, true, -1, e) || mount_attach(sys, target, "", e))
+			return err_wrap(e, "mount /sys");
+		return 0;
+	}
+	/* The container's own control group, as its root: what a JVM or a Go program reads its limits from. A kernel that does
+	 * not want this is no reason not to start. */
+	if (mount_at(root, "sys/fs/cgroup", "cgroup2", NULL, 0, safe | ro, &ignored) == 0 &&
+	    faccessat(AT_FDCWD, "/sys/fs/cgroup/cgroup.controllers", F_OK, 0) == 0)
+		return 0;
+	if (faccessat(AT_FDCWD, "/sys/fs/cgroup/memory", F_OK, 0))
+		return 0;
+	if (mount_at(root, "sys/fs/cgroup", "tmpfs", (struct mount_option[]){ { "mode", "755" } }, 1, safe, &ignored))
+		return 0;
+	for (size_t i = 0; i < sizeof v1 / sizeof *v1; i++) {
+		char path[40];
+
+		snprintf(path, sizeof path, "sys/fs/cgroup/%s", v1[i]);
+		mount_at(root, path, "cgroup", (struct mount_option[]){ { v1[i], NULL } }, 1, safe | ro, &ignored);
+	}
+	return 0;
+}
+
+static int bind_device(int dev, const char *name, const char *host, struct err *e)
+{
+	auto_fd target = path_root_mkfile(dev, name, 0666, e);
+
+	if (target < 0 || mount_bind_file(host, target, 0, e))
+		return err_wrap(e, "device %s", name);
+	return 0;
+}
+
+static int add_devices(const struct runtime_spec *s, int root, struct err *e)
+{
+	for (size_t i = 0; i < s->devices.n; i++) {
+		const struct runtime_device *d = &s->devices.v[i];
+		auto_arena a = ARENA_INIT;
+		auto_fd target = path_root_mkfile(root, arena_cstr(&a, d->container_path), 0666, e);
+
+		if (target < 0 || mount_bind_file(arena_cstr(&a, d->host_path), target, 0, e))
+			return err_wrap(e, "device %.*s", STR_ARG(d->host_path));
+	}
+	return 0;
+}
+
+static int make_dev(const struct runtime_spec *s, int root, struct err *e)
+{
+	static const char *const nodes[] = { "null", "zero", "full", "random", "urandom", "tty" };
+	static const char *const links[][2] = {
+		{ "/proc/self/fd", "fd" }, { "/proc/self/fd/0", "stdin" }, { "/proc/self/fd/1", "stdout" },
+		{ "/proc/self/fd/2", "stderr" }, { "pts/ptmx", "ptmx" }, { "/proc/kcore", "core" },
+	};
+	unsigned safe = MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC;
+	auto_arena a = ARENA_INIT;
+	auto_fd dev = -1;
+	struct str size = arena_printf(&a, "%lld", (long long)(s->shm_size > 0 ? s->shm_size : 64 << 20));
+	struct mount_option tmpfs[] = { { "mode", "755" }, { "size", "65536k" } };
+	struct mount_option pts[] = { { "newinstance", NULL }, { "ptmxmode", "0666" }, { "mode", "0620" }, { "gid", "5" } };
+	struct mount_option shm[] = { { "mode", "1777" }, { "size", size.p } };
+
+	/* A privileged container has the machine's devices: the kernel's one devtmpfs. */
+	if (s->privileged ? mount_at(root, "dev", "devtmpfs", NULL, 0, MOUNT_NOSUID, e) :
+	    mount_at(root, "dev", "tmpfs", tmpfs, 2, MOUNT_NOSUID, e))
+		return -1;
+	dev = path_root_open(root, "dev", O_PATH | O_DIRECTORY, 0, e);
+	if (dev < 0)
+		return -1;
+	if (!s->privileged) {
+		mode_t old = umask(0);
+
+		for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+			char host[24];
+
+			snprintf(host, sizeof host, "/dev/%s", nodes[i]);
+			if (bind_device(dev, nodes[i], host, e))
+				return -1;
+		}
+		umask(old);
+		for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+			if (symlinkat(links[i][0], dev, links[i][1]))
+				return err_sys(e, "link /dev/%s", links[i][1]);
+	}
+	if (mount_at(root, "dev/pts", "devpts", pts, 4, MOUNT_NOSUID | MOUNT_NOEXEC, e) ||
+	    mount_at(root, "dev/shm", "tmpfs", shm, 2, safe, e) || mount_at(root, "dev/mqueue", "mqueue", NULL, 0, safe, e))
+		return -1;
+	return add_devices(s, root, e);
+}
+
+static int add_tmpfs(const struct runtime_mount *m, int target, struct err *e)
+{
+	char mode[24], size[24];
+	struct mount_option o[2] = { { "mode", mode }, { "size", size } };
+	auto_fd fs = -1;
+
+	snprintf(mode, sizeof mode, "%llo", (long long)(m->tmpfs_mode ? m->tmpfs_mode : 01777));
+	snprintf(size, sizeof size, "%lld", (long long)m->tmpfs_size);
+	fs = mount_new("tmpfs", o, m->tmpfs_size > 0 ? 2 : 1, (m->read_only ? MOUNT_RO : 0) | (m->nosuid ? MOUNT_NOSUID : 0) |
+		(m->nodev ? MOUNT_NODEV : 0) | (m->noexec ? MOUNT_NOEXEC : 0), e);
+	if (fs < 0)
+		return -1;
+	return mount_attach(fs, target, "", e);
+}
+
+static int add_mount(const struct runtime_mount *m, int root, int fd, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	const char *path = arena_cstr(&a, m->target);
+	auto_fd target = -1;
+	struct stat st;
+
+	if (m->kind == MOUNT_TMPFS) {
+		target = path_root_mkdirs(root, path, 0755, e);
+		return target < 0 ? -1 : add_tmpfs(m, target, e);
+	}
+	if (fstat(fd, &st))
+		return err_sys(e, "look at a volume");
+	target = S_ISDIR(st.st_mode) ? path_root_mkdirs(root, path, 0755, e) : path_root_mkfile(root, path, 0644, e);
+	if (target < 0)
+		return -1;
+	if (m->kind == MOUNT_VOLUME && !m->no_copy && !copy_is_empty(target) && copy_is_empty(fd) && copy_tree(target, fd, e))
+		return err_wrap(e, "copy the image's files into the volume");
+	if (mount_set(fd, m->read_only ? MOUNT_RO : 0, false, -1, e))
+		return -1;
+	return mount_attach(fd, target, "", e);
+}
+
+static size_t depth_of(struct str path)
+{
+	struct str rest = path, part;
+	size_t n = 0;
+
+	while (str_next(&rest, '/', &part))
+		n += part.n > 0;
+	return n;
+}
+
+/* Outer mount points first, whatever the order in the spec. */
+static int add_mounts(const struct runtime_spec *s, int root, const int *fds, size_t nfds, struct err *e)
+{
+	for (size_t depth = 0, left = s->mounts.n; left && depth < 2048; depth++) {
+		size_t fd = 0;
+
+		for (size_t i = 0; i < s->mounts.n; i++) {
+			const struct runtime_mount *m = &s->mounts.v[i];
+			bool has_fd = m->kind != MOUNT_TMPFS;
+
+			if (has_fd && fd >= nfds)
+				return err_set(e, EINVAL, "a mount has no descriptor");
+			if (depth_of(m->target) == depth) {
+				left--;
+				if (depth == 0)
+					return err_set(e, EINVAL, "invalid mount: the destination can't be '/'");
+				if (add_mount(m, root, has_fd ? fds[fd] : -1, e))
+					return err_wrap(e, "mount %.*s", STR_ARG(path_printable(&(struct arena){ 0 }, m->target)));
+			}
+			fd += has_fd;
+		}
+	}
+	return 0;
+}
+
+static int add_etc(const struct runtime_spec *s, int root, const int **fds, size_t *nfds, struct err *e)
+{
+	const struct { struct str text; const char *path; } files[] = {
+		{ s->etc_hosts, "etc/hosts" }, { s->etc_resolv, "etc/resolv.conf" }, { s->etc_hostname, "etc/hostname" },
+	};
+
+	for (size_t i = 0; i < 3; i++) {
+		auto_fd target = -1;
+
+		if (files[i].text.n == 0)
+			continue;
+		if (*nfds == 0)
+			return err_set(e, EINVAL, "%s has no descriptor", files[i].path);
+		target = path_root_mkfile(root, files[i].path, 0644, e);
+		if (target < 0 || mount_attach((*fds)[0], target, "", e))
+			return err_wrap(e, "mount %s", files[i].path);
+		++*fds;
+		--*nfds;
+	}
+	return 0;
+}
+
+int rootfs_enter(const struct runtime_spec *s, const int *fds, size_t nfds, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	auto_fd root = -1, cwd = -1;
+
+	if (nfds < 2)
+		return err_set(e, EINVAL, "the root file system has no descriptors");
+	/* Nothing of what is mounted from here on may reach the host's mount table. */
+	if (mount_make_private("/", e))
+		return -1;
+	root = overlay(s, fds[0], fds[1], e);
+	if (root < 0)
+		return -1;
+	fds += 2;
+	nfds -= 2;
+	if (make_proc_sys(s, root, e) || make_dev(s, root, e) || add_etc(s, root, &fds, &nfds, e) ||
+	    add_mounts(s, root, fds, nfds, e))
+		return -1;
+	if (s->cwd.n > 1) {
+		cwd = path_root_mkdirs(root, arena_cstr(&a, s->cwd), 0755, e);
+		if (cwd < 0)
+			return err_wrap(e, "working directory");
+	}
+	if (s->read_only && mount_set(root, MOUNT_RO, false, -1, e))
+		return -1;
+	return mount_pivot(root, e);
+}
+
+int rootfs_terminal(const struct runtime_spec *s, int *slave, struct err *e)
+{
+	char name[32];
+	unsigned number;
+	auto_fd master = pty_open("/dev/pts/ptmx", slave, &number, e);
+	auto_fd target = -1;
+
+	if (master < 0)
+		return -1;
+	snprintf(name, sizeof name, "/dev/pts/%u", number);
+	if (!s->privileged) {                         /* there /dev is the machine's: its console stays */
+		auto_fd root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		target = path_root_mkfile(root, "dev/console", 0600, e);
+		if (target < 0 || mount_bind_file(name, target, 0, e))
+			return err_wrap(e, "console");
+	}
+	if (s->rows > 0 && s->cols > 0)
+		pty_resize(master, (uint16_t)s->rows, (uint16_t)s->cols, NULL);
+	return fd_take(&master);
+}
+
+/* A file is hidden by /dev/null, a directory by an empty, read-only tmpfs. Absent is fine. */
+static int mask(int root, const char *path, struct err *e)
+{
+	auto_fd target = path_root_open(root, path, O_PATH, 0, NULL);
+	auto_fd m = -1;
+	struct stat st;
+
+	if (target < 0 || fstat(target, &st))
+		return 0;
+	if (S_ISDIR(st.st_mode)) {
+		m = mount_new("tmpfs", (struct mount_option[]){ { "size", "0" }, { "nr_inodes", "2" } }, 2, MOUNT_RO, e);
+		return m < 0 || mount_attach(m, target, "", e) ? err_wrap(e, "mask %s", path) : 0;
+	}
+	return mount_bind_file("/dev/null", target, 0, e);
+}
+
+static int protect(int root, const char *path, struct err *e)
+{
+	auto_fd target = path_root_open(root, path, O_PATH, 0, NULL);
+	auto_fd m = -1;
+
+	if (target < 0)
+		return 0;
+	m = mount_clone(target, "", true, e);
+	if (m < 0 || mount_set(m, MOUNT_RO, true, -1, e) || mount_attach(m, target, "", e))
+		return err_wrap(e, "make %s read only", path);
+	return 0;
+}
+
+int rootfs_finish(const struct runtime_spec *s, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	auto_fd root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; i < s->sysctls.n; i++) {
+		char *path = arena_cstr(&a, arena_printf(&a, "proc/sys/%.*s", STR_ARG(s->sysctls.v[i].key)));
+
+		for (char *p = path + 9; *p; p++)
+			*p = *p == '.' ? '/' : *p;
+		if (path_put(root, path, arena_cstr(&a, s->sysctls.v[i].val), e))
+			return err_wrap(e, "sysctl %.*s", STR_ARG(s->sysctls.v[i].key));
+	}
+	for (size_t i = 0; i < s->readonly_paths.n; i++)
+		if (protect(root, arena_cstr(&a, s->readonly_paths.v[i]), e))
+			return -1;
+	for (size_t i = 0; i < s->masked_paths.n; i++)
+		if (mask(root, arena_cstr(&a, s->masked_paths.v[i]), e))
+			return -1;
+	return 0;
+}

@@ -1,0 +1,91 @@
+/* The shim's own structs: one process for each container, an epoll loop, no threads. Not for others than runtime/shim*.c.
+ *
+ * A task is the container's workload or an exec: a process, its pipes or terminal, and the clients attached to it. Output is
+ * read once, logged (workload only) and copied to each attached client; while a client has more than ATTACH_PENDING bytes
+ * waiting, the task is not read: the workload waits, as with Docker. */
+#ifndef RUNTIME_SHIM_H
+#define RUNTIME_SHIM_H
+
+#include "base/list.h"
+#include "runtime/jsonlog.h"
+#include "runtime/parts.h"
+#include "runtime/shim_call.h"
+
+#define ATTACH_PENDING (256 << 10)
+#define STDIN_CHUNK    (16 << 10)
+#define DRAIN_MS       2000                           /* output of background processes that an exec left behind */
+
+struct shim;
+
+/* What epoll points to. */
+struct source {
+	int      fd;
+	uint32_t events;                              /* registered; 0: not in the set */
+	void   (*ready)(struct shim *s, struct source *from, uint32_t events);
+	void    *owner;
+};
+
+struct task {
+	struct list   link;
+	bool          is_main, tty, stdin_once, has_stdin;
+	char          id[65];                         /* of the exec */
+	pid_t         pid;
+	struct source in, out, err;                   /* with a terminal `out` is the master and written to as well */
+	struct list   attaches;
+	bool          exited, ended, in_closing;      /* ended: all output was read */
+	int           code;
+	int64_t       exit_ns, drain_until_ms;
+	struct conn  *starter;                        /* exec: who hears of its exit (watchers do too) */
+};
+
+struct attach {
+	struct list   link;
+	struct task  *task;
+	struct source io;
+	bool          want_stdin, want_stdout, want_stderr, in_done;
+	struct buf    out;                            /* not yet written to the client */
+	struct buf    in;                             /* from the client, not yet written to the task */
+	uint8_t       keys[16];                       /* detach sequence */
+	size_t        nkeys, matched;
+};
+
+struct conn {                                         /* a connection of the node */
+	struct list   link;
+	struct source io;
+	bool          watching;
+};
+
+struct shim {
+	struct runtime *rt;
+	const struct runtime_spec *spec;
+	char            id[65];
+	int             epoll, dir;                   /* dir: containers/<id> */
+	struct source   listen, signals;
+	struct task     main;
+	struct list     execs, conns;
+	struct list     orphans;                      /* attaches whose task has ended: only bytes to flush */
+	struct agent    agent;
+	int             pidfd;
+	struct jsonlog  log;
+	bool            exit_sent, acked, oom;
+};
+
+void source_set(struct shim *s, struct source *src, uint32_t events); /* 0 takes it out of the set */
+void source_close(struct shim *s, struct source *src);
+
+/* shim_io.c */
+void task_watch(struct shim *s, struct task *t);      /* start reading its output */
+void task_drain(struct shim *s, struct task *t);      /* it exited: read what is there; sets ended when all is read */
+void task_ended(struct shim *s, struct task *t);      /* in shim.c: all output of an exited task was read */
+int  attach_add(struct shim *s, struct task *t, const struct attach_opts *o, int fd, struct err *e); /* owns fd on success */
+void attach_finish(struct shim *s, struct attach *a); /* no more output: flush and close */
+int  detach_keys_parse(struct str text, uint8_t *keys, size_t *n); /* "ctrl-p,ctrl-q", "a"; -1 bad */
+
+/* shim_ctl.c */
+void conn_accept(struct shim *s, struct source *from, uint32_t events);
+void conn_add(struct shim *s, int fd, bool watching);
+void conn_free(struct shim *s, struct conn *c);
+void conn_broadcast(struct shim *s, const struct runtime_event *ev);
+void shim_exit_event(struct shim *s, struct runtime_event *ev);
+
+#endif

@@ -1,0 +1,287 @@
+/* The shim's side of its socket: calls of the node, events to it. Only root can connect (the directory is 0700), but a node of another
+ * version may: records are tagged, unknown calls are answered with an error. */
+#include "runtime/shim.h"
+#include "base/clock.h"
+#include "codec/rec.h"
+#include "os/fd.h"
+#include "os/ns.h"
+#include "os/proc.h"
+#include "os/pty.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+void event_send(int sock, const struct runtime_event *ev)
+{
+	auto_buf b = BUF_INIT(8192);
+
+	buf_char(&b, 'E');
+	rec_encode(&b, runtime_event_fields, ev);
+	fd_send(sock, b.p, b.n, NULL, 0, NULL);
+}
+
+static void reply(struct conn *c, int error, const char *msg, pid_t pid, int exit_code)
+{
+	struct shim_reply r = { .error = error, .message = str_of(msg), .pid = pid, .exit_code = exit_code };
+	auto_buf b = BUF_INIT(8192);
+
+	buf_char(&b, 'R');
+	rec_encode(&b, shim_reply_fields, &r);
+	fd_send(c->io.fd, b.p, b.n, NULL, 0, NULL);
+}
+
+void conn_broadcast(struct shim *s, const struct runtime_event *ev)
+{
+	struct list *p, *tmp;
+
+	list_each(p, tmp, &s->conns) {
+		struct conn *c = list_entry(p, struct conn, link);
+
+		if (c->watching)
+			event_send(c->io.fd, ev);
+	}
+}
+
+void conn_free(struct shim *s, struct conn *c)
+{
+	source_close(s, &c->io);
+	list_remove(&c->link);
+	free(c);
+}
+
+static struct task *find_task(struct shim *s, struct str exec)
+{
+	struct list *p, *tmp;
+
+	if (exec.n == 0)
+		return &s->main;
+	list_each(p, tmp, &s->execs) {
+		struct task *t = list_entry(p, struct task, link);
+
+		if (str_is(exec, t->id))
+			return t;
+	}
+	return NULL;
+}
+
+static int do_signal(struct shim *s, const struct shim_call *call, struct err *e)
+{
+	if (s->main.exited)
+		return err_set(e, ESRCH, "the container is not running");
+	return proc_pidfd_signal(s->pidfd, (int)call->signal, e);
+}
+
+static int do_resize(struct shim *s, const struct shim_call *call, struct err *e)
+{
+	struct task *t = find_task(s, call->exec_id);
+
+	if (!t || t->exited || !t->tty || t->out.fd < 0)
+		return err_set(e, ESRCH, t && !t->tty ? "the process has no terminal" : "the process is not running");
+	return pty_resize(t->out.fd, (uint16_t)call->rows, (uint16_t)call->cols, e);
+}
+
+static int do_attach(struct shim *s, const struct shim_call *call, int *fd, struct err *e)
+{
+	if (*fd < 0)
+		return err_set(e, EINVAL, "attach without a stream");
+	if (s->main.ended)
+		return err_set(e, ESRCH, "the container is not running");
+	if (attach_add(s, &s->main, &call->attach, *fd, e))
+		return -1;
+	*fd = -1;
+	return 0;
+}
+
+/* --- exec ------------------------------------------------------------------------------------------- */
+
+static int exec_pipe(int *ours, int *theirs, bool wanted, bool we_write, uint32_t owner, struct err *e)
+{
+	int p[2];
+
+	if (!wanted) {
+		*theirs = open("/dev/null", O_RDWR | O_CLOEXEC);
+		return *theirs < 0 ? err_sys(e, "open /dev/null") : 0;
+	}
+	if (pipe2(p, O_CLOEXEC))
+		return err_sys(e, "make a pipe");
+	*ours = p[we_write];
+	*theirs = p[!we_write];
+	fd_nonblock(*ours, true);
+	if (owner && fchown(*theirs, owner, owner))
+		return err_sys(e, "make a pipe");
+	return 0;
+}
+
+/* Waits for the execve: the sync socket closes. The process inside is bounded by nobody but itself, so there is a limit. */
+static int exec_wait(int sync, int *master, int *exit_code, struct err *e)
+{
+	for (;;) {
+		struct birth_msg m;
+		size_t nfds = 1;
+		int fd = -1, n;
+
+		n = poll(&(struct pollfd){ .fd = sync, .events = POLLIN }, 1, 5000);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return err_set(e, ETIMEDOUT, "the process did not start in time");
+		n = birth_recv(sync, &m, &fd, &nfds, e);
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			return 0;
+		if (m.kind == BIRTH_FAILED) {
+			*exit_code = m.exit_code;
+			return err_set(e, m.code, "%s", m.text);
+		}
+		if (m.kind == BIRTH_READY && nfds == 1 && *master < 0) {
+			if (pty_check_master(fd, e)) {
+				close(fd);
+				return -1;
+			}
+			*master = fd;
+			fd_nonblock(fd, true);
+		}
+	}
+}
+
+static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t *pid, int *exit_code, struct err *e)
+{
+	uint32_t owner = (uint32_t)s->spec->uid_first;
+	auto_fd sync = -1, master = -1, in = -1, out = -1, errfd = -1, io_sync = -1, io_in = -1, io_out = -1, io_err = -1;
+	int pair[2];
+	struct task *t;
+	struct attach_opts ao = { .stdin_ = x->stdin_, .stdout_ = true, .stderr_ = true, .detach_keys = x->detach_keys };
+
+	if (s->main.exited)
+		return err_set(e, ESRCH, "the container is not running");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return err_sys(e, "make a socket");
+	sync = pair[0];
+	io_sync = pair[1];
+	if (exec_pipe(&in, &io_in, x->stdin_ && !x->tty, true, owner, e) ||
+	    exec_pipe(&out, &io_out, *stream >= 0 && !x->tty, false, owner, e) ||
+	    exec_pipe(&errfd, &io_err, *stream >= 0 && !x->tty, false, owner, e))
+		return -1;
+	*pid = agent_spawn_exec(&s->agent, x, &(struct start_io){ io_sync, io_in, io_out, io_err }, s->pidfd, e);
+	if (*pid < 0)
+		return -1;
+	fd_close(&io_sync);
+	if (exec_wait(sync, &master, exit_code, e)) {
+		kill(*pid, SIGKILL);                  /* ours, not reaped yet: the number cannot be another's */
+		return -1;
+	}
+	t = calloc(1, sizeof *t);
+	if (!t)
+		return err_set(e, ENOMEM, "exec: no memory");
+	*t = (struct task){ .tty = x->tty, .pid = *pid, .in = { .fd = fd_take(&in) },
+		.out = { .fd = x->tty ? fd_take(&master) : fd_take(&out) }, .err = { .fd = fd_take(&errfd) } };
+	snprintf(t->id, sizeof t->id, "%.*s", STR_ARG(str_head(x->id, 64)));
+	list_init(&t->attaches);
+	list_add_tail(&s->execs, &t->link);
+	if (*stream >= 0 && attach_add(s, t, &ao, *stream, e) == 0)
+		*stream = -1;
+	task_watch(s, t);
+	return 0;
+}
+
+/* --- connections ------------------------------------------------------------------------------------ */
+
+static void handle(struct shim *s, struct conn *c, struct str msg, int *fd)
+{
+	auto_arena a = ARENA_INIT;
+	struct shim_call call = { 0 };
+	struct runtime_event ev;
+	struct err e = { 0 };
+	int rc = -1, exit_code = 0;
+	pid_t pid = 0;
+
+	if (msg.n < 1 || msg.p[0] != 'C' || rec_decode(&a, str_drop(msg, 1), shim_call_fields, &call, &e)) {
+		reply(c, EBADMSG, "not a call", 0, 0);
+		return;
+	}
+	switch (call.op) {
+	case SHIM_WATCH:
+		c->watching = true;
+		reply(c, 0, "", s->main.pid, 0);
+		shim_exit_event(s, &ev);
+		if (!s->exit_sent)
+			ev = (struct runtime_event){ .kind = EVENT_STARTED, .id = ev.id, .gen = ev.gen, .pid = ev.pid };
+		event_send(c->io.fd, &ev);
+		return;
+	case SHIM_ACK:
+		s->acked = s->exit_sent;
+		rc = s->exit_sent ? 0 : err_set(&e, EBUSY, "the container is running");
+		break;
+	case SHIM_SIGNAL:
+		rc = do_signal(s, &call, &e);
+		break;
+	case SHIM_RESIZE:
+		rc = do_resize(s, &call, &e);
+		break;
+	case SHIM_ATTACH:
+		rc = do_attach(s, &call, fd, &e);
+		break;
+	case SHIM_EXEC:
+		rc = do_exec(s, &call.exec, fd, &pid, &exit_code, &e);
+		break;
+	default:
+		err_set(&e, ENOSYS, "this shim does not know call %u", call.op);
+	}
+	if (rc && !e.code)
+		e.code = EIO;
+	reply(c, rc ? e.code : 0, rc ? e.msg : "", pid, exit_code);
+}
+
+static void conn_ready(struct shim *s, struct source *src, uint32_t events)
+{
+	struct conn *c = src->owner;
+	char *msg = malloc(SHIM_MSG_MAX + 64);
+	size_t nfds = 1;
+	ssize_t n;
+	int fd = -1;
+
+	(void)events;
+	if (!msg)
+		return;
+	n = fd_recv(src->fd, msg, SHIM_MSG_MAX + 64, &fd, &nfds, NULL);
+	if (n <= 0) {
+		if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			conn_free(s, c);
+	} else {
+		handle(s, c, str_make(msg, (size_t)n), &fd);
+	}
+	fd_close(&fd);
+	free(msg);
+}
+
+void conn_add(struct shim *s, int fd, bool watching)
+{
+	struct conn *c = calloc(1, sizeof *c);
+	int room = SHIM_MSG_MAX * 2;
+	struct timeval limit = { .tv_sec = 2 };
+
+	if (!c) {
+		close(fd);
+		return;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); /* a node that hangs must not hang the container's output */
+	*c = (struct conn){ .io = { .fd = fd, .ready = conn_ready, .owner = c }, .watching = watching };
+	list_add_tail(&s->conns, &c->link);
+	source_set(s, &c->io, EPOLLIN);
+}
+
+void conn_accept(struct shim *s, struct source *from, uint32_t events)
+{
+	int fd = accept4(from->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd >= 0)
+		conn_add(s, fd, false);
+}

@@ -1,0 +1,360 @@
+/* The operation child: from a forked node to a running container; then this process is its shim. The order makes everything
+ * go away by itself when this process dies in the middle: descriptors, detached mounts, namespaces; init dies of its
+ * parent's death. What can stay behind (control group, socket) is removed at the container's next start or removal. */
+#include "runtime/parts.h"
+#include "base/clock.h"
+#include "os/mount.h"
+#include "os/ns.h"
+#include "os/path.h"
+#include "os/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+struct birth {
+	struct runtime *rt;
+	const struct runtime_spec *s;
+	struct arena *arena;
+	char  id[65];
+	int   sync;                                   /* our end */
+	struct start_io inside;                       /* init's ends */
+	struct shim_io  io;
+	struct agent agent;
+	pid_t pid;
+	int   pidfd, listen, exit_code;
+};
+
+static int check_spec(const struct runtime_spec *s, struct err *e)
+{
+	if (!path_is_hex(s->id, 64))
+		return err_set(e, EINVAL, "a container id has 64 hex digits");
+	for (size_t i = 0; i < s->layers.n; i++)
+		if (!path_is_hex(s->layers.v[i], 64))
+			return err_set(e, EINVAL, "a layer is named by 64 hex digits");
+	for (size_t i = 0; i < s->args.n; i++)
+		if (str_has_nul(s->args.v[i]))
+			return err_set(e, EINVAL, "an argument holds a NUL byte");
+	for (size_t i = 0; i < s->mounts.n; i++)
+		if (str_has_nul(s->mounts.v[i].target) || str_has_nul(s->mounts.v[i].source) || s->mounts.v[i].target.n == 0 ||
+		    s->mounts.v[i].target.p[0] != '/')
+			return err_set(e, EINVAL, "invalid mount path: mount path must be absolute");
+	if (str_has_nul(s->cwd) || str_has_nul(s->user))
+		return err_set(e, EINVAL, "a NUL byte in the working directory or user");
+	return 0;
+}
+
+/* The owner is what the inside sees as root, so that it can hand them to its user. */
+static int make_pipe(int *ours, int *theirs, bool we_write, uint32_t owner, struct err *e)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC))
+		return err_sys(e, "make a pipe");
+	*ours = p[we_write];
+	*theirs = p[!we_write];
+	fd_nonblock(*ours, true);
+	if (owner && fchown(*theirs, owner, owner))
+		return err_sys(e, "make a pipe");
+	return 0;
+}
+
+static int make_io(struct birth *b, struct err *e)
+{
+	uint32_t owner = (uint32_t)b->s->uid_first;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return err_sys(e, "make a socket");
+	b->sync = pair[0];
+	b->inside.sync = pair[1];
+	if (b->s->tty)
+		return 0;
+	if (make_pipe(&b->io.out, &b->inside.out, false, owner, e) || make_pipe(&b->io.err, &b->inside.err, false, owner, e))
+		return -1;
+	if (b->s->stdin_open)
+		return make_pipe(&b->io.in, &b->inside.in, true, owner, e);
+	b->inside.in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return b->inside.in < 0 ? err_sys(e, "open /dev/null") : 0;
+}
+
+static const struct { const char *name; int number; } limits[] = {
+	{ "core", RLIMIT_CORE }, { "cpu", RLIMIT_CPU }, { "data", RLIMIT_DATA }, { "fsize", RLIMIT_FSIZE }, { "locks", 10 },
+	{ "memlock", RLIMIT_MEMLOCK }, { "msgqueue", 12 }, { "nice", 13 }, { "nofile", RLIMIT_NOFILE },
+	{ "nproc", RLIMIT_NPROC }, { "rss", RLIMIT_RSS }, { "rtprio", 14 }, { "rttime", 15 }, { "sigpending", 11 },
+	{ "stack", RLIMIT_STACK },
+};
+
+/* Here and not inside: raising a hard limit is a right over the whole machine. */
+static int set_ulimits(struct birth *b, struct err *e)
+{
+	for (size_t i = 0; i < b->s->ulimits.n; i++) {
+		const struct runtime_ulimit *u = &b->s->ulimits.v[i];
+		size_t k = 0, n = sizeof limits / sizeof *limits;
+		struct rlimit r = { .rlim_cur = u->soft < 0 ? RLIM_INFINITY : (rlim_t)u->soft,
+			.rlim_max = u->hard < 0 ? RLIM_INFINITY : (rlim_t)u->hard };
+
+		while (k < n && !str_is(u->name, limits[k].name))
+			k++;
+		if (k == n)
+			return err_set(e, EINVAL, "invalid ulimit type: %.*s", STR_ARG(str_head(u->name, 32)));
+		if (prlimit(b->pid, limits[k].number, &r, NULL))
+			return err_sys(e, "set ulimit %s", limits[k].name);
+	}
+	return 0;
+}
+
+static int set_oom(struct birth *b, struct err *e)
+{
+	char path[40], text[16];
+
+	if (b->s->oom_score_adj == 0)
+		return 0;
+	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)b->pid);
+	snprintf(text, sizeof text, "%d", (int)b->s->oom_score_adj);
+	return path_put(AT_FDCWD, path, text, e);
+}
+
+static int clone_mapped(int dir, const char *path, int userns, struct err *e)
+{
+	auto_fd at = path_open(dir, path, O_PATH, 0, e);
+	auto_fd m = at < 0 ? -1 : mount_clone(at, "", false, e);
+
+	if (m < 0 || (userns >= 0 && mount_set(m, 0, false, userns, e)))
+		return err_wrap(e, "%s", path);
+	return fd_take(&m);
+}
+
+static int add_file(struct birth *b, const char *name, struct str text, int userns, int *fds, size_t *n, struct err *e)
+{
+	struct str dir = arena_printf(b->arena, "containers/%s", b->id);
+	auto_fd d = -1;
+
+	if (text.n == 0)
+		return 0;
+	d = path_open(b->rt->data, dir.p, O_PATH | O_DIRECTORY, 0, e);
+	if (d < 0 || path_write(d, name, text, 0644, false, e))
+		return -1;
+	fds[*n] = clone_mapped(d, name, userns, e);
+	return fds[*n] < 0 ? -1 : ((*n)++, 0);
+}
+
+static int add_mount(struct birth *b, const struct runtime_mount *m, int userns, int *fds, size_t *n, struct err *e)
+{
+	struct str account, name;
+	auto_fd fd = -1;
+
+	if (m->kind == MOUNT_TMPFS)
+		return 0;
+	if (m->kind == MOUNT_VOLUME) {
+		if (!str_cut(m->source, '/', &account, &name) || runtime_volume_create(b->rt, account, name, e))
+			return err_wrap(e, "volume %.*s", STR_ARG(str_head(m->source, 300)));
+		fd = clone_mapped(b->rt->data, arena_printf(b->arena, "fs/volumes/%.*s/_data", STR_ARG(m->source)).p, userns, e);
+	} else {
+		const char *path = arena_cstr(b->arena, m->source);
+
+		/* Host paths are the operator's to name; ids are the host's, and mapped where the file system can. */
+		fd = mount_clone(AT_FDCWD, path, true, e);
+		if (fd < 0 && errno == ENOENT)
+			return err_set(e, ENOENT, "bind source path does not exist: %.200s", path);
+		if (fd >= 0 && userns >= 0)
+			mount_set(fd, 0, false, userns, NULL);
+	}
+	if (fd < 0)
+		return err_wrap(e, "mount %.*s", STR_ARG(str_head(m->target, 200)));
+	if (*n >= FD_PASS_MAX)
+		return err_set(e, E2BIG, "more than %d mounts", FD_PASS_MAX - 6);
+	fds[(*n)++] = fd_take(&fd);
+	return 0;
+}
+
+static int send_mounts(struct birth *b, struct err *e)
+{
+	struct birth_msg m = { .kind = BIRTH_MOUNTS };
+	struct str own = arena_printf(b->arena, "fs/containers/%s", b->id);
+	int fds[FD_PASS_MAX], rc = -1;
+	auto_fd userns = -1;
+	size_t n = 0;
+
+	if (b->s->uid_first) {
+		userns = ns_open(b->pid, "user", e);
+		if (userns < 0)
+			return -1;
+	}
+	fds[n] = clone_mapped(b->rt->data, "fs/layers", userns, e);
+	n += fds[n] >= 0;
+	if (n == 1) {
+		fds[n] = clone_mapped(b->rt->data, own.p, userns, e);
+		n += fds[n] >= 0;
+	}
+	if (n != 2 || add_file(b, "hosts", b->s->etc_hosts, userns, fds, &n, e) ||
+	    add_file(b, "resolv.conf", b->s->etc_resolv, userns, fds, &n, e) ||
+	    add_file(b, "hostname", b->s->etc_hostname, userns, fds, &n, e))
+		goto out;
+	for (size_t i = 0; i < b->s->mounts.n; i++)
+		if (add_mount(b, &b->s->mounts.v[i], userns, fds, &n, e))
+			goto out;
+	rc = birth_send(b->sync, &m, fds, n, e);
+out:
+	while (n)
+		close(fds[--n]);
+	return rc;
+}
+
+static int attach_network(struct birth *b, struct err *e)
+{
+	auto_fd net = -1;
+
+	if (b->s->net != NET_OWN || !b->rt->net_attach)
+		return 0;
+	net = ns_open(b->pid, "net", e);
+	if (net < 0 || b->rt->net_attach(b->rt->net_ctx, b->s, net, b->pid, e))
+		return err_wrap(e, "network");
+	return 0;
+}
+
+/* What init says next. 1 a message, 0 it executed (the socket closed), -1. */
+static int next(struct birth *b, struct birth_msg *m, int *fds, size_t *nfds, struct err *e)
+{
+	int n = birth_recv(b->sync, m, fds, nfds, e);
+
+	if (n == 1 && m->kind == BIRTH_FAILED) {
+		b->exit_code = m->exit_code;
+		return err_set(e, m->code, "%s", m->text);
+	}
+	return n;
+}
+
+static int bring_up(struct birth *b, struct err *e)
+{
+	struct birth_msg m;
+	int master = -1, n;
+	size_t nfds = 1;
+	siginfo_t info = { 0 };
+
+	b->pid = agent_spawn_init(&b->agent, e);
+	if (b->pid < 0)
+		return -1;
+	close(b->inside.sync);
+	b->inside.sync = -1;
+	b->pidfd = proc_pidfd(b->pid, e);
+	if (b->pidfd < 0)
+		return -1;
+	if (b->s->uid_first && !b->s->userns_pid && ns_map_ids(b->pid, (uint32_t)b->s->uid_first, 65536, e))
+		return -1;
+	if (set_ulimits(b, e) || set_oom(b, e) || send_mounts(b, e) || attach_network(b, e))
+		return -1;
+	n = next(b, &m, &master, &nfds, e);
+	if (n == 0)
+		return err_set(e, EPIPE, "the container's first process died while it was set up");
+	if (n < 0)
+		return -1;
+	if (b->s->tty) {
+		if (nfds != 1)
+			return err_set(e, EBADMSG, "no terminal came from the container");
+		b->io.master = master;
+		fd_nonblock(master, true);
+	}
+	m = (struct birth_msg){ .kind = BIRTH_GO };
+	nfds = 0;
+	if (birth_send(b->sync, &m, NULL, 0, e) || next(b, &m, NULL, &nfds, e) < 0)
+		return -1;
+	/* The socket also closes when init is killed before its execve; then it is a zombie of ours that tells. */
+	if (waitid(P_PID, (id_t)b->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == b->pid &&
+	    info.si_code != CLD_EXITED && info.si_status == SIGKILL && !b->s->init)
+		return 0;                             /* killed just after execve looks the same: the shim reports it */
+	return 0;
+}
+
+static int prepare(struct birth *b, struct err *e)
+{
+	struct cgroup_limits l;
+	char path[128];
+
+	if (check_spec(b->s, e) || runtime_create(b->rt, b->s->id, e))
+		return -1;
+	snprintf(path, sizeof path, "containers/%s/exit", b->id);
+	unlinkat(b->rt->data, path, 0);
+	runtime_limits(b->s, b->arena, &l);
+	/* Left over from a machine or shim that died: nobody may live there any more. */
+	if (cgroup_create(&b->rt->cgroups, b->id, &l, e))
+		return -1;
+	b->listen = shim_listen(b->rt, b->s->id, e);
+	if (b->listen < 0 || make_io(b, e))
+		return -1;
+	return agent_start(&b->agent, b->rt, b->s, &b->inside, e);
+}
+
+static void undo(struct birth *b)
+{
+	char path[96];
+	int status;
+
+	if (b->pid > 0)
+		kill(b->pid, SIGKILL);
+	if (b->agent.pid > 0)
+		close(b->agent.sock);
+	while (waitpid(-1, &status, 0) > 0 || errno == EINTR)
+		;
+	cgroup_kill(&b->rt->cgroups, b->id, NULL);
+	cgroup_remove(&b->rt->cgroups, b->id, 2000, NULL);
+	snprintf(path, sizeof path, "shim/%s.sock", b->id);
+	unlinkat(b->rt->run, path, 0);
+}
+
+void runtime_start(struct runtime *rt, const struct runtime_spec *s, const struct runtime_attach *attaches, size_t n, int report)
+{
+	auto_arena a = ARENA_INIT;
+	struct birth b = { .rt = rt, .s = s, .arena = &a, .sync = -1, .inside = { -1, -1, -1, -1 }, .io = { -1, -1, -1, -1 },
+		.pidfd = -1, .listen = -1, .exit_code = 128, .agent = { .sock = -1 } };
+	int *keep = arena_new_n(&a, int, n + CGROUP_KINDS + 16);
+	struct err e = { 0 };
+	size_t k = 0;
+
+	keep[k++] = report;
+	keep[k++] = rt->data;
+	keep[k++] = rt->run;
+	for (int i = 0; i < CGROUP_KINDS; i++)
+		keep[k++] = rt->cgroups.parent[i];
+	for (size_t i = 0; i < n; i++)
+		keep[k++] = attaches[i].fd;
+	/* The network callback may need descriptors of the node: they are closed after it. */
+	if (!rt->net_attach)
+		fd_close_others(keep, k);
+	proc_reset_signals();
+	signal(SIGPIPE, SIG_IGN);
+	proc_set_name("triton-shim");
+	umask(022);
+	setsid();
+	if (chdir("/"))
+		_exit(1);
+	snprintf(b.id, sizeof b.id, "%.*s", STR_ARG(str_head(s->id, 64)));
+	if (prepare(&b, &e) || bring_up(&b, &e)) {
+		struct runtime_event ev = { .kind = EVENT_FAILED, .id = s->id, .gen = s->gen, .exit_code = b.exit_code,
+			.time = { clock_wall_ns() }, .error_code = e.code, .error = str_of(e.msg) };
+
+		for (size_t i = 0; i < n; i++)
+			close(attaches[i].fd);
+		undo(&b);
+		event_send(report, &ev);
+		_exit(0);
+	}
+	close(b.sync);
+	close(b.inside.in);
+	close(b.inside.out);
+	close(b.inside.err);
+	keep[k++] = b.agent.sock;
+	keep[k++] = b.pidfd;
+	keep[k++] = b.listen;
+	keep[k++] = b.io.in;
+	keep[k++] = b.io.out;
+	keep[k++] = b.io.err;
+	keep[k++] = b.io.master;
+	fd_close_others(keep, k);
+	shim_run(&(struct shim_start){ .rt = rt, .spec = s, .pid = b.pid, .pidfd = b.pidfd, .report = report, .listen = b.listen,
+		.agent = b.agent, .io = b.io, .attaches = attaches, .nattaches = n });
+}
