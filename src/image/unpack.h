@@ -4,8 +4,8 @@
  * directory: both are what overlayfs mounted with `userxattr` understands (Linux 5.11; mknod of 0:0 needs no capability since 5.8).
  * Other .wh..wh.* names (aufs bookkeeping) are dropped. Attributes user.overlay.*, trusted.* and system.* of the archive are
  * dropped, security.capability is kept. Block and character devices are left out (a container's user namespace could not open them).
- * Names are walked by descriptors with openat2(RESOLVE_BENEATH | NO_SYMLINKS | NO_XDEV): a parent that is a link is an error, an absolute
- * name or one with ".." too (a leading "/" or "./" is dropped), hard links must name an earlier file of the same layer. */
+ * Names are walked by descriptors with openat2(RESOLVE_BENEATH | NO_SYMLINKS): a parent that is a link is an error, and so is a name
+ * with ".."; a leading "/" or "./" is dropped; hard links must name an earlier file of the same layer. */
 #ifndef IMAGE_UNPACK_H
 #define IMAGE_UNPACK_H
 
