@@ -84,7 +84,7 @@ int  detach_keys_parse(struct str text, uint8_t *keys, size_t *n); /* "ctrl-p,ct
 /* shim_ctl.c */
 void conn_accept(struct shim *s, struct source *from, uint32_t events);
 void conn_add(struct shim *s, int fd, bool watching);
-void conn_free(struct shim *s, struct conn *c);
+void shim_conn_free(struct shim *s, struct conn *c);
 void conn_broadcast(struct shim *s, const struct runtime_event *ev);
 void shim_exit_event(struct shim *s, struct runtime_event *ev);
 

@@ -47,7 +47,7 @@ void conn_broadcast(struct shim *s, const struct runtime_event *ev)
 	}
 }
 
-void conn_free(struct shim *s, struct conn *c)
+void shim_conn_free(struct shim *s, struct conn *c)
 {
 	source_close(s, &c->io);
 	list_remove(&c->link);
@@ -252,7 +252,7 @@ static void conn_ready(struct shim *s, struct source *src, uint32_t events)
 	n = fd_recv(src->fd, msg, SHIM_MSG_MAX + 64, &fd, &nfds, NULL);
 	if (n <= 0) {
 		if (n == 0 || (errno != EAGAIN && errno != EINTR))
-			conn_free(s, c);
+			shim_conn_free(s, c);
 	} else {
 		handle(s, c, str_make(msg, (size_t)n), &fd);
 	}
