@@ -57,7 +57,7 @@ static void main_ended(struct shim *s)
 	rec_encode(&b, runtime_event_fields, &ev);
 	path_write(s->dir, "exit", buf_as_str(&b), 0600, true, NULL);
 	s->exit_sent = true;
-	conn_broadcast(s, &ev);
+	shim_conn_broadcast(s, &ev);
 	/* Nobody may be left where the next start goes. */
 	close(s->agent.sock);
 	s->agent.sock = -1;
@@ -75,7 +75,7 @@ void task_ended(struct shim *s, struct task *t)
 		return;
 	}
 	/* The event goes out before the stream ends: whoever reads the end and asks finds it exited. */
-	conn_broadcast(s, &ev);
+	shim_conn_broadcast(s, &ev);
 	list_each(p, tmp, &t->attaches)
 		attach_finish(s, list_entry(p, struct attach, link));
 	source_close(s, &t->in);
@@ -193,7 +193,7 @@ void shim_run(const struct shim_start *st)
 		.time = { clock_wall_ns() } };
 
 	*s = (struct shim){ .rt = st->rt, .spec = st->spec, .agent = st->agent, .pidfd = st->pidfd, .log = { .fd = -1 },
-		.listen = { .fd = st->listen, .ready = conn_accept } };
+		.listen = { .fd = st->listen, .ready = shim_conn_accept } };
 	snprintf(s->id, sizeof s->id, "%.*s", STR_ARG(st->spec->id));
 	list_init(&s->execs);
 	list_init(&s->conns);
@@ -220,7 +220,7 @@ void shim_run(const struct shim_start *st)
 	source_set(s, &s->listen, EPOLLIN);
 	source_set(s, &s->signals, EPOLLIN);
 	event_send(st->report, &ev);
-	conn_add(s, st->report, true);
+	shim_conn_add(s, st->report, true);
 	reap(s);
 	while (!finished(s)) {
 		struct epoll_event evs[16];

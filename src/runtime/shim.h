@@ -35,7 +35,7 @@ struct task {
 	bool          exited, ended, in_closing;      /* ended: all output was read */
 	int           code;
 	int64_t       exit_ns, drain_until_ms;
-	struct conn  *starter;                        /* exec: who hears of its exit (watchers do too) */
+	struct shim_conn  *starter;                        /* exec: who hears of its exit (watchers do too) */
 };
 
 struct attach {
@@ -49,7 +49,7 @@ struct attach {
 	size_t        nkeys, matched;
 };
 
-struct conn {                                         /* a connection of the node */
+struct shim_conn {                                         /* a connection of the node */
 	struct list   link;
 	struct source io;
 	bool          watching;
@@ -82,10 +82,10 @@ void attach_finish(struct shim *s, struct attach *a); /* no more output: flush a
 int  detach_keys_parse(struct str text, uint8_t *keys, size_t *n); /* "ctrl-p,ctrl-q", "a"; -1 bad */
 
 /* shim_ctl.c */
-void conn_accept(struct shim *s, struct source *from, uint32_t events);
-void conn_add(struct shim *s, int fd, bool watching);
-void shim_conn_free(struct shim *s, struct conn *c);
-void conn_broadcast(struct shim *s, const struct runtime_event *ev);
+void shim_conn_accept(struct shim *s, struct source *from, uint32_t events);
+void shim_conn_add(struct shim *s, int fd, bool watching);
+void shim_conn_free(struct shim *s, struct shim_conn *c);
+void shim_conn_broadcast(struct shim *s, const struct runtime_event *ev);
 void shim_exit_event(struct shim *s, struct runtime_event *ev);
 
 #endif

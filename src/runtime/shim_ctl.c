@@ -25,7 +25,7 @@ void event_send(int sock, const struct runtime_event *ev)
 	fd_send(sock, b.p, b.n, NULL, 0, NULL);
 }
 
-static void reply(struct conn *c, int error, const char *msg, pid_t pid, int exit_code)
+static void reply(struct shim_conn *c, int error, const char *msg, pid_t pid, int exit_code)
 {
 	struct shim_reply r = { .error = error, .message = str_of(msg), .pid = pid, .exit_code = exit_code };
 	auto_buf b = BUF_INIT(8192);
@@ -35,19 +35,19 @@ static void reply(struct conn *c, int error, const char *msg, pid_t pid, int exi
 	fd_send(c->io.fd, b.p, b.n, NULL, 0, NULL);
 }
 
-void conn_broadcast(struct shim *s, const struct runtime_event *ev)
+void shim_conn_broadcast(struct shim *s, const struct runtime_event *ev)
 {
 	struct list *p, *tmp;
 
 	list_each(p, tmp, &s->conns) {
-		struct conn *c = list_entry(p, struct conn, link);
+		struct shim_conn *c = list_entry(p, struct shim_conn, link);
 
 		if (c->watching)
 			event_send(c->io.fd, ev);
 	}
 }
 
-void shim_conn_free(struct shim *s, struct conn *c)
+void shim_conn_free(struct shim *s, struct shim_conn *c)
 {
 	source_close(s, &c->io);
 	list_remove(&c->link);
@@ -192,7 +192,7 @@ static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t
 
 /* --- connections ------------------------------------------------------------------------------------ */
 
-static void handle(struct shim *s, struct conn *c, struct str msg, int *fd)
+static void handle(struct shim *s, struct shim_conn *c, struct str msg, int *fd)
 {
 	auto_arena a = ARENA_INIT;
 	struct shim_call call = { 0 };
@@ -238,9 +238,9 @@ static void handle(struct shim *s, struct conn *c, struct str msg, int *fd)
 	reply(c, rc ? e.code : 0, rc ? e.msg : "", pid, exit_code);
 }
 
-static void conn_ready(struct shim *s, struct source *src, uint32_t events)
+static void shim_conn_ready(struct shim *s, struct source *src, uint32_t events)
 {
-	struct conn *c = src->owner;
+	struct shim_conn *c = src->owner;
 	char *msg = malloc(SHIM_MSG_MAX + 64);
 	size_t nfds = 1;
 	ssize_t n;
@@ -260,9 +260,9 @@ static void conn_ready(struct shim *s, struct source *src, uint32_t events)
 	free(msg);
 }
 
-void conn_add(struct shim *s, int fd, bool watching)
+void shim_conn_add(struct shim *s, int fd, bool watching)
 {
-	struct conn *c = calloc(1, sizeof *c);
+	struct shim_conn *c = calloc(1, sizeof *c);
 	int room = SHIM_MSG_MAX * 2;
 	struct timeval limit = { .tv_sec = 2 };
 
@@ -272,16 +272,16 @@ void conn_add(struct shim *s, int fd, bool watching)
 	}
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); /* a node that hangs must not hang the container's output */
-	*c = (struct conn){ .io = { .fd = fd, .ready = conn_ready, .owner = c }, .watching = watching };
+	*c = (struct shim_conn){ .io = { .fd = fd, .ready = shim_conn_ready, .owner = c }, .watching = watching };
 	list_add_tail(&s->conns, &c->link);
 	source_set(s, &c->io, EPOLLIN);
 }
 
-void conn_accept(struct shim *s, struct source *from, uint32_t events)
+void shim_conn_accept(struct shim *s, struct source *from, uint32_t events)
 {
 	int fd = accept4(from->fd, NULL, NULL, SOCK_CLOEXEC);
 
 	(void)events;
 	if (fd >= 0)
-		conn_add(s, fd, false);
+		shim_conn_add(s, fd, false);
 }
