@@ -20,6 +20,7 @@ static int put_operator(struct command_env *c, struct err *e)
 	struct account_put in = { .account = { .login = STR(OPERATOR_ACCOUNT), .operator_ = true } };
 	struct str result;
 
+	c->operator_ = true;
 	return cmd_account_put(c, &in, &result, e);
 }
 

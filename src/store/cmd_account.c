@@ -15,6 +15,11 @@ static int account_load(struct command_env *c, struct str login, struct account 
 	return rc < 0 ? -1 : 0;
 }
 
+static int operators_only(struct command_env *c, struct err *e)
+{
+	return c->operator_ ? 0 : err_set(e, EPERM, "only an operator may do this");
+}
+
 static int account_save(struct command_env *c, const struct account *a, struct err *e)
 {
 	return txn_put(c->t, key_make(c->a, "a", a->login, STR_NONE, STR_NONE), account_fields, a, e);
@@ -24,7 +29,7 @@ COMMAND(cmd_account_put)
 {
 	struct account *a = &((struct account_put *)in)->account;
 
-	if (account_login_check(a->login, e))
+	if (operators_only(c, e) || account_login_check(a->login, e))
 		return -1;
 	if (txn_has(c->t, key_make(c->a, "a", a->login, STR_NONE, STR_NONE)))
 		return err_set(e, EEXIST, "account %.*s exists", STR_ARG(a->login));
@@ -59,6 +64,8 @@ COMMAND(cmd_account_rm)
 	struct strs keys;
 
 	(void)result;
+	if (operators_only(c, e))
+		return -1;
 	if (str_is(login, OPERATOR_ACCOUNT))
 		return err_set(e, EPERM, "the account \"%s\" cannot be removed", OPERATOR_ACCOUNT);
 	if (account_load(c, login, &a, e) || txn_keys(c->t, c->a, key_prefix(c->a, "c", login, STR_NONE), 1, &keys, e))
@@ -79,6 +86,8 @@ static int set_disabled(struct command_env *c, struct str login, bool disabled, 
 {
 	struct account a = { 0 };
 
+	if (operators_only(c, e))
+		return -1;
 	if (disabled && str_is(login, OPERATOR_ACCOUNT))
 		return err_set(e, EPERM, "the account \"%s\" cannot be disabled", OPERATOR_ACCOUNT);
 	if (account_load(c, login, &a, e))
@@ -110,6 +119,8 @@ COMMAND(cmd_key_add)
 	(void)result;
 	if (!k->account.n)
 		k->account = c->account;
+	if (!str_eq(k->account, c->account) && operators_only(c, e))
+		return -1;
 	if (k->fingerprint.n != 47 || !k->line.n || k->line.n > 16384)
 		return err_set(e, EINVAL, "an SSH public key with its MD5 fingerprint is needed");
 	if (account_load(c, k->account, &a, e) ||
@@ -156,6 +167,8 @@ COMMAND(cmd_key_rm)
 	(void)result;
 	if (!k->account.n)
 		k->account = c->account;
+	if (!str_eq(k->account, c->account) && operators_only(c, e))
+		return -1;
 	if (str_starts(md5, STR("MD5:")))
 		md5 = str_drop(md5, 4);
 	if (account_load(c, k->account, &a, e))

@@ -37,7 +37,7 @@ static const struct command_def commands[] = {
 	CMD(CMD_VOLUME_REMOVE,     by_name,          cmd_volume_remove),
 	CMD(CMD_NETWORK_CREATE,    network,          cmd_network_create),
 	CMD(CMD_NETWORK_REMOVE,    by_id,            cmd_network_remove),
-	CMD(CMD_CLUSTER_INIT,      cluster_init,     cmd_cluster_init),
+	NODE_CMD(CMD_CLUSTER_INIT, cluster_init,     cmd_cluster_init),
 	{ 0 }
 };
 
@@ -60,7 +60,7 @@ int command_run(struct command_env *c, int cmd, struct str payload, struct str *
 	if (!d)
 		return err_set(e, EINVAL, "unknown command %d", cmd);
 	if (d->from_node && !c->from_node)
-		return err_set(e, EPERM, "%s is for nodes only", command_name(cmd));
+		return err_set(e, EPERM, "%s is not for clients", command_name(cmd));
 	in = arena_alloc(c->a, d->in_size);
 	if (rec_decode(c->a, payload, d->in, in, e))
 		return err_wrap(e, "%s", command_name(cmd));

@@ -12,7 +12,7 @@ struct command_env {
 	struct arena *a;                              /* lives until the reply was sent */
 	struct str    account;                        /* the caller's login */
 	bool          operator_;                      /* ... is an operator */
-	bool          from_node;                      /* sent by the node role, not for a client */
+	bool          from_node;                      /* sent by this machine's node or serve role, not for a client */
 	struct str    node;                           /* this node's id: where containers are placed on one node */
 	int64_t       revision;                       /* the index this batch will have */
 	int64_t       now_ns;                         /* wall clock */
@@ -29,7 +29,7 @@ struct command_def {
 	const struct field *in;
 	size_t              in_size;
 	command_fn          fn;
-	bool                from_node;                /* only the node role may send it */
+	bool                from_node;                /* clients may not send it */
 };
 const struct command_def *command_find(int cmd);      /* NULL when unknown */
 

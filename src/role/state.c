@@ -1,0 +1,361 @@
+#include "role/state.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "ipc/op.h"
+#include "ipc/sandbox.h"
+#include "ipc/spawn.h"
+#include "model/op.h"
+#include "store/replica.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CHANNELS_MAX 16
+#define QUEUE_MAX    4096                             /* commands waiting; more are refused */
+#define COMMANDERS   (ROLE_API | ROLE_NODE | ROLE_SCHEDULER | ROLE_PEER | ROLE_SERVE)
+#define LISTENERS    (ROLE_API | ROLE_NODE | ROLE_SCHEDULER | ROLE_DNS | ROLE_PEER)
+
+struct state {
+	struct loop        loop;
+	struct replica    *replica;
+	struct ipc_chan   *channels[CHANNELS_MAX];
+	struct loop_timer  run, tick, work;
+	struct loop_watch  signals;
+	struct disk_dir    disk;
+	struct str         node;
+	int64_t            told;                      /* newest revision that was broadcast */
+	int64_t            revision;
+	int                status;                    /* exit status */
+};
+
+#define STATE_OF(p, member) ((struct state *)((char *)(p) - offsetof(struct state, member)))
+
+/* --- channels --- */
+
+static void broadcast(struct state *s)
+{
+	struct revision r = { .n = s->revision };
+
+	if (s->told == s->revision)
+		return;
+	s->told = s->revision;
+	for (int i = 0; i < CHANNELS_MAX; i++)
+		if (s->channels[i] && ipc_chan_role(s->channels[i]) & LISTENERS)
+			ipc_chan_event(s->channels[i], OP_REVISION, revision_fields, &r, NULL, 0);
+}
+
+static void fatal(struct state *s, const struct err *e)
+{
+	log_failed("state role must start again", e);
+	s->status = 1;
+	loop_stop(&s->loop);
+}
+
+static void closed(struct ipc_chan *c, void *ctx, const struct err *why)
+{
+	struct state *s = ctx;
+
+	log_debug("channel closed", L("partner", role_name(ipc_chan_role(c))), L("why", (const char *)why->msg));
+	for (int i = 0; i < CHANNELS_MAX; i++)
+		if (s->channels[i] == c)
+			s->channels[i] = NULL;
+	if (ipc_chan_role(c) == ROLE_SERVE)
+		loop_stop(&s->loop);                  /* nobody is left to serve for */
+}
+
+static void event_failed(struct ipc_chan *c, void *ctx, uint16_t op, const struct err *e)
+{
+	(void)ctx;
+	log_failed("event refused", e, L("partner", role_name(ipc_chan_role(c))), L("op", op));
+}
+
+static const struct ipc_chan_fns fns = { closed, event_failed };
+static const struct ipc_op ops[];
+
+static int channel_add(struct state *s, int fd, unsigned role, struct err *e)
+{
+	struct revision r = { .n = s->revision };
+	struct ipc_chan *c;
+	int i = 0;
+
+	while (i < CHANNELS_MAX && s->channels[i])
+		i++;
+	if (i == CHANNELS_MAX) {
+		close(fd);
+		return err_set(e, EMFILE, "too many channels");
+	}
+	c = ipc_chan_new(&s->loop, fd, role, ops, &fns, s, e);
+	if (!c)
+		return -1;
+	s->channels[i] = c;
+	if (role & LISTENERS && s->replica)
+		ipc_chan_event(c, OP_REVISION, revision_fields, &r, NULL, 0);
+	return 0;
+}
+
+static int on_channel(struct ipc_req *r, void *in, struct err *e)
+{
+	unsigned role = ((struct channel *)in)->role;
+	int fd = ipc_msg_take(r->msg, 0);
+
+	if (fd < 0)
+		return err_set(e, EBADMSG, "a channel without a descriptor");
+	if (!(role & (COMMANDERS | LISTENERS)) || role & (role - 1)) {
+		close(fd);
+		return err_set(e, EBADMSG, "a channel to role %u", role);
+	}
+	return channel_add(r->ctx, fd, role, e);
+}
+
+/* --- commands --- */
+
+static int on_command(struct ipc_req *r, void *in, struct err *e)
+{
+	struct command_call *c = in;
+	struct state *s = r->ctx;
+	struct ipc_token *t;
+
+	if (replica_queued(s->replica) >= QUEUE_MAX)
+		return err_set(e, EAGAIN, "too many changes are waiting; try again");
+	t = ipc_defer(r);
+	replica_command(s->replica, &(struct replica_call){ .ticket = (uint64_t)(uintptr_t)t, .cmd = (int)c->cmd,
+	                .account = c->account, .payload = c->payload, .operator_ = c->operator_,
+	                .from_node = (r->role & (ROLE_NODE | ROLE_SERVE)) != 0 });
+	loop_after(&s->loop, &s->run, 0);             /* after what else has come: one batch */
+	return 0;
+}
+
+static void reply(void *ctx, uint64_t ticket, const struct err *e, struct str result, int64_t revision)
+{
+	struct ipc_token *t = (struct ipc_token *)(uintptr_t)ticket;
+	struct command_done done = { .revision = revision, .payload = result };
+
+	(void)ctx;
+	if (e)
+		ipc_token_fail(t, e);
+	else
+		ipc_token_reply(t, command_done_fields, &done, NULL, 0);
+}
+
+static int on_status(struct ipc_req *r, void *in, struct err *e)
+{
+	struct state *s = r->ctx;
+	struct replica_status st = replica_status(s->replica);
+	struct state_status out = { .revision = st.revision, .term = st.term, .last_index = st.last_index,
+		.snapshot_index = st.snapshot_index, .log_bytes = st.log_bytes, .leader = st.leader, .node = s->node };
+
+	(void)in;
+	(void)e;
+	return ipc_reply(r, state_status_fields, &out, NULL, 0);
+}
+
+static const struct ipc_op ops[] = {
+	{ OP_COMMAND,      COMMANDERS,             command_call_fields, sizeof(struct command_call), on_command },
+	{ OP_STATE_STATUS, COMMANDERS | ROLE_DNS,  NULL,                0,                           on_status },
+	{ OP_CHANNEL,      ROLE_SERVE,             channel_fields,      sizeof(struct channel),      on_channel },
+	{ 0 }
+};
+
+/* --- the loop --- */
+
+static void arm_tick(struct state *s)
+{
+	int64_t wait = replica_deadline(s->replica) - clock_mono_ms();
+
+	loop_after(&s->loop, &s->tick, wait < 0 ? 0 : wait);
+}
+
+static void run(struct loop_timer *t)
+{
+	struct state *s = STATE_OF(t, run);
+	struct err e;
+
+	if (replica_run(s->replica, &e)) {
+		fatal(s, &e);
+		return;
+	}
+	broadcast(s);
+	arm_tick(s);
+	loop_after(&s->loop, &s->work, 0);
+}
+
+static void tick(struct loop_timer *t)
+{
+	struct state *s = STATE_OF(t, tick);
+	struct err e;
+
+	if (replica_tick(s->replica, &e)) {
+		fatal(s, &e);
+		return;
+	}
+	run(&s->run);
+}
+
+static void work(struct loop_timer *t)
+{
+	struct state *s = STATE_OF(t, work);
+
+	if (replica_work(s->replica))
+		loop_after(&s->loop, &s->work, 1);
+}
+
+static void on_signal(struct loop_watch *w, uint32_t events)
+{
+	struct state *s = STATE_OF(w, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(w->fd, &info, sizeof info) == sizeof info)
+		loop_stop(&s->loop);
+}
+
+/* --- what the replica asks of the world --- */
+
+static int64_t mono_ms(void *ctx)
+{
+	(void)ctx;
+	return clock_mono_ms();
+}
+
+static int64_t wall_ns(void *ctx)
+{
+	(void)ctx;
+	return clock_wall_ns();
+}
+
+static uint64_t random_number(void *ctx)
+{
+	(void)ctx;
+	return rand_u64();
+}
+
+static void revision(void *ctx, int64_t n)
+{
+	((struct state *)ctx)->revision = n;
+}
+
+static void trouble(void *ctx, const char *what, const struct err *e)
+{
+	(void)ctx;
+	log_failed(what, e);
+}
+
+/* --- starting --- */
+
+/* The directories belong to the role's user; the files in them are made by it, after the change. */
+static int make_dirs(const char *dir, unsigned uid, struct err *e)
+{
+	static const char *const names[] = { "/log", "/db" };
+	char path[4096];
+
+	for (int i = 0; i < 2; i++) {
+		if (snprintf(path, sizeof path, "%s%s", dir, names[i]) >= (int)sizeof path)
+			return err_set(e, ENAMETOOLONG, "%s is too long a path", dir);
+		if (mkdir(path, 0700) && errno != EEXIST)
+			return err_sys(e, "create %s", path);
+		if (uid && chown(path, uid, uid))
+			return err_sys(e, "change the owner of %s", path);
+	}
+	return 0;
+}
+
+static int enter_sandbox(const char *dir, unsigned uid, struct err *e)
+{
+	static const char *const calls[] = { "@base", "@threads", "@files", "get_robust_list", "set_robust_list", "pwritev",
+		"preadv", "fallocate", "ftruncate", "fdatasync", "fsync", "mkdir", "open", "openat", "unlinkat", "renameat",
+		"getdents64", "fstat", "newfstatat", "statfs", "fstatfs", "fcntl", "mmap", "munmap", "madvise", "msync",
+		"getrandom", NULL };
+	struct sandbox s = { .uid = uid, .gid = uid, .root = dir, .syscalls = calls };
+
+	return uid ? sandbox_enter(&s, e) : 0;
+}
+
+static int open_state(struct state *s, const char *dir, unsigned uid, struct err *e)
+{
+	const struct replica_hooks hooks = { .ctx = s, .mono_ms = mono_ms, .wall_ns = wall_ns, .random = random_number,
+		.reply = reply, .revision = revision, .trouble = trouble };
+	struct replica_config cfg = { .disk = &s->disk.disk, .node = s->node };
+	char boot_id[64], log_dir[4096];
+
+	if (db_boot_id(boot_id, e) || make_dirs(dir, uid, e) || enter_sandbox(dir, uid, e))
+		return -1;
+	if (uid)
+		dir = "";                             /* it is our root now */
+	snprintf(log_dir, sizeof log_dir, "%s/log", dir);
+	cfg.state_dir = dir;
+	cfg.boot_id = boot_id;
+	if (disk_dir_open(&s->disk, log_dir, e))
+		return -1;
+	s->replica = replica_open(&cfg, &hooks, e);
+	if (!s->replica)
+		return -1;
+	s->revision = replica_status(s->replica).revision;
+	return 0;
+}
+
+static int open_channels(struct state *s, struct err *e)
+{
+	static const unsigned roles[] = { ROLE_SERVE, ROLE_API, ROLE_NODE, ROLE_SCHEDULER, ROLE_DNS, ROLE_PEER };
+
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		int fd = spawn_fd(role_name(roles[i]), 0);
+
+		if (fd >= 0 && channel_add(s, fd, roles[i], e))
+			return -1;
+		if (fd >= 0 && roles[i] == ROLE_SERVE)
+			ipc_chan_event(s->channels[0], OP_READY, NULL, NULL, NULL, 0);
+	}
+	return 0;
+}
+
+static int serve(struct state *s, struct err *e)
+{
+	static const int signals[] = { SIGTERM, SIGINT, 0 };
+
+	signal(SIGXFSZ, SIG_IGN);                     /* a file size limit is one more kind of full disk */
+	signal(SIGPIPE, SIG_IGN);
+	s->signals = (struct loop_watch){ .fd = loop_signals(signals, e), .ready = on_signal };
+	if (s->signals.fd < 0 || loop_add(&s->loop, &s->signals, EPOLLIN, e) || open_channels(s, e))
+		return -1;
+	arm_tick(s);
+	return loop_run(&s->loop, e);
+}
+
+int role_state(int argc, char **argv)
+{
+	static struct state s = { .disk.dir = -1 };
+	struct err e = { 0 };
+
+	log_open("state", 2, LOG_INFO);
+	if (argc < 4) {
+		err_set(&e, EINVAL, "the state role needs a directory, a node id and a user id");
+		log_failed("state role cannot start", &e);
+		return 2;
+	}
+	s.run.fire = run;
+	s.tick.fire = tick;
+	s.work.fire = work;
+	s.node = str_of(argv[2]);
+	if (loop_init(&s.loop, &e) || open_state(&s, argv[1], (unsigned)strtoul(argv[3], NULL, 10), &e)) {
+		log_failed("state role cannot start", &e);
+		return 1;
+	}
+	log_info("state is open", L("revision", s.revision));
+	if (serve(&s, &e)) {
+		log_failed("state role failed", &e);
+		s.status = 1;
+	}
+	/* After a failure the log may be ahead of LMDB; the next start finds out. */
+	if (replica_close(s.replica, s.status == 0, &e))
+		log_failed("state was not closed cleanly", &e);
+	for (int i = 0; i < CHANNELS_MAX; i++)
+		ipc_chan_free(s.channels[i]);
+	disk_dir_close(&s.disk);
+	return s.status;
+}
