@@ -160,6 +160,49 @@ bool clock_parse(struct str s, int64_t *wall_ns)
 	return true;
 }
 
+/* "1h30m", "90s", "500ms": Go's durations, the units that people use. */
+static bool parse_span(struct str s, int64_t *ns)
+{
+	static const struct { const char *unit; int64_t ns; } units[] = {
+		{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", SECOND }, { "m", 60 * SECOND }, { "h", 3600 * SECOND },
+	};
+
+	*ns = 0;
+	if (s.n == 0)
+		return false;
+	while (s.n) {
+		size_t n = 0, u = 0, unit_n;
+		int64_t count;
+
+		while (n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
+			n++;
+		if (n == 0 || n > 9 || !str_to_i64(str_head(s, n), &count))
+			return false;
+		s = str_drop(s, n);
+		for (unit_n = 0; unit_n < s.n && (s.p[unit_n] < '0' || s.p[unit_n] > '9');)
+			unit_n++;
+		while (u < sizeof(units) / sizeof(units[0]) && !str_is(str_head(s, unit_n), units[u].unit))
+			u++;
+		if (u == sizeof(units) / sizeof(units[0]) || __builtin_mul_overflow(count, units[u].ns, &count) ||
+		    __builtin_add_overflow(*ns, count, ns))
+			return false;
+		s = str_drop(s, unit_n);
+	}
+	return true;
+}
+
+bool clock_parse_until(struct str s, int64_t *wall_ns)
+{
+	int64_t span;
+
+	if (clock_parse(s, wall_ns))
+		return true;
+	if (!parse_span(s, &span))
+		return false;
+	*wall_ns = clock_wall_ns() - span;
+	return true;
+}
+
 static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };

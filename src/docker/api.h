@@ -1,0 +1,110 @@
+/* What every handler of the Docker API and CloudAPI works with: who is asking, the state's view, commands, the node.
+ * One struct api for the process, shared by all request threads, read only after start. */
+#ifndef DOCKER_API_H
+#define DOCKER_API_H
+
+#include "docker/filters.h"
+#include "docker/render.h"
+#include "http/pump.h"
+#include "http/server.h"
+#include "ipc/call.h"
+#include "model/keys.h"
+#include "model/op.h"
+#include "store/view.h"
+
+#define API_VERSION     "1.50"
+#define API_VERSION_MIN "1.24"
+#define TRITON_VERSION  "0.1.0"
+
+struct api {
+	struct view       *view;
+	struct ipc_client *state, *node;
+	struct pump       *pump;
+	struct str         data_dir, node_id, datacenter, ca_pem, docker_endpoint;
+	int64_t            start_ns;
+};
+
+enum endpoint_flag {                                  /* of struct endpoint */
+	PUBLIC = 1,                                   /* answers without a client certificate */
+	ADMIN  = 2,                                   /* only on the local socket */
+};
+
+struct principal {
+	struct str login;
+	bool       operator_, local;                  /* local: root on the unix socket */
+};
+
+static inline struct api *api_of(struct req *r)
+{
+	return r->listener->ctx;
+}
+
+static inline const struct principal *who(struct req *r)
+{
+	return r->principal;
+}
+
+/* A read transaction for this request. Errors: EIO. */
+int api_view(struct req *r, struct view_txn *t, struct err *e);
+
+/* Run a command as the caller and wait until this node's view has it, so that a client reads its own writes. `out` (may be
+ * NULL) takes the command's result. Errors: the command's; EAGAIN while the state role restarts. */
+int api_command(struct req *r, int cmd, const struct field *f, const void *in, const struct field *of, void *out, struct err *e);
+
+/* Ask the node role. `fds` (up to `nfds`) are handed over (copies); descriptors that come back go to `got` (room in
+ * *ngot, count after). timeout_ms -1 waits for ever. */
+int api_node(struct req *r, int op, const struct field *f, const void *in, const struct field *of, void *out,
+	     const int *fds, size_t nfds, int *got, size_t *ngot, int timeout_ms, struct err *e);
+
+/* The caller's container by name, id or unique prefix of an id. ENOENT "No such container: x"; EINVAL when ambiguous. */
+int container_find(struct req *r, struct view_txn *t, struct str ref, struct container *c, struct err *e);
+/* ... named by the {id} of the path, with a transaction of its own. */
+int container_of(struct req *r, struct container *c, struct err *e);
+
+/* The caller's image by reference, id or prefix: familiar normalisation ("busybox" is "busybox:latest"). ENOENT. */
+int image_find(struct req *r, struct view_txn *t, struct str ref, struct image *i, struct err *e);
+/* The references of an image of the caller. */
+int image_refs(struct req *r, struct view_txn *t, struct str id, struct image_view *v, struct err *e);
+
+/* Answer with what a render function wrote. */
+int reply_json(struct req *r, int status, struct buf *b, struct err *e);
+struct render_env render_env_of(struct req *r);
+
+/* An event of this container since `revision`, or 0: *ev filled when found (1). */
+int event_since(struct view_txn *t, struct arena *a, int64_t revision, struct str id, const char *action, struct event *ev, struct err *e);
+
+/* Wait for a revision newer than `seen`, at most a second at a time. -1 (EPIPE) when the client has gone. */
+int api_wait(struct req *r, int64_t seen, struct err *e);
+
+extern const struct endpoint docker_endpoints[];
+
+/* Handlers, by file. */
+int sys_ping(struct req *r, struct err *e), sys_version(struct req *r, struct err *e), sys_info(struct req *r, struct err *e),
+	sys_ca(struct req *r, struct err *e), sys_events(struct req *r, struct err *e), sys_df(struct req *r, struct err *e),
+	sys_auth(struct req *r, struct err *e), sys_no_swarm(struct req *r, struct err *e), sys_empty_list(struct req *r, struct err *e),
+	sys_later(struct req *r, struct err *e);
+int container_list(struct req *r, struct err *e), container_create(struct req *r, struct err *e),
+	container_inspect(struct req *r, struct err *e), container_start(struct req *r, struct err *e),
+	container_stop(struct req *r, struct err *e), container_restart(struct req *r, struct err *e),
+	container_kill(struct req *r, struct err *e), container_remove(struct req *r, struct err *e),
+	container_rename(struct req *r, struct err *e), container_wait(struct req *r, struct err *e),
+	container_pause(struct req *r, struct err *e), container_unpause(struct req *r, struct err *e),
+	container_update(struct req *r, struct err *e), container_prune(struct req *r, struct err *e);
+int container_attach(struct req *r, struct err *e), container_logs(struct req *r, struct err *e),
+	container_resize(struct req *r, struct err *e), container_top(struct req *r, struct err *e),
+	container_stats(struct req *r, struct err *e), container_changes(struct req *r, struct err *e),
+	container_export(struct req *r, struct err *e), exec_create(struct req *r, struct err *e),
+	exec_start(struct req *r, struct err *e), exec_inspect(struct req *r, struct err *e), exec_resize(struct req *r, struct err *e);
+int archive_head(struct req *r, struct err *e), archive_read(struct req *r, struct err *e), archive_write(struct req *r, struct err *e);
+int image_list(struct req *r, struct err *e), image_create(struct req *r, struct err *e), image_inspect(struct req *r, struct err *e),
+	image_history(struct req *r, struct err *e), image_tag_add(struct req *r, struct err *e), image_delete(struct req *r, struct err *e),
+	image_load(struct req *r, struct err *e), image_prune(struct req *r, struct err *e), image_save(struct req *r, struct err *e);
+int network_list(struct req *r, struct err *e), network_inspect(struct req *r, struct err *e);
+int volume_list(struct req *r, struct err *e), volume_create(struct req *r, struct err *e), volume_inspect(struct req *r, struct err *e),
+	volume_remove(struct req *r, struct err *e), volume_prune(struct req *r, struct err *e);
+int admin_accounts(struct req *r, struct err *e), admin_account_add(struct req *r, struct err *e), admin_account_show(struct req *r, struct err *e),
+	admin_account_rm(struct req *r, struct err *e), admin_account_disable(struct req *r, struct err *e),
+	admin_account_enable(struct req *r, struct err *e), admin_keys(struct req *r, struct err *e), admin_key_add(struct req *r, struct err *e),
+	admin_key_rm(struct req *r, struct err *e), admin_status(struct req *r, struct err *e), admin_dump(struct req *r, struct err *e);
+
+#endif

@@ -1,0 +1,142 @@
+/* docker cp: stat, read and write files of a container (running or not) as tar streams. */
+#include "docker/api.h"
+
+#include "codec/base64.h"
+#include "codec/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define NODE_TIMEOUT_MS 30000
+
+static int call_of(struct req *r, struct archive_call *in, struct err *e)
+{
+	struct container c = { 0 };
+
+	if (container_of(r, &c, e))
+		return -1;
+	*in = (struct archive_call){ .id = c.id, .account = c.account, .path = req_query(r, "path"),
+		.no_overwrite_dir_non_dir = req_query_bool(r, "noOverwriteDirNonDir"), .copy_uid_gid = req_query_bool(r, "copyUIDGID") };
+	if (in->path.n == 0)
+		return err_set(e, EINVAL, "bad parameter: path cannot be empty");
+	if (in->path.n > 4095 || str_has_nul(in->path))
+		return err_set(e, EINVAL, "bad parameter: path is too long");
+	return 0;
+}
+
+/* The node's sentences do not know what the container is called; Docker's do. */
+static int cp_error(const struct archive_call *in, struct err *e)
+{
+	if (e->code == ENOENT)
+		err_set(e, ENOENT, "Could not find the file %.*s in container %.*s", (int)(in->path.n > 200 ? 200 : in->path.n), in->path.p,
+			STR_ARG(in->id));
+	return -1;
+}
+
+static void stat_header(struct req *r, const struct archive_stat *st)
+{
+	auto_buf b = BUF_INIT(16 << 10);
+
+	json_encode(&b, archive_stat_fields, st);
+	reply_header(r, "X-Docker-Container-Path-Stat", base64_encode(&r->arena, buf_as_str(&b)));
+}
+
+int archive_head(struct req *r, struct err *e)
+{
+	struct archive_call in;
+	struct archive_stat st = { 0 };
+
+	if (call_of(r, &in, e))
+		return -1;
+	if (api_node(r, OP_ARCHIVE_STAT, archive_call_fields, &in, archive_stat_fields, &st, NULL, 0, NULL, NULL, NODE_TIMEOUT_MS, e))
+		return cp_error(&in, e);
+	stat_header(r, &st);
+	return reply_text(r, 200, "application/json", STR_NONE, e);
+}
+
+int archive_read(struct req *r, struct err *e)
+{
+	struct archive_call in;
+	struct archive_stat st = { 0 };
+	int fd = -1;
+	size_t n = 1;
+
+	if (call_of(r, &in, e))
+		return -1;
+	if (api_node(r, OP_ARCHIVE_GET, archive_call_fields, &in, archive_stat_fields, &st, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e))
+		return cp_error(&in, e);
+	if (n != 1)
+		return err_set(e, EIO, "the node answered without a stream");
+	stat_header(r, &st);
+	return reply_pump(r, api_of(r)->pump, "application/x-tar", fd, e);
+}
+
+/* The node answers when the archive is unpacked, so the body must flow meanwhile: the call waits in a thread of its own. */
+struct put_call {
+	struct req *r;
+	const struct archive_call *in;
+	struct arena a;
+	int fd, rc;
+	struct err err;
+};
+
+static void *put_wait(void *arg)
+{
+	struct put_call *p = arg;
+	struct ipc_call c = { .op = OP_ARCHIVE_PUT, .in_fields = archive_call_fields, .in = p->in, .fds = &p->fd, .nfds = 1, .timeout_ms = -1 };
+
+	p->rc = ipc_call(api_of(p->r)->node, &p->a, &c, &p->err);
+	close(p->fd);                                 /* a node that refused leaves the writer with EPIPE */
+	return NULL;
+}
+
+static int put_body(struct req *r, int to, struct err *e)
+{
+	char *chunk = arena_alloc(&r->arena, 64 << 10);
+	ssize_t got;
+
+	while ((got = req_body_read(r, chunk, 64 << 10, e)) > 0)
+		for (ssize_t done = 0; done < got;) {
+			ssize_t n = write(to, chunk + done, (size_t)(got - done));
+
+			if (n < 0 && errno == EPIPE)
+				return 0;             /* the node's answer says why */
+			if (n < 0)
+				return err_sys(e, "pass on the archive");
+			done += n;
+		}
+	return (int)got;
+}
+
+int archive_write(struct req *r, struct err *e)
+{
+	struct archive_call in;
+	struct put_call p = { .r = r, .in = &in };
+	pthread_t thread;
+	int fds[2], rc;
+
+	if (call_of(r, &in, e))
+		return -1;
+	if (pipe2(fds, O_CLOEXEC))
+		return err_sys(e, "pipe");
+	p.fd = fds[0];
+	if (pthread_create(&thread, NULL, put_wait, &p)) {
+		close(fds[0]);
+		close(fds[1]);
+		return err_set(e, EAGAIN, "too many requests at once; try again");
+	}
+	rc = put_body(r, fds[1], e);
+	close(fds[1]);
+	pthread_join(thread, NULL);
+	arena_release(&p.a);
+	if (rc)
+		return -1;
+	if (p.rc) {
+		*e = p.err;
+		return cp_error(&in, e);
+	}
+	return reply_empty(r, 200, e);
+}

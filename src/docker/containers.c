@@ -1,0 +1,656 @@
+/* Containers: create, list, inspect and every change of one. Streams are in streams.c, files in archive.c. */
+#include "docker/api.h"
+#include "docker/create.h"
+#include "docker/ports.h"
+
+#include "base/clock.h"
+#include "codec/json.h"
+#include "codec/rec.h"
+
+#include <errno.h>
+
+struct created { struct str id; struct strs warnings; };
+static const struct field created_fields[] = {
+	FIELD(1, created, id,       "Id",       0),
+	FIELD(2, created, warnings, "Warnings", 0),
+	FIELD_END
+};
+
+/* --volumes-from X[:ro|rw] */
+static int volumes_from(struct req *r, struct view_txn *t, const struct host_config *h, struct mount_points *m, struct err *e)
+{
+	for (size_t i = 0; i < h->volumes_from.n; i++) {
+		struct container from = { 0 };
+		struct str ref, mode;
+
+		str_cut(h->volumes_from.v[i], ':', &ref, &mode);
+		if (mode.n && !str_is(mode, "ro") && !str_is(mode, "rw"))
+			return err_set(e, EINVAL, "invalid mode: %.*s", (int)(mode.n > 20 ? 20 : mode.n), mode.p);
+		if (container_find(r, t, ref, &from, e))
+			return -1;
+		mounts_from(&from, str_is(mode, "ro"), m);
+	}
+	return 0;
+}
+
+/* "container:X" in a mode becomes "container:<id>", so that renaming X later does no harm. */
+static int mode_resolve(struct req *r, struct view_txn *t, struct str *mode, struct err *e)
+{
+	struct container other = { 0 };
+
+	if (!str_starts(*mode, STR("container:")))
+		return 0;
+	if (container_find(r, t, str_drop(*mode, 10), &other, e))
+		return -1;
+	*mode = arena_printf(&r->arena, "container:%.*s", STR_ARG(other.id));
+	return 0;
+}
+
+static int platform_check(struct req *r, const struct image *image, struct err *e)
+{
+	struct str platform = req_query(r, "platform"), os, arch;
+
+	if (platform.n == 0)
+		return 0;
+	str_cut(platform, '/', &os, &arch);
+	if (str_eq(os, image->os) && (arch.n == 0 || str_starts(arch, image->architecture)))
+		return 0;
+	return err_set(e, ENOENT, "image with reference %.*s was found but does not provide the specified platform (%.*s)",
+		       STR_ARG(image->id), (int)(platform.n > 60 ? 60 : platform.n), platform.p);
+}
+
+static int64_t node_cpus(struct req *r, struct view_txn *t)
+{
+	struct node n = { 0 };
+	struct err ignored;
+
+	if (view_get(t, &r->arena, key_make(&r->arena, "d", api_of(r)->node_id, STR_NONE, STR_NONE), node_fields, &n, &ignored) == 1 && n.cpus > 0)
+		return n.cpus;
+	return 1;
+}
+
+int container_create(struct req *r, struct err *e)
+{
+	auto_view t = { 0 };
+	struct create_request q;
+	struct container_create in = { .name = req_query(r, "name") };
+	struct container out = { 0 };
+	struct image image = { 0 };
+	struct str body;
+
+	if (str_starts(in.name, STR("/")))
+		in.name = str_drop(in.name, 1);
+	if (req_body(r, REQ_JSON_MAX, &body, e) || create_decode(&r->arena, body, &q, e) || api_view(r, &t, e) ||
+	    create_check(&q, who(r)->operator_, node_cpus(r, &t), e))
+		return -1;
+	if (in.name.n && container_name_check(in.name, e))
+		return -1;
+	if (q.config.image.n == 0)
+		return err_set(e, EINVAL, "no image specified: give Image in the request");
+	if (image_find(r, &t, q.config.image, &image, e) || platform_check(r, &image, e) ||
+	    create_plan(&r->arena, &q, &image, &in, e) || volumes_from(r, &t, &q.host, &in.c.mounts, e) ||
+	    mode_resolve(r, &t, &in.c.host.network_mode, e))
+		return -1;
+	view_end(&t);
+	if (api_command(r, CMD_CONTAINER_CREATE, container_create_fields, &in, container_fields, &out, e))
+		return -1;
+	return reply(r, 201, created_fields, &(struct created){ .id = out.id }, e);
+}
+
+/* --- list --------------------------------------------------------------------------------------------- */
+
+static const char *const list_filters[] = { "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "label!",
+	"isolation", "name", "network", "publish", "since", "status", "volume", NULL };
+
+struct listing {
+	struct filters f;
+	int64_t before_ns, since_ns;                  /* 0: open */
+	struct strs ancestors;                        /* image ids */
+	bool all;
+};
+
+static bool port_matches(const struct strs *want, const struct container *c, bool published)
+{
+	for (size_t i = 0; want && i < want->n; i++) {
+		struct str proto;
+		struct err ignored;
+		int64_t port;
+
+		if (port_parse(want->v[i], &proto, &port, &ignored))
+			continue;
+		for (size_t k = 0; published && k < c->ports.n; k++)
+			if (str_eq(c->ports.v[k].proto, proto) && c->ports.v[k].host_port == port)
+				return true;
+		for (size_t k = 0; !published && k < c->config.exposed_ports.n; k++) {
+			struct str p2;
+			int64_t n2;
+
+			if (port_parse(c->config.exposed_ports.v[k].key, &p2, &n2, &ignored) == 0 && n2 == port && str_eq(p2, proto))
+				return true;
+		}
+	}
+	return !want;
+}
+
+static bool name_matches(struct arena *a, const struct filters *f, const struct container *c)
+{
+	const struct strs *want = filters_get(f, "name");
+
+	for (size_t i = 0; want && i < want->n; i++) {
+		struct str w = want->v[i], slashed = arena_printf(a, "/%.*s", STR_ARG(c->name));
+		bool front = str_starts(w, STR("^")), back = str_ends(w, STR("$"));
+
+		if (front)                            /* anchors are what people use of regular expressions here */
+			w = str_drop(w, 1);
+		if (back)
+			w = str_head(w, w.n - 1);
+		for (int s = 0; s < 2; s++) {
+			struct str n = s ? slashed : c->name;
+
+			if (front && back ? str_eq(n, w) : front ? str_starts(n, w) : back ? str_ends(n, w) : str_find_str(n, w) >= 0)
+				return true;
+		}
+	}
+	return !want;
+}
+
+static bool volume_matches(const struct filters *f, const struct container *c)
+{
+	const struct strs *want = filters_get(f, "volume");
+
+	for (size_t i = 0; want && i < c->mounts.n; i++)
+		if (strs_has(want, c->mounts.v[i].name) || strs_has(want, c->mounts.v[i].destination))
+			return true;
+	return !want;
+}
+
+static bool network_matches(const struct filters *f, const struct container *c)
+{
+	const struct strs *want = filters_get(f, "network");
+
+	for (size_t i = 0; want && i < want->n; i++) {
+		if (str_eq(c->host.network_mode, want->v[i]))
+			return true;
+		for (size_t k = 0; k < c->endpoints.n; k++)
+			if (str_eq(c->endpoints.v[k].network, want->v[i]) || str_starts(c->endpoints.v[k].network_id, want->v[i]))
+				return true;
+	}
+	return !want;
+}
+
+static bool exited_matches(struct arena *a, const struct filters *f, const struct container *c)
+{
+	const struct strs *want = filters_get(f, "exited");
+
+	return !want || ((c->status == STATUS_EXITED || c->status == STATUS_DEAD) &&
+			 strs_has(want, arena_printf(a, "%lld", (long long)c->exit_code)));
+}
+
+static bool id_matches(const struct filters *f, const struct container *c)
+{
+	const struct strs *want = filters_get(f, "id");
+
+	for (size_t i = 0; want && i < want->n; i++)
+		if (str_starts(c->id, want->v[i]))
+			return true;
+	return !want;
+}
+
+static bool listed(struct arena *a, const struct listing *l, const struct container *c)
+{
+	const struct filters *f = &l->f;
+	struct str status = str_of(container_status_name(c->status));
+
+	if (filters_get(f, "status") ? !filters_match(f, "status", status)
+				     : !l->all && !filters_get(f, "exited") && !container_is_running(c) && c->status != STATUS_RESTARTING)
+		return false;
+	if ((l->before_ns && c->created.ns >= l->before_ns) || (l->since_ns && c->created.ns <= l->since_ns))
+		return false;
+	if (filters_get(f, "ancestor") && !strs_has(&l->ancestors, c->image_id))
+		return false;
+	return id_matches(f, c) && name_matches(a, f, c) && filters_match_labels(f, &c->config.labels) && volume_matches(f, c) &&
+	       network_matches(f, c) && exited_matches(a, f, c) && port_matches(filters_get(f, "publish"), c, true) &&
+	       port_matches(filters_get(f, "expose"), c, false) && filters_match(f, "health", STR("none")) &&
+	       filters_match(f, "is-task", STR("false")) && filters_match(f, "isolation", STR("default"));
+}
+
+static int listing_of(struct req *r, struct view_txn *t, struct listing *l, struct err *e)
+{
+	const struct strs *ref;
+	struct container c = { 0 };
+
+	if (filters_parse(&r->arena, req_query(r, "filters"), list_filters, &l->f, e))
+		return -1;
+	for (size_t i = 0; (ref = filters_get(&l->f, "status")) && i < ref->n; i++) {
+		int64_t s = STATUS_CREATED;
+
+		while (s <= STATUS_DEAD && !str_is(ref->v[i], container_status_name(s)))
+			s++;
+		if (s > STATUS_DEAD)
+			return err_set(e, EINVAL, "invalid filter 'status=%.*s'", (int)(ref->v[i].n > 40 ? 40 : ref->v[i].n), ref->v[i].p);
+	}
+	if ((ref = filters_get(&l->f, "before"))) {
+		if (container_find(r, t, ref->v[0], &c, e))
+			return -1;
+		l->before_ns = c.created.ns;
+	}
+	if ((ref = filters_get(&l->f, "since"))) {
+		if (container_find(r, t, ref->v[0], &c, e))
+			return -1;
+		l->since_ns = c.created.ns;
+	}
+	for (size_t i = 0; (ref = filters_get(&l->f, "ancestor")) && i < ref->n; i++) {
+		struct image image = { 0 };
+		struct err ignored;
+
+		if (image_find(r, t, ref->v[i], &image, &ignored) == 0)
+			strs_add(&r->arena, &l->ancestors, image.id);
+	}
+	return 0;
+}
+
+static int newest_first(const void *x, const void *y)
+{
+	const struct container *a = x, *b = y;
+
+	return a->created.ns < b->created.ns ? 1 : a->created.ns > b->created.ns ? -1 : str_cmp(b->id, a->id);
+}
+
+int container_list(struct req *r, struct err *e)
+{
+	auto_view t = { 0 };
+	auto_buf b = BUF_INIT(256 << 20);
+	struct render_env env = render_env_of(r);
+	struct listing l = { .all = req_query_bool(r, "all") };
+	struct containers all = { 0 };
+	int64_t limit, n = 0;
+
+	if (req_query_i64(r, "limit", 0, &limit, e) || api_view(r, &t, e) || listing_of(r, &t, &l, e) ||
+	    view_list(&t, &r->arena, key_prefix(&r->arena, "c", who(r)->login, STR_NONE), container_fields, sizeof(*all.v), &all, e))
+		return -1;
+	view_end(&t);
+	if (limit > 0)
+		l.all = true;
+	qsort(all.v, all.n, sizeof(*all.v), newest_first);
+	buf_char(&b, '[');
+	for (size_t i = 0; i < all.n && (limit <= 0 || n < limit); i++) {
+		if (!listed(&r->arena, &l, &all.v[i]))
+			continue;
+		if (n++)
+			buf_char(&b, ',');
+		render_container_item(&env, &b, &all.v[i]);
+	}
+	buf_char(&b, ']');
+	return reply_json(r, 200, &b, e);
+}
+
+int container_inspect(struct req *r, struct err *e)
+{
+	auto_view t = { 0 };
+	auto_buf b = BUF_INIT(16 << 20);
+	struct render_env env = render_env_of(r);
+	struct container c = { 0 };
+	struct view_scan s;
+	struct str key, val;
+
+	if (api_view(r, &t, e) || container_find(r, &t, req_var(r, "id"), &c, e) ||
+	    view_scan(&t, &s, key_prefix(&r->arena, "x", who(r)->login, STR_NONE), e))
+		return -1;
+	while (view_next(&s, &key, &val)) {
+		struct exec x = { 0 };
+		struct err ignored;
+
+		if (rec_decode(&r->arena, val, exec_fields, &x, &ignored) == 0 && str_eq(x.container, c.id) && !x.exited)
+			strs_add(&r->arena, &env.exec_ids, arena_str(&r->arena, x.id));
+	}
+	view_scan_end(&s);
+	render_container(&env, &b, &c);
+	return reply_json(r, 200, &b, e);
+}
+
+/* --- changes ------------------------------------------------------------------------------------------ */
+
+/* What became of a start: the record says, or, when --rm has taken it away already, the events. */
+static int start_wait(struct req *r, struct str id, int64_t gen, int64_t since, struct err *e)
+{
+	for (;;) {
+		auto_view t = { 0 };
+		auto_arena a = ARENA_INIT;
+		struct container c = { 0 };
+		struct event ev = { 0 };
+		int64_t seen;
+		int found;
+
+		if (api_view(r, &t, e))
+			return -1;
+		seen = view_revision(&t);
+		found = view_get(&t, &a, key_make(&a, "c", who(r)->login, id, STR_NONE), container_fields, &c, e);
+		if (found < 0)
+			return -1;
+		if (found && c.gen >= gen) {
+			if (c.error.n)
+				return err_set(e, c.error_code ? (int)c.error_code : EIO, "%.*s", STR_ARG(c.error));
+			return 0;
+		}
+		if (!found) {
+			const struct str *error;
+
+			if (event_since(&t, &a, since, id, "start", &ev, e) == 1)
+				return 0;
+			if (event_since(&t, &a, since, id, "destroy", &ev, e) == 1 && (error = pairs_get(&ev.attributes, STR("error"))))
+				return err_set(e, EIO, "%.*s", STR_ARG(*error));
+			return err_set(e, ENOENT, "container %.*s was removed while it started", STR_ARG(str_head(id, 12)));
+		}
+		view_end(&t);
+		if (api_wait(r, seen, e))
+			return -1;
+	}
+}
+
+int container_start(struct req *r, struct err *e)
+{
+	struct container c = { 0 };
+	struct by_id in;
+	int64_t since = view_newest(api_of(r)->view);
+	auto_view t = { 0 };
+
+	if (container_of(r, &c, e))
+		return -1;
+	in.id = c.id;
+	if (api_command(r, CMD_CONTAINER_START, by_id_fields, &in, container_fields, &c, e) || start_wait(r, in.id, c.start_gen, since, e)) {
+		/* Docker's daemon answers 400 or 500 here and the CLI goes by the sentence; 304 is "runs already". */
+		if (e->code != EALREADY && e->code != ENOENT && e->code != EAGAIN && e->code != EPIPE)
+			e->code = EIO;
+		return -1;
+	}
+	return reply_empty(r, 204, e);
+}
+
+/* Wait until `done` says so about the record, or the record is gone. */
+typedef bool record_done(const struct container *before, const struct container *now);
+
+static int record_wait(struct req *r, const struct container *before, record_done *done, struct err *e)
+{
+	for (;;) {
+		auto_view t = { 0 };
+		auto_arena a = ARENA_INIT;
+		struct container c = { 0 };
+		int64_t seen;
+		int found;
+
+		if (api_view(r, &t, e))
+			return -1;
+		seen = view_revision(&t);
+		found = view_get(&t, &a, key_make(&a, "c", before->account, before->id, STR_NONE), container_fields, &c, e);
+		if (found <= 0)
+			return found;
+		if (done(before, &c))
+			return 0;
+		view_end(&t);
+		if (api_wait(r, seen, e))
+			return -1;
+	}
+}
+
+static bool is_down(const struct container *before, const struct container *now)
+{
+	return now->exits > before->exits || (!container_is_running(now) && now->status != STATUS_RESTARTING);
+}
+
+static int stop_request(struct req *r, const struct container *c, struct container_stop *in, struct err *e)
+{
+	in->id = c->id;
+	in->signal = req_query(r, "signal");
+	in->has_timeout = req_query(r, "t").n != 0;
+	if (in->signal.n && signal_parse(in->signal, e) < 0)
+		return -1;
+	return req_query_i64(r, "t", 10, &in->timeout_s, e);
+}
+
+int container_stop(struct req *r, struct err *e)
+{
+	struct container c = { 0 };
+	struct container_stop in = { 0 };
+
+	if (container_of(r, &c, e) || stop_request(r, &c, &in, e) ||
+	    api_command(r, CMD_CONTAINER_STOP, container_stop_fields, &in, NULL, NULL, e) || record_wait(r, &c, is_down, e))
+		return -1;
+	return reply_empty(r, 204, e);
+}
+
+int container_restart(struct req *r, struct err *e)
+{
+	struct container c = { 0 };
+	struct container_stop in = { 0 };
+	int64_t since = view_newest(api_of(r)->view);
+
+	if (container_of(r, &c, e) || stop_request(r, &c, &in, e) ||
+	    api_command(r, CMD_CONTAINER_RESTART, container_stop_fields, &in, container_fields, &c, e) ||
+	    start_wait(r, in.id, c.start_gen, since, e))
+		return -1;
+	return reply_empty(r, 204, e);
+}
+
+static bool is_killed(const struct container *before, const struct container *now)
+{
+	return now->exits > before->exits || now->kill_done > before->kill_done;
+}
+
+int container_kill(struct req *r, struct err *e)
+{
+	struct container c = { 0 };
+	struct container_kill in = { .signal = 9 };
+	struct str name = req_query(r, "signal");
+
+	if (container_of(r, &c, e))
+		return -1;
+	in.id = c.id;
+	if (name.n && (in.signal = signal_parse(name, e)) < 0)
+		return -1;
+	if (api_command(r, CMD_CONTAINER_KILL, container_kill_fields, &in, NULL, NULL, e) ||
+	    record_wait(r, &c, in.signal == 9 ? is_down : is_killed, e))
+		return -1;
+	return reply_empty(r, 204, e);
+}
+
+static bool never(const struct container *before, const struct container *now)
+{
+	(void)before;
+	(void)now;
+	return false;
+}
+
+static int remove_and_wait(struct req *r, const struct container *c, bool force, bool volumes, struct err *e)
+{
+	struct container_remove in = { .id = c->id, .force = force, .volumes = volumes };
+
+	return api_command(r, CMD_CONTAINER_REMOVE, container_remove_fields, &in, NULL, NULL, e) || record_wait(r, c, never, e) ? -1 : 0;
+}
+
+int container_remove(struct req *r, struct err *e)
+{
+	struct container c = { 0 };
+
+	if (req_query_bool(r, "link"))
+		return err_set(e, ENOTSUP, "--link is not supported: containers of one network find each other by name");
+	if (container_of(r, &c, e) || remove_and_wait(r, &c, req_query_bool(r, "force"), req_query_bool(r, "v"), e))
+		return -1;
+	return reply_empty(r, 204, e);
+}
+
+int container_rename(struct req *r, struct err *e)
+{
+	struct container c = { 0 };
+	struct container_rename in = { .name = req_query(r, "name") };
+
+	if (container_of(r, &c, e))
+		return -1;
+	if (str_starts(in.name, STR("/")))
+		in.name = str_drop(in.name, 1);
+	if (in.name.n == 0)
+		return err_set(e, EINVAL, "Neither old nor new names may be empty");
+	if (str_eq(in.name, c.name))
+		return err_set(e, EINVAL, "Renaming a container with the same name as its current name");
+	in.id = c.id;
+	if (container_name_check(in.name, e) || api_command(r, CMD_CONTAINER_RENAME, container_rename_fields, &in, NULL, NULL, e))
+		return -1;
+	return reply_empty(r, 204, e);
+}
+
+static bool is_paused(const struct container *before, const struct container *now)
+{
+	(void)before;
+	return now->status != STATUS_RUNNING;
+}
+
+static bool is_unpaused(const struct container *before, const struct container *now)
+{
+	(void)before;
+	return now->status != STATUS_PAUSED;
+}
+
+static int pause_command(struct req *r, int cmd, record_done *done, struct err *e)
+{
+	struct container c = { 0 };
+
+	if (container_of(r, &c, e) || api_command(r, cmd, by_id_fields, &(struct by_id){ c.id }, NULL, NULL, e) || record_wait(r, &c, done, e))
+		return -1;
+	return reply_empty(r, 204, e);
+}
+
+int container_pause(struct req *r, struct err *e)
+{
+	return pause_command(r, CMD_CONTAINER_PAUSE, is_paused, e);
+}
+
+int container_unpause(struct req *r, struct err *e)
+{
+	return pause_command(r, CMD_CONTAINER_UNPAUSE, is_unpaused, e);
+}
+
+struct warnings { struct strs warnings; };
+static const struct field warnings_fields[] = { FIELD(1, warnings, warnings, "Warnings", FIELD_NULL_EMPTY), FIELD_END };
+
+int container_update(struct req *r, struct err *e)
+{
+	struct container c = { 0 };
+	struct container_update in = { 0 };
+
+	if (container_of(r, &c, e) || req_json(r, host_config_fields, &in.host, e) || update_check(&in.host, e))
+		return -1;
+	in.id = c.id;
+	if (api_command(r, CMD_CONTAINER_UPDATE, container_update_fields, &in, NULL, NULL, e))
+		return -1;
+	return reply(r, 200, warnings_fields, &(struct warnings){ 0 }, e);
+}
+
+struct pruned { struct strs ids; int64_t reclaimed; };
+static const struct field pruned_fields[] = {
+	FIELD(1, pruned, ids,       "ContainersDeleted", FIELD_NULL_EMPTY),
+	FIELD(2, pruned, reclaimed, "SpaceReclaimed",    0),
+	FIELD_END
+};
+
+int container_prune(struct req *r, struct err *e)
+{
+	static const char *const allowed[] = { "label", "label!", "until", NULL };
+	auto_view t = { 0 };
+	struct filters f;
+	struct containers all = { 0 };
+	struct pruned out = { 0 };
+	const struct strs *until;
+	int64_t before = 0;
+
+	if (filters_parse(&r->arena, req_query(r, "filters"), allowed, &f, e) || api_view(r, &t, e) ||
+	    view_list(&t, &r->arena, key_prefix(&r->arena, "c", who(r)->login, STR_NONE), container_fields, sizeof(*all.v), &all, e))
+		return -1;
+	view_end(&t);
+	if ((until = filters_get(&f, "until")) && !clock_parse_until(until->v[0], &before))
+		return err_set(e, EINVAL, "invalid filter 'until=%.*s'", (int)(until->v[0].n > 40 ? 40 : until->v[0].n), until->v[0].p);
+	for (size_t i = 0; i < all.n; i++) {
+		const struct container *c = &all.v[i];
+		struct err ignored;
+
+		if (container_is_running(c) || c->status == STATUS_RESTARTING || (before && c->created.ns >= before) ||
+		    !filters_match_labels(&f, &c->config.labels))
+			continue;
+		if (remove_and_wait(r, c, false, false, &ignored) == 0)
+			strs_add(&r->arena, &out.ids, c->id);
+	}
+	return reply(r, 200, pruned_fields, &out, e);
+}
+
+/* --- wait --------------------------------------------------------------------------------------------- */
+
+struct wait_error { struct str message; };
+struct waited { int64_t code; struct raw error; };
+static const struct field waited_fields[] = {
+	FIELD(1, waited, code,  "StatusCode", 0),
+	FIELD(2, waited, error, "Error",      0),
+	FIELD_END
+};
+
+enum wait_for { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED };
+
+/* One look: 1 when it is over and *code is known. */
+static int wait_look(struct view_txn *t, const struct container *start, enum wait_for what, int64_t since, int64_t *code, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	struct container c = { 0 };
+	struct event ev = { 0 };
+	const struct str *text;
+	int found = view_get(t, &a, key_make(&a, "c", start->account, start->id, STR_NONE), container_fields, &c, e);
+
+	if (found < 0)
+		return -1;
+	if (found) {
+		bool down = !container_is_running(&c) && c.status != STATUS_RESTARTING;
+
+		*code = c.exit_code;
+		if (what == WAIT_NOT_RUNNING)
+			return down || c.exits > start->exits;
+		return what == WAIT_NEXT_EXIT && c.exits > start->exits;
+	}
+	/* Gone: --rm takes the record away with the exit itself, so the event tells the code. */
+	if (event_since(t, &a, since, start->id, "die", &ev, e) == 1 && (text = pairs_get(&ev.attributes, STR("exitCode"))))
+		str_to_i64(*text, code);
+	return 1;
+}
+
+int container_wait(struct req *r, struct err *e)
+{
+	auto_view t = { 0 };
+	auto_buf b = BUF_INIT(4096);
+	struct str condition = req_query(r, "condition");
+	enum wait_for what = WAIT_NOT_RUNNING;
+	struct container start = { 0 };
+	struct waited out = { 0 };
+	int64_t since;
+	int over;
+
+	if (str_is(condition, "next-exit"))
+		what = WAIT_NEXT_EXIT;
+	else if (str_is(condition, "removed"))
+		what = WAIT_REMOVED;
+	else if (condition.n && !str_is(condition, "not-running"))
+		return err_set(e, EINVAL, "invalid condition: \"%.*s\"", (int)(condition.n > 40 ? 40 : condition.n), condition.p);
+	if (api_view(r, &t, e) || container_find(r, &t, req_var(r, "id"), &start, e))
+		return -1;
+	since = view_revision(&t);
+	out.code = start.exit_code;
+	/* The head goes out at once: clients start the container only when they have seen it. */
+	if (reply_begin(r, 200, "application/json", e))
+		return -1;
+	while ((over = wait_look(&t, &start, what, since, &out.code, e)) == 0) {
+		int64_t seen = view_revision(&t);
+
+		view_end(&t);
+		if (api_wait(r, seen, e) || api_view(r, &t, e))
+			return -1;
+	}
+	if (over < 0)
+		return -1;
+	json_encode(&b, waited_fields, &out);
+	buf_char(&b, '\n');
+	return reply_write(r, b.p, b.n, e) || reply_end(r, e) ? -1 : 0;
+}

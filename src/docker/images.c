@@ -1,0 +1,445 @@
+/* Images: lists, details, references, and what the node does for them (pull, load, import, save). */
+#include "docker/api.h"
+
+#include "base/clock.h"
+#include "codec/base64.h"
+#include "codec/json.h"
+#include "codec/rec.h"
+#include "image/reference.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define NODE_TIMEOUT_MS 30000
+
+struct images { struct image *v; size_t n; };
+struct tags { struct image_tag *v; size_t n; };
+
+static const char *const list_filters[] = { "before", "dangling", "label", "label!", "reference", "since", "until", NULL };
+
+/* Which of the images a container uses, by id. */
+static int64_t users_of(const struct containers *all, struct str id)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++)
+		n += str_eq(all->v[i].image_id, id);
+	return n;
+}
+
+struct image_lists {                                  /* one account's world, read in one transaction */
+	struct images     images;
+	struct tags       tags;
+	struct containers containers;
+};
+
+static int lists_read(struct req *r, struct view_txn *t, struct image_lists *l, struct err *e)
+{
+	struct arena *a = &r->arena;
+	struct str login = who(r)->login;
+
+	return view_list(t, a, key_prefix(a, "i", login, STR_NONE), image_fields, sizeof(*l->images.v), &l->images, e) ||
+	       view_list(t, a, key_prefix(a, "t", login, STR_NONE), image_tag_fields, sizeof(*l->tags.v), &l->tags, e) ||
+	       view_list(t, a, key_prefix(a, "c", login, STR_NONE), container_fields, sizeof(*l->containers.v), &l->containers, e) ? -1 : 0;
+}
+
+static struct image_view image_view_of(struct req *r, const struct image_lists *l, const struct image *i)
+{
+	struct image_view v = { .image = i, .containers = users_of(&l->containers, i->id) };
+
+	for (size_t k = 0; k < l->tags.n; k++)
+		if (str_eq(l->tags.v[k].image_id, i->id))
+			strs_add(&r->arena, str_find(l->tags.v[k].ref, '@') >= 0 ? &v.digests : &v.tags, l->tags.v[k].ref);
+	return v;
+}
+
+/* "reference" patterns: "busybox", "busy*", "*:latest", "host/na*:1.?" */
+static bool reference_matches(const struct filters *f, const struct image_view *v)
+{
+	const struct strs *want = filters_get(f, "reference");
+
+	for (size_t i = 0; want && i < want->n; i++)
+		for (size_t k = 0; k < v->tags.n; k++) {
+			struct str tag = v->tags.v[k], name = tag;
+			ptrdiff_t colon = str_rfind(tag, ':');
+
+			if (colon > 0)
+				name = str_head(tag, (size_t)colon);
+			if (str_glob(want->v[i], tag) || str_glob(want->v[i], name))
+				return true;
+		}
+	return !want;
+}
+
+struct image_listing {
+	struct filters f;
+	int64_t before_ns, since_ns, until_ns;
+	bool    dangling_given, dangling;
+};
+
+static int listing_of(struct req *r, struct view_txn *t, struct image_listing *l, struct err *e)
+{
+	const struct strs *s;
+	struct image i = { 0 };
+
+	if (filters_parse(&r->arena, req_query(r, "filters"), list_filters, &l->f, e) ||
+	    filters_bool(&l->f, "dangling", &l->dangling_given, &l->dangling, e))
+		return -1;
+	if ((s = filters_get(&l->f, "before"))) {
+		if (image_find(r, t, s->v[0], &i, e))
+			return -1;
+		l->before_ns = i.created.ns;
+	}
+	if ((s = filters_get(&l->f, "since"))) {
+		if (image_find(r, t, s->v[0], &i, e))
+			return -1;
+		l->since_ns = i.created.ns;
+	}
+	if ((s = filters_get(&l->f, "until")) && !clock_parse_until(s->v[0], &l->until_ns))
+		return err_set(e, EINVAL, "invalid filter 'until=%.*s'", (int)(s->v[0].n > 40 ? 40 : s->v[0].n), s->v[0].p);
+	return 0;
+}
+
+static bool listed(const struct image_listing *l, const struct image_view *v)
+{
+	const struct image *i = v->image;
+
+	if (l->dangling_given && l->dangling != (v->tags.n == 0))
+		return false;
+	if ((l->before_ns && i->created.ns >= l->before_ns) || (l->since_ns && i->created.ns <= l->since_ns) ||
+	    (l->until_ns && i->created.ns >= l->until_ns))
+		return false;
+	return filters_match_labels(&l->f, &i->config.labels) && reference_matches(&l->f, v);
+}
+
+static int newest_first(const void *x, const void *y)
+{
+	const struct image *a = x, *b = y;
+
+	return a->created.ns < b->created.ns ? 1 : a->created.ns > b->created.ns ? -1 : str_cmp(a->id, b->id);
+}
+
+int image_list(struct req *r, struct err *e)
+{
+	auto_view t = { 0 };
+	auto_buf b = BUF_INIT(256 << 20);
+	struct render_env env = render_env_of(r);
+	struct image_listing l = { 0 };
+	struct image_lists all = { 0 };
+	size_t n = 0;
+
+	if (api_view(r, &t, e) || listing_of(r, &t, &l, e) || lists_read(r, &t, &all, e))
+		return -1;
+	qsort(all.images.v, all.images.n, sizeof(*all.images.v), newest_first);
+	buf_char(&b, '[');
+	for (size_t i = 0; i < all.images.n; i++) {
+		struct image_view v = image_view_of(r, &all, &all.images.v[i]);
+
+		if (!listed(&l, &v))
+			continue;
+		if (n++)
+			buf_char(&b, ',');
+		render_image_item(&env, &b, &v);
+	}
+	buf_char(&b, ']');
+	return reply_json(r, 200, &b, e);
+}
+
+typedef void render_fn(struct render_env *env, struct buf *b, const struct image_view *v);
+
+static int image_show(struct req *r, render_fn *render, struct err *e)
+{
+	auto_view t = { 0 };
+	auto_buf b = BUF_INIT(16 << 20);
+	struct render_env env = render_env_of(r);
+	struct image i = { 0 };
+	struct image_view v = { .image = &i };
+
+	if (api_view(r, &t, e) || image_find(r, &t, req_var(r, "name"), &i, e) || image_refs(r, &t, i.id, &v, e))
+		return -1;
+	render(&env, &b, &v);
+	return reply_json(r, 200, &b, e);
+}
+
+int image_inspect(struct req *r, struct err *e)
+{
+	return image_show(r, render_image, e);
+}
+
+int image_history(struct req *r, struct err *e)
+{
+	return image_show(r, render_history, e);
+}
+
+int image_tag_add(struct req *r, struct err *e)
+{
+	auto_view t = { 0 };
+	struct image i = { 0 };
+	struct image_tag in = { .account = who(r)->login };
+	struct reference ref;
+	struct str repo = req_query(r, "repo"), tag = req_query(r, "tag");
+
+	if (api_view(r, &t, e) || image_find(r, &t, req_var(r, "name"), &i, e))
+		return -1;
+	view_end(&t);
+	if (tag.n)
+		repo = arena_printf(&r->arena, "%.*s:%.*s", STR_ARG(repo), STR_ARG(tag));
+	if (reference_parse(&r->arena, repo, &ref, e))
+		return -1;
+	if (ref.digest.n)
+		return err_set(e, EINVAL, "refusing to create a tag with a digest reference");
+	reference_default_tag(&ref);
+	in.ref = reference_familiar(&r->arena, &ref);
+	in.image_id = i.id;
+	if (api_command(r, CMD_IMAGE_TAG, image_tag_fields, &in, NULL, NULL, e))
+		return -1;
+	return reply_empty(r, 201, e);
+}
+
+static int reply_items(struct req *r, const struct image_delete_items *items, struct err *e)
+{
+	auto_buf b = BUF_INIT(16 << 20);
+
+	json_encode_list(&b, image_delete_item_fields, sizeof(*items->v), items);
+	return reply_json(r, 200, &b, e);
+}
+
+int image_delete(struct req *r, struct err *e)
+{
+	auto_view t = { 0 };
+	struct image i = { 0 };
+	struct image_remove in = { .given = req_var(r, "name"), .force = req_query_bool(r, "force"), .no_prune = req_query_bool(r, "noprune") };
+	struct image_removed out = { 0 };
+	struct reference ref;
+	struct err ignored;
+
+	if (api_view(r, &t, e) || image_find(r, &t, in.given, &i, e))
+		return -1;
+	in.image_id = i.id;
+	if (reference_parse(&r->arena, in.given, &ref, &ignored) == 0) {
+		struct image_tag tag = { 0 };
+		struct str familiar;
+
+		reference_default_tag(&ref);
+		familiar = reference_familiar(&r->arena, &ref);
+		if (view_get(&t, &r->arena, key_make(&r->arena, "t", who(r)->login, familiar, STR_NONE), image_tag_fields, &tag, &ignored) == 1 &&
+		    str_eq(tag.image_id, i.id))
+			in.ref = familiar;
+	}
+	view_end(&t);
+	if (api_command(r, CMD_IMAGE_REMOVE, image_remove_fields, &in, image_removed_fields, &out, e))
+		return -1;
+	return reply_items(r, &out.items, e);
+}
+
+int image_prune(struct req *r, struct err *e)
+{
+	auto_view t = { 0 };
+	struct image_prune in = { 0 };
+	struct image_removed out = { 0 };
+	struct image_listing l = { 0 };
+	struct image_lists all = { 0 };
+
+	if (api_view(r, &t, e) || listing_of(r, &t, &l, e) || lists_read(r, &t, &all, e))
+		return -1;
+	view_end(&t);
+	in.all = l.dangling_given && !l.dangling;
+	l.dangling_given = false;
+	for (size_t i = 0; i < all.images.n; i++) {
+		struct image_view v = image_view_of(r, &all, &all.images.v[i]);
+
+		if (v.containers == 0 && (in.all || v.tags.n == 0) && listed(&l, &v))
+			strs_add(&r->arena, &in.image_ids, v.image->id);
+	}
+	if (api_command(r, CMD_IMAGE_PRUNE, image_prune_fields, &in, image_removed_fields, &out, e))
+		return -1;
+	return reply(r, 200, image_removed_fields, &out, e);
+}
+
+/* --- through the node --------------------------------------------------------------------------------- */
+
+struct registry_auth { struct str username, password, identity_token, registry_token, auth; };
+static const struct field registry_auth_fields[] = {
+	FIELD(1, registry_auth, username,       "username",      0),
+	FIELD(2, registry_auth, password,       "password",      FIELD_SECRET),
+	FIELD(3, registry_auth, identity_token, "identitytoken", FIELD_SECRET),
+	FIELD(4, registry_auth, registry_token, "registrytoken", FIELD_SECRET),
+	FIELD(5, registry_auth, auth,           "auth",          FIELD_SECRET),
+	FIELD_END
+};
+
+/* base64url with or without padding -> the strict standard form */
+static bool base64url(struct arena *a, struct str s, struct str *out)
+{
+	char *p = arena_alloc(a, s.n + 4);
+	size_t n = 0;
+
+	for (; n < s.n && s.p[n] != '='; n++)
+		p[n] = s.p[n] == '-' ? '+' : s.p[n] == '_' ? '/' : s.p[n];
+	while (n % 4)
+		p[n++] = '=';
+	return base64_decode(a, str_make(p, n), out);
+}
+
+static int auth_read(struct req *r, struct pull_call *call, struct err *e)
+{
+	struct str header = req_header(r, "X-Registry-Auth"), json;
+	struct registry_auth auth = { 0 };
+
+	if (header.n == 0)
+		return 0;
+	if (!base64url(&r->arena, header, &json) || (json.n && json_decode(&r->arena, json, registry_auth_fields, &auth, e)))
+		return err_set(e, EINVAL, "invalid X-Registry-Auth header: not base64url of a JSON object");
+	call->username = auth.username;
+	call->password = auth.password;
+	call->identity_token = auth.identity_token;
+	call->registry_token = auth.registry_token;
+	return 0;
+}
+
+static int pull(struct req *r, struct str from, struct err *e)
+{
+	struct pull_call in = { .account = who(r)->login, .platform = req_query(r, "platform") };
+	struct str tag = req_query(r, "tag");
+	struct reference ref;
+	int pipe_fd[2];
+
+	if (tag.n)
+		from = arena_printf(&r->arena, "%.*s%s%.*s", STR_ARG(from), str_starts(tag, STR("sha256:")) ? "@" : ":", STR_ARG(tag));
+	if (reference_parse(&r->arena, from, &ref, e) || auth_read(r, &in, e))
+		return -1;
+	if (!ref.tag.n && !ref.digest.n)
+		return err_set(e, ENOTSUP, "pulling all tags of %.*s is not supported yet: name one", STR_ARG(from));
+	in.ref = reference_familiar(&r->arena, &ref);
+	if (pipe2(pipe_fd, O_CLOEXEC))
+		return err_sys(e, "pipe");
+	if (api_node(r, OP_PULL, pull_call_fields, &in, NULL, NULL, &pipe_fd[1], 1, NULL, NULL, NODE_TIMEOUT_MS, e)) {
+		close(pipe_fd[0]);
+		close(pipe_fd[1]);
+		return -1;
+	}
+	close(pipe_fd[1]);
+	return reply_pump(r, api_of(r)->pump, "application/json", pipe_fd[0], e);
+}
+
+/* Progress that waits now goes to the client. 0: more may come, 1: it ended, -1. */
+static int progress_pass(struct req *r, int fd, struct err *e)
+{
+	char line[4096];
+	ssize_t n;
+
+	while ((n = read(fd, line, sizeof(line))) > 0)
+		if (reply_write(r, line, (size_t)n, e))
+			return -1;
+	return n == 0 ? 1 : errno == EAGAIN ? 0 : err_sys(e, "read progress");
+}
+
+/* The request's body into `to`, progress from `from` to the client meanwhile: neither may wait for the other. */
+static int body_pass(struct req *r, int to, int from, struct err *e)
+{
+	char *chunk = arena_alloc(&r->arena, 64 << 10);
+	ssize_t got;
+
+	while ((got = req_body_read(r, chunk, 64 << 10, e)) > 0) {
+		for (ssize_t done = 0; done < got;) {
+			struct pollfd p[2] = { { .fd = to, .events = POLLOUT }, { .fd = from, .events = POLLIN } };
+			ssize_t n = write(to, chunk + done, (size_t)(got - done));
+			int ended;
+
+			if (n > 0) {
+				done += n;
+				continue;
+			}
+			if (errno == EPIPE)           /* it knows enough; the reason is in the progress */
+				return 0;
+			if (errno != EAGAIN)
+				return err_sys(e, "pass on the archive");
+			poll(p, 2, -1);
+			if (p[1].revents && (ended = progress_pass(r, from, e)) != 0)
+				return ended < 0 ? -1 : 0;
+		}
+	}
+	return (int)got;
+}
+
+/* load and import: the body streams to the node, progress streams back. */
+static int upload(struct req *r, int op, const struct pull_call *in, struct err *e)
+{
+	int body[2], progress[2], fds[2], rc;
+
+	if (pipe2(body, O_CLOEXEC))
+		return err_sys(e, "pipe");
+	if (pipe2(progress, O_CLOEXEC)) {
+		close(body[0]);
+		close(body[1]);
+		return err_sys(e, "pipe");
+	}
+	fds[0] = body[0];
+	fds[1] = progress[1];
+	rc = api_node(r, op, pull_call_fields, in, NULL, NULL, fds, 2, NULL, NULL, NODE_TIMEOUT_MS, e);
+	close(body[0]);
+	close(progress[1]);
+	fcntl(body[1], F_SETFL, O_NONBLOCK);
+	fcntl(progress[0], F_SETFL, O_NONBLOCK);
+	if (rc == 0)
+		rc = reply_begin(r, 200, "application/json", e);
+	if (rc == 0)
+		rc = body_pass(r, body[1], progress[0], e);
+	close(body[1]);
+	while (rc == 0) {
+		struct pollfd p = { .fd = progress[0], .events = POLLIN };
+
+		poll(&p, 1, -1);
+		rc = progress_pass(r, progress[0], e);
+	}
+	close(progress[0]);
+	return rc == 1 ? reply_end(r, e) : -1;
+}
+
+static int import(struct req *r, struct err *e)
+{
+	struct pull_call in = { .account = who(r)->login, .platform = req_query(r, "platform"), .message = req_query(r, "message") };
+	struct str repo = req_query(r, "repo"), tag = req_query(r, "tag");
+	struct reference ref;
+
+	if (!str_is(req_query(r, "fromSrc"), "-"))
+		return err_set(e, ENOTSUP, "import from a URL is not supported: send the archive (docker import -)");
+	for (size_t i = 0; i < r->query.n; i++)
+		if (str_is(r->query.v[i].key, "changes"))
+			strs_add(&r->arena, &in.changes, r->query.v[i].val);
+	if (repo.n) {
+		if (tag.n)
+			repo = arena_printf(&r->arena, "%.*s:%.*s", STR_ARG(repo), STR_ARG(tag));
+		if (reference_parse(&r->arena, repo, &ref, e))
+			return -1;
+		reference_default_tag(&ref);
+		in.ref = reference_familiar(&r->arena, &ref);
+	}
+	return upload(r, OP_IMPORT, &in, e);
+}
+
+int image_create(struct req *r, struct err *e)
+{
+	struct str from = req_query(r, "fromImage");
+
+	if (from.n)
+		return pull(r, from, e);
+	if (req_query(r, "fromSrc").n)
+		return import(r, e);
+	return err_set(e, EINVAL, "images/create needs fromImage (pull) or fromSrc=- (import)");
+}
+
+int image_load(struct req *r, struct err *e)
+{
+	struct pull_call in = { .account = who(r)->login, .platform = req_query(r, "platform"), .quiet = req_query_bool(r, "quiet") };
+
+	return upload(r, OP_LOAD, &in, e);
+}
+
+int image_save(struct req *r, struct err *e)
+{
+	return err_set(e, ENOTSUP, "docker save (%.*s) is not supported yet", STR_ARG(r->head.path));
+}
