@@ -103,8 +103,8 @@ build/obj/.version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(VERSION) $(REVISION)' | cmp -s - $@ || echo '$(VERSION) $(REVISION)' >$@
 
-build/obj/src/tool/version.o $A/obj/src/tool/version.o: build/obj/.version
-build/obj/src/tool/version.o $A/obj/src/tool/version.o: \
+build/obj/src/base/version.o $A/obj/src/base/version.o: build/obj/.version
+build/obj/src/base/version.o $A/obj/src/base/version.o: \
 	FLAGS += -DTRITON_VERSION='"$(VERSION)"' -DTRITON_REVISION='"$(REVISION)"'
 
 build/notices.txt: vendor/notices vendor/NOTICES.md vendor/raft-edits | $(VENDOR)

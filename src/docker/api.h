@@ -14,7 +14,6 @@
 
 #define API_VERSION     "1.50"
 #define API_VERSION_MIN "1.24"
-#define TRITON_VERSION  "0.1.0"
 
 struct api {
 	struct view       *view;

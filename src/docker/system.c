@@ -2,6 +2,7 @@
 #include "docker/api.h"
 
 #include "base/clock.h"
+#include "base/version.h"
 #include "codec/json.h"
 #include "codec/rec.h"
 
@@ -59,9 +60,9 @@ static const struct field version_fields[] = {
 int sys_version(struct req *r, struct err *e)
 {
 	struct utsname u;
-	struct component engine = { .name = STR("Engine"), .version = STR(TRITON_VERSION) };
-	struct version v = { .platform.name = STR("triton"), .components = { &engine, 1 }, .version = STR(TRITON_VERSION), .api = STR(API_VERSION),
-		.min_api = STR(API_VERSION_MIN), .git = STR(TRITON_REVISION), .go = STR("none: C"), .os = STR("linux") };
+	struct component engine = { .name = STR("Engine"), .version = str_of(triton_version) };
+	struct version v = { .platform.name = STR("triton"), .components = { &engine, 1 }, .version = str_of(triton_version), .api = STR(API_VERSION),
+		.min_api = STR(API_VERSION_MIN), .git = str_of(triton_revision), .go = STR("none: C"), .os = STR("linux") };
 	struct arena *a = &r->arena;
 
 	uname(&u);
@@ -204,7 +205,7 @@ int sys_info(struct req *r, struct err *e)
 	struct err ignored;
 	struct info i = {
 		.name = api->datacenter, .driver = STR("overlay2"), .logging = STR("json-file"), .cgroup_driver = STR("cgroupfs"),
-		.os_type = STR("linux"), .root = api->data_dir, .version = STR(TRITON_VERSION), .runtime = STR("triton"), .init = STR("triton-init"),
+		.os_type = STR("linux"), .root = api->data_dir, .version = str_of(triton_version), .runtime = STR("triton"), .init = STR("triton-init"),
 		.index = STR("https://index.docker.io/v1/"), .account = who(r)->login, .memory_limit = true, .swap_limit = true,
 		.cfs_period = true, .cfs_quota = true, .shares = true, .cpuset = true, .pids = true, .ipv4_forward = true, .live_restore = true,
 		.bridge4 = true, .status.json = STR("[[\"Backing Filesystem\",\"overlayfs, idmapped\"],[\"User namespaces\",\"one range for each container\"]]"),

@@ -1,0 +1,4 @@
+#include "base/version.h"
+
+const char triton_version[] = TRITON_VERSION;
+const char triton_revision[] = TRITON_REVISION;
