@@ -82,7 +82,7 @@ int sys_ping(struct req *r, struct err *e), sys_version(struct req *r, struct er
 	sys_ca(struct req *r, struct err *e), sys_events(struct req *r, struct err *e), sys_df(struct req *r, struct err *e),
 	sys_auth(struct req *r, struct err *e), sys_no_swarm(struct req *r, struct err *e), sys_empty_list(struct req *r, struct err *e),
 	sys_later(struct req *r, struct err *e);
-int container_list(struct req *r, struct err *e), container_create(struct req *r, struct err *e),
+int containers_get(struct req *r, struct err *e), container_create(struct req *r, struct err *e),
 	container_inspect(struct req *r, struct err *e), container_start(struct req *r, struct err *e),
 	container_stop(struct req *r, struct err *e), container_restart(struct req *r, struct err *e),
 	container_kill(struct req *r, struct err *e), container_remove(struct req *r, struct err *e),
@@ -98,7 +98,7 @@ int archive_head(struct req *r, struct err *e), archive_read(struct req *r, stru
 int image_list(struct req *r, struct err *e), image_create(struct req *r, struct err *e), image_inspect(struct req *r, struct err *e),
 	image_history(struct req *r, struct err *e), image_tag_add(struct req *r, struct err *e), image_delete(struct req *r, struct err *e),
 	image_load(struct req *r, struct err *e), image_prune(struct req *r, struct err *e), image_save(struct req *r, struct err *e);
-int network_list(struct req *r, struct err *e), network_inspect(struct req *r, struct err *e);
+int networks_get(struct req *r, struct err *e), network_inspect(struct req *r, struct err *e);
 int volume_list(struct req *r, struct err *e), volume_create(struct req *r, struct err *e), volume_inspect(struct req *r, struct err *e),
 	volume_remove(struct req *r, struct err *e), volume_prune(struct req *r, struct err *e);
 int admin_accounts(struct req *r, struct err *e), admin_account_add(struct req *r, struct err *e), admin_account_show(struct req *r, struct err *e),

@@ -256,7 +256,7 @@ static int newest_first(const void *x, const void *y)
 	return a->created.ns < b->created.ns ? 1 : a->created.ns > b->created.ns ? -1 : str_cmp(b->id, a->id);
 }
 
-int container_list(struct req *r, struct err *e)
+int containers_get(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
 	auto_buf b = BUF_INIT(256 << 20);

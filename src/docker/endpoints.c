@@ -10,7 +10,7 @@ const struct endpoint docker_endpoints[] = {
 	{ GET,    "/system/df", sys_df,    0 },
 	{ POST,   "/auth",    sys_auth,    0 },
 
-	{ GET,    "/containers/json",           container_list,    0 },
+	{ GET,    "/containers/json",           containers_get,    0 },
 	{ POST,   "/containers/create",         container_create,  0 },
 	{ POST,   "/containers/prune",          container_prune,   0 },
 	{ GET,    "/containers/{id}/json",      container_inspect, 0 },
@@ -57,7 +57,7 @@ const struct endpoint docker_endpoints[] = {
 	{ POST,   "/commit",                    sys_later,         0 },
 	{ GET,    "/distribution/{name...}/json", sys_later,       0 },
 
-	{ GET,    "/networks",                  network_list,      0 },
+	{ GET,    "/networks",                  networks_get,      0 },
 	{ POST,   "/networks/create",           sys_later,         0 },
 	{ POST,   "/networks/prune",            sys_later,         0 },
 	{ GET,    "/networks/{id}",             network_inspect,   0 },

@@ -214,7 +214,7 @@ static bool network_listed(const struct filters *f, const struct network *n)
 	       filters_match_labels(f, &n->labels);
 }
 
-int network_list(struct req *r, struct err *e)
+int networks_get(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
 	auto_buf b = BUF_INIT(64 << 20);
