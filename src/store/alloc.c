@@ -77,7 +77,7 @@ int alloc_name(struct command_env *c, struct str account, struct str *out, struc
 
 /* --- addresses --- */
 
-bool ip_parse(struct str s, uint32_t *ip)
+bool ip4_parse(struct str s, uint32_t *ip)
 {
 	struct str part;
 	uint64_t n;
@@ -92,12 +92,12 @@ bool ip_parse(struct str s, uint32_t *ip)
 	return i == 4;
 }
 
-bool cidr_parse(struct str s, uint32_t *base, int *prefix_len)
+bool cidr4_parse(struct str s, uint32_t *base, int *prefix_len)
 {
 	struct str ip, len;
 	uint64_t n;
 
-	if (!str_cut(s, '/', &ip, &len) || !ip_parse(ip, base) || !str_to_u64(len, &n) || n < 8 || n > 30)
+	if (!str_cut(s, '/', &ip, &len) || !ip4_parse(ip, base) || !str_to_u64(len, &n) || n < 8 || n > 30)
 		return false;
 	*prefix_len = (int)n;
 	return (*base & (UINT32_MAX >> n)) == 0;
@@ -120,7 +120,7 @@ static int used_mark(void *ctx, struct str key, struct str val)
 	uint32_t ip;
 
 	(void)val;
-	if (ip_parse(str_drop(key, u->prefix), &ip) && ip - u->base < u->n)
+	if (ip4_parse(str_drop(key, u->prefix), &ip) && ip - u->base < u->n)
 		u->bits[(ip - u->base) / 8] |= (uint8_t)(1 << (ip - u->base) % 8);
 	return 0;
 }
@@ -151,7 +151,7 @@ static int wanted(struct command_env *c, const struct network *n, struct str wan
 
 	if (n->builtin)
 		return err_set(e, EINVAL, "user specified IP address is supported on user defined networks only");
-	if (!ip_parse(want, ip) || *ip - base == 0 || *ip - base >= hosts)
+	if (!ip4_parse(want, ip) || *ip - base == 0 || *ip - base >= hosts)
 		return err_set(e, EINVAL, "invalid IP address %.*s: it is not in %.*s", (int)(want.n > 64 ? 64 : want.n), want.p,
 		               STR_ARG(n->subnet));
 	if (*ip == gateway || txn_has(c->t, key_make(c->a, "A", n->id, want, STR_NONE)))
@@ -164,7 +164,7 @@ int alloc_address(struct command_env *c, const struct network *n, struct str id,
 	uint32_t base, gateway, ip;
 	int len;
 
-	if (!cidr_parse(n->subnet, &base, &len) || !ip_parse(n->gateway, &gateway))
+	if (!cidr4_parse(n->subnet, &base, &len) || !ip4_parse(n->gateway, &gateway))
 		return err_set(e, EINVAL, "network %.*s has no usable subnet", STR_ARG(n->name));
 	if (ep->want_ip.n ? wanted(c, n, ep->want_ip, base, len, gateway, &ip, e) : pick(c, n, base, len, gateway, &ip, e))
 		return -1;

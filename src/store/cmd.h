@@ -81,8 +81,8 @@ int free_ports(struct command_env *c, struct container *ct, struct err *e);
 /* Address, ports, slot. */
 int free_all(struct command_env *c, struct container *ct, struct err *e);
 
-bool cidr_parse(struct str s, uint32_t *base, int *prefix_len);
-bool ip_parse(struct str s, uint32_t *ip);
+bool cidr4_parse(struct str s, uint32_t *base, int *prefix_len);
+bool ip4_parse(struct str s, uint32_t *ip);
 struct str ip_text(struct arena *a, uint32_t ip);
 
 int cluster_load(struct command_env *c, struct cluster *out, struct err *e);

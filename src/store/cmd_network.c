@@ -102,7 +102,7 @@ static bool overlaps(struct str a, struct str b)
 	uint32_t x, y;
 	int lx, ly, least;
 
-	if (!cidr_parse(a, &x, &lx) || !cidr_parse(b, &y, &ly))
+	if (!cidr4_parse(a, &x, &lx) || !cidr4_parse(b, &y, &ly))
 		return false;
 	least = lx < ly ? lx : ly;
 	return (x ^ y) >> (32 - least) == 0;
@@ -133,10 +133,10 @@ static int check_subnet(struct network *net, const struct network *v, size_t n, 
 	uint32_t base, gateway;
 	int len;
 
-	if (!cidr_parse(net->subnet, &base, &len))
+	if (!cidr4_parse(net->subnet, &base, &len))
 		return err_set(e, EINVAL, "invalid subnet %.*s: it must be an IPv4 network such as 10.1.0.0/16",
 		               (int)(net->subnet.n > 64 ? 64 : net->subnet.n), net->subnet.p);
-	if (net->gateway.n && (!ip_parse(net->gateway, &gateway) || gateway <= base || gateway - base >= UINT32_MAX >> len))
+	if (net->gateway.n && (!ip4_parse(net->gateway, &gateway) || gateway <= base || gateway - base >= UINT32_MAX >> len))
 		return err_set(e, EINVAL, "invalid gateway %.*s: it is not in %.*s",
 		               (int)(net->gateway.n > 64 ? 64 : net->gateway.n), net->gateway.p, STR_ARG(net->subnet));
 	if (!subnet_free(v, n, net->subnet))
@@ -186,7 +186,7 @@ COMMAND(cmd_network_create)
 		               (int)(net->driver.n > 64 ? 64 : net->driver.n), net->driver.p);
 	if (net->subnet.n ? check_subnet(net, v, n, e) : choose_subnet(c, net, v, n, e))
 		return -1;
-	if (!net->gateway.n && cidr_parse(net->subnet, &base, &len))
+	if (!net->gateway.n && cidr4_parse(net->subnet, &base, &len))
 		net->gateway = ip_text(c->a, base + 1);
 	net->id = alloc_id(c);
 	net->account = c->account;
