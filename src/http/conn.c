@@ -1,6 +1,5 @@
-#include "http/conn.h"
-
-#include "base/clock.h"
+/* Plain connections, and what holds for all; see conn.h. */
+#include "http/private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +9,7 @@
 #include <unistd.h>
 
 /* The descriptor is always non-blocking; "blocking" means waiting in poll with the timeout. */
-static int conn_poll(struct conn *c, short events, struct err *e)
+int conn_poll(struct conn *c, short events, struct err *e)
 {
 	struct pollfd p = { .fd = c->fd, .events = events };
 	int n;
@@ -24,6 +23,11 @@ static int conn_poll(struct conn *c, short events, struct err *e)
 		return err_set(e, ETIMEDOUT, "no %s within %d s", events == POLLIN ? "bytes from the other side" : "progress of the other side",
 			       c->timeout_ms / 1000);
 	return 0;
+}
+
+int fcntl_nonblock(int fd)
+{
+	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
 static ssize_t plain_read(struct conn *c, void *p, size_t n, struct err *e)
@@ -93,7 +97,7 @@ static void plain_free(struct conn *c)
 }
 
 static const struct conn_ops plain_ops = {
-	plain_read, plain_write, plain_flush, plain_end, plain_no, plain_no, plain_free,
+	plain_read, plain_write, plain_flush, plain_end, plain_no, plain_no, plain_free, NULL,
 };
 
 struct conn *conn_plain(int fd)
@@ -102,15 +106,23 @@ struct conn *conn_plain(int fd)
 
 	if (!c)
 		abort();
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	fcntl_nonblock(fd);
 	*c = (struct conn){ .ops = &plain_ops, .fd = fd, .timeout_ms = -1, .uid = (unsigned)-1 };
 	return c;
 }
 
 void conn_free(struct conn *c)
 {
-	if (c)
-		c->ops->free(c);
+	void (*on_free)(void *arg);
+	void *arg;
+
+	if (!c)
+		return;
+	on_free = c->on_free;
+	arg = c->on_free_arg;
+	c->ops->free(c);
+	if (on_free)
+		on_free(arg);
 }
 
 int conn_nonblock(struct conn *c, bool on)

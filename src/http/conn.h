@@ -20,6 +20,7 @@ struct conn_ops {
 	bool    (*pending)(const struct conn *c);         /* decoded bytes wait inside: read will not block */
 	bool    (*wants_write)(const struct conn *c);     /* unsent bytes wait inside */
 	void    (*free)(struct conn *c);
+	void    (*idle)(struct conn *c);                  /* nothing will happen for a while: give memory back. May be NULL */
 };
 
 struct conn {
@@ -30,6 +31,8 @@ struct conn {
 	char       peer[64];                          /* "192.0.2.7:51234", or "unix" */
 	struct str cert;                              /* DER of the client's certificate, owned by the connection; empty: none */
 	unsigned   uid;                               /* unix sockets: SO_PEERCRED; else -1 */
+	void     (*on_free)(void *arg);               /* called once by conn_free, whoever owns the connection then; may be NULL */
+	void      *on_free_arg;
 };
 
 struct conn *conn_plain(int fd);                      /* takes the descriptor; never NULL */

@@ -1,208 +1,126 @@
+/* HTTP/1.1 heads and chunked bodies; see parse.h. RFC 9112, RFC 9110 section 5 (fields), RFC 3986 (escapes). */
 #include "http/parse.h"
 
 #include <errno.h>
+#include <stdbool.h>
 
-#define QUERY_MAX 256                                 /* members of one query */
+#define CHUNK_LINE_MAX   256                          /* one size line with its extensions */
+#define CHUNK_EXTRA_MAX  (16 << 10)                   /* all extensions and trailers of one body */
+#define QUERY_MAX        256                          /* members */
 
-/* RFC 9110 section 5.6.2 */
-static bool token_char(unsigned char c)
+/* Which bytes may stand where: 1 token (methods, header names), 2 target, 4 header value. */
+enum { TOKEN = 1, TARGET = 2, VALUE = 4 };
+
+static int class_of(unsigned char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("!#$%&'*+-.^_`|~", c));
+	int k = 0;
+
+	if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	    (c && strchr("!#$%&'*+-.^_`|~", c)))
+		k |= TOKEN;
+	if (c > ' ' && c < 0x7f && c != '#')
+		k |= TARGET;
+	if (c == '\t' || (c >= ' ' && c != 0x7f))
+		k |= VALUE;
+	return k;
 }
 
-static bool is_token(struct str s)
+static bool all_of(struct str s, int kind)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (!token_char((unsigned char)s.p[i]))
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (!(class_of(s.p[i]) & kind))
 			return false;
-	return s.n > 0;
+	return true;
+}
+
+static int bad(int *status, int code, struct err *e, const char *text)
+{
+	*status = code;
+	return err_set(e, EBADMSG, "%s", text);
+}
+
+/* Every line so far ends with CR LF: "GET / HTTP/1.1\n\n" is refused now, not when its sender has lost patience. */
+static bool has_bare_lf(struct str s)
+{
+	const char *at = s.p, *end = s.p + s.n;
+
+	while (at < end && (at = memchr(at, '\n', end - at)) != NULL) {
+		if (at == s.p || at[-1] != '\r')
+			return true;
+		at++;
+	}
+	return false;
 }
 
 ptrdiff_t http_head_end(struct str bytes, int *status, struct err *e)
 {
-	for (size_t i = 0; i < bytes.n && i < HTTP_HEAD_MAX; i++) {
-		if (bytes.p[i] == 0 || (bytes.p[i] == '\n' && (i == 0 || bytes.p[i - 1] != '\r'))) {
-			*status = 400;
-			return err_set(e, EBADMSG, "malformed HTTP request: %s in the head", bytes.p[i] ? "a bare line feed" : "a NUL byte");
-		}
-		if (bytes.p[i] == '\n' && i >= 3 && bytes.p[i - 2] == '\n')
-			return (ptrdiff_t)i + 1;
+	struct str seen = str_head(bytes, HTTP_HEAD_MAX), line;
+	ptrdiff_t eol, end;
+
+	if (bytes.n == 0)
+		return 0;
+	if (!(class_of(bytes.p[0]) & TOKEN))
+		return bad(status, 400, e, "this is not an HTTP message");
+	end = str_find_str(seen, STR("\r\n\r\n"));
+	if (has_bare_lf(end >= 0 ? str_head(seen, end) : seen))
+		return bad(status, 400, e, "a line ends with LF alone; HTTP wants CR LF");
+	eol = str_find_str(seen, STR("\r\n"));
+	if (eol < 0 && seen.n > HTTP_TARGET_MAX + 64)
+		return bad(status, 414, e, "the request target is longer than 16 KiB");
+	if (eol >= 0) {
+		line = str_head(seen, eol);
+		if (str_find_str(line, STR("HTTP/")) < 0)
+			return bad(status, 400, e, "the first line names no HTTP version");
 	}
-	if (bytes.n >= HTTP_HEAD_MAX) {
-		*status = 431;
-		return err_set(e, E2BIG, "the request's head is longer than %d bytes", HTTP_HEAD_MAX);
-	}
+	if (end >= 0)
+		return end + 4;
+	if (bytes.n >= HTTP_HEAD_MAX)
+		return bad(status, 431, e, "the request's header is longer than 32 KiB");
 	return 0;
 }
 
-static int bad(int *status, int code, struct err *e, const char *what)
+/* "Name: value" lines up to the blank one. */
+static int parse_headers(struct arena *a, struct str rest, struct http_head *h, int *status, struct err *e)
 {
-	*status = code;
-	return err_set(e, EBADMSG, "malformed HTTP message: %s", what);
-}
+	struct str line, name, value;
+	ptrdiff_t eol;
 
-static bool next_line(struct str *rest, struct str *line)
-{
-	ptrdiff_t end = str_find_str(*rest, STR("\r\n"));
-
-	if (end < 0)
-		return false;
-	*line = str_head(*rest, (size_t)end);
-	*rest = str_drop(*rest, (size_t)end + 2);
-	return true;
-}
-
-static int header_line(struct arena *a, struct str line, struct http_head *out, int *status, struct err *e)
-{
-	struct str name, value;
-
-	if (out->headers.n >= HTTP_HEADERS_MAX) {
-		*status = 431;
-		return err_set(e, E2BIG, "more than %d header lines", HTTP_HEADERS_MAX);
+	h->headers.v = arena_new_n(a, struct pair, HTTP_HEADERS_MAX);
+	while ((eol = str_find_str(rest, STR("\r\n"))) > 0) {
+		line = str_head(rest, eol);
+		rest = str_drop(rest, eol + 2);
+		if (line.p[0] == ' ' || line.p[0] == '\t')
+			return bad(status, 400, e, "a header is folded over two lines");
+		if (!str_cut(line, ':', &name, &value) || name.n == 0 || !all_of(name, TOKEN))
+			return bad(status, 400, e, "a header has no valid name before its colon");
+		value = str_trim(value);
+		if (!all_of(value, VALUE))
+			return bad(status, 400, e, "a header's value has control characters");
+		if (h->headers.n == HTTP_HEADERS_MAX)
+			return bad(status, 431, e, "more than 100 headers");
+		h->headers.v[h->headers.n++] = (struct pair){ name, value };
 	}
-	if (line.n && (line.p[0] == ' ' || line.p[0] == '\t'))
-		return bad(status, 400, e, "a folded header line");
-	if (!str_cut(line, ':', &name, &value) || !is_token(name))
-		return bad(status, 400, e, "a header line without a proper name");
-	value = str_trim(value);
-	for (size_t i = 0; i < value.n; i++)
-		if (((unsigned char)value.p[i] < ' ' && value.p[i] != '\t') || value.p[i] == 127)
-			return bad(status, 400, e, "a control character in a header");
-	if (out->headers.v == NULL)
-		out->headers.v = arena_new_n(a, struct pair, HTTP_HEADERS_MAX);
-	out->headers.v[out->headers.n++] = (struct pair){ name, value };
+	if (eol < 0 || rest.n != 2)
+		return bad(status, 400, e, "the header does not end with a blank line");
 	return 0;
 }
 
-/* Digits only, no list, no sign; RFC 9112 section 6.3 */
-static int length_header(struct http_head *out, struct str value, int *status, struct err *e)
+static size_t count_headers(const struct http_head *h, const char *name)
 {
-	int64_t n;
+	size_t i, n = 0;
 
-	if (value.n == 0 || value.p[0] < '0' || value.p[0] > '9' || !str_to_i64(value, &n))
-		return bad(status, 400, e, "Content-Length is not a number");
-	if (out->length >= 0)
-		return bad(status, 400, e, "Content-Length twice");
-	out->length = n;
-	return 0;
-}
-
-static int framing(struct http_head *out, int *status, struct err *e)
-{
-	bool host = false;
-
-	out->length = -1;
-	for (size_t i = 0; i < out->headers.n; i++) {
-		struct str name = out->headers.v[i].key, value = out->headers.v[i].val;
-
-		if (str_eq_nocase(name, STR("content-length"))) {
-			if (length_header(out, value, status, e))
-				return -1;
-		} else if (str_eq_nocase(name, STR("transfer-encoding"))) {
-			if (out->chunked)
-				return bad(status, 400, e, "Transfer-Encoding twice");
-			if (!str_eq_nocase(value, STR("chunked"))) {
-				*status = 501;
-				return err_set(e, ENOTSUP, "Transfer-Encoding other than chunked is not supported");
-			}
-			out->chunked = true;
-		} else if (str_eq_nocase(name, STR("host"))) {
-			if (host && out->method.n)
-				return bad(status, 400, e, "Host twice");
-			host = true;
-		}
-	}
-	if (out->chunked && out->length >= 0)
-		return bad(status, 400, e, "both Content-Length and Transfer-Encoding");
-	if (out->chunked && out->minor == 0)
-		return bad(status, 400, e, "Transfer-Encoding in HTTP/1.0");
-	if (out->method.n && out->minor == 1 && !host)
-		return bad(status, 400, e, "no Host header");
-	out->close = http_header_has(out, "connection", "close") || (out->minor == 0 && !http_header_has(out, "connection", "keep-alive"));
-	out->upgrade = http_header_has(out, "connection", "upgrade") && http_header(out, "upgrade").n;
-	out->expect_continue = out->minor == 1 && str_eq_nocase(http_header(out, "expect"), STR("100-continue"));
-	return 0;
-}
-
-static int headers(struct arena *a, struct str rest, struct http_head *out, int *status, struct err *e)
-{
-	struct str line;
-
-	while (next_line(&rest, &line) && line.n)
-		if (header_line(a, line, out, status, e))
-			return -1;
-	return framing(out, status, e);
-}
-
-static int version(struct str s, int *minor, int *status, struct err *e)
-{
-	if (s.n != 8 || memcmp(s.p, "HTTP/", 5) || s.p[6] != '.' || s.p[5] < '0' || s.p[5] > '9')
-		return bad(status, 400, e, "no HTTP version");
-	if (s.p[5] != '1' || (s.p[7] != '0' && s.p[7] != '1')) {
-		*status = 505;
-		return err_set(e, ENOTSUP, "only HTTP/1.0 and HTTP/1.1 are spoken here");
-	}
-	*minor = s.p[7] - '0';
-	return 0;
-}
-
-static int target(struct http_head *out, int *status, struct err *e)
-{
-	struct str t = out->target;
-	ptrdiff_t at;
-
-	if (t.n > HTTP_TARGET_MAX) {
-		*status = 414;
-		return err_set(e, E2BIG, "the request's target is longer than %d bytes", HTTP_TARGET_MAX);
-	}
-	for (size_t i = 0; i < t.n; i++)
-		if ((unsigned char)t.p[i] <= ' ' || t.p[i] == 127)
-			return bad(status, 400, e, "a control character in the target");
-	if (str_starts(t, STR("http://")) || str_starts(t, STR("https://"))) { /* absolute form */
-		t = str_drop(t, (size_t)str_find_str(t, STR("://")) + 3);
-		at = str_find(t, '/');
-		t = at < 0 ? STR("/") : str_drop(t, (size_t)at);
-	}
-	if (t.n == 0 || (t.p[0] != '/' && !str_is(t, "*")))
-		return bad(status, 400, e, "the target does not begin with '/'");
-	str_cut(t, '?', &out->path, &out->query);
-	return 0;
-}
-
-int http_parse_request(struct arena *a, struct str head, struct http_head *out, int *status, struct err *e)
-{
-	struct str rest = head, line, tail, v;
-
-	*out = (struct http_head){ .length = -1 };
-	if (!next_line(&rest, &line) || !str_cut(line, ' ', &out->method, &tail) || !str_cut(tail, ' ', &out->target, &v) ||
-	    !is_token(out->method))
-		return bad(status, 400, e, "no request line");
-	if (out->method.n > 32)
-		return bad(status, 400, e, "a method of more than 32 letters");
-	return version(v, &out->minor, status, e) || target(out, status, e) || headers(a, rest, out, status, e) ? -1 : 0;
-}
-
-int http_parse_response(struct arena *a, struct str head, struct http_head *out, struct err *e)
-{
-	struct str rest = head, line, v, tail, code;
-	int64_t n;
-	int status;
-
-	*out = (struct http_head){ .length = -1 };
-	if (!next_line(&rest, &line) || !str_cut(line, ' ', &v, &tail))
-		return bad(&status, 0, e, "no status line");
-	str_cut(tail, ' ', &code, &out->reason);
-	if (version(v, &out->minor, &status, e))
-		return -1;
-	if (code.n != 3 || !str_to_i64(code, &n) || n < 100 || n > 599)
-		return bad(&status, 0, e, "no status code");
-	out->status = (int)n;
-	return headers(a, rest, out, &status, e);
+	for (i = 0; i < h->headers.n; i++)
+		n += str_eq_nocase(h->headers.v[i].key, str_of(name));
+	return n;
 }
 
 struct str http_header(const struct http_head *h, const char *name)
 {
-	for (size_t i = 0; i < h->headers.n; i++)
+	size_t i;
+
+	for (i = 0; i < h->headers.n; i++)
 		if (str_eq_nocase(h->headers.v[i].key, str_of(name)))
 			return h->headers.v[i].val;
 	return STR_NONE;
@@ -210,173 +128,304 @@ struct str http_header(const struct http_head *h, const char *name)
 
 bool http_header_has(const struct http_head *h, const char *name, const char *token)
 {
-	for (size_t i = 0; i < h->headers.n; i++) {
-		struct str rest = h->headers.v[i].val, one;
+	struct str rest, item;
+	size_t i;
 
+	for (i = 0; i < h->headers.n; i++) {
 		if (!str_eq_nocase(h->headers.v[i].key, str_of(name)))
 			continue;
-		while (str_next(&rest, ',', &one))
-			if (str_eq_nocase(str_trim(one), str_of(token)))
+		rest = h->headers.v[i].val;
+		while (str_next(&rest, ',', &item))
+			if (str_eq_nocase(str_trim(item), str_of(token)))
 				return true;
 	}
 	return false;
 }
 
-static int hex_digit(char c)
+/* Where does the body end? One rule, or the message is refused (request smuggling, RFC 9112 section 11.2). */
+static int parse_framing(struct http_head *h, int *status, struct err *e)
 {
-	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+	size_t lengths = count_headers(h, "Content-Length"), codings = count_headers(h, "Transfer-Encoding");
+	struct str v;
+
+	h->length = -1;
+	if (lengths && codings)
+		return bad(status, 400, e, "both Content-Length and Transfer-Encoding are given");
+	if (lengths > 1)
+		return bad(status, 400, e, "Content-Length is given twice");
+	if (lengths) {
+		v = http_header(h, "Content-Length");
+		if (v.n == 0 || v.p[0] == '-' || v.p[0] == '+' || !str_to_i64(v, &h->length) || h->length < 0)
+			return bad(status, 400, e, "Content-Length is not a number");
+	}
+	if (codings) {
+		if (codings > 1 || !str_eq_nocase(http_header(h, "Transfer-Encoding"), STR("chunked")))
+			return bad(status, 501, e, "the only transfer coding understood is chunked");
+		if (h->minor == 0)
+			return bad(status, 400, e, "HTTP/1.0 has no Transfer-Encoding");
+		h->chunked = true;
+	}
+	return 0;
+}
+
+static void parse_connection(struct http_head *h)
+{
+	if (h->minor == 0)
+		h->close = !http_header_has(h, "Connection", "keep-alive");
+	if (http_header_has(h, "Connection", "close"))
+		h->close = true;
+	h->upgrade = h->minor >= 1 && http_header_has(h, "Connection", "upgrade") && http_header(h, "Upgrade").n > 0;
+}
+
+/* "HTTP/1.1" -> minor. */
+static int parse_version(struct str v, int *minor, int *status, struct err *e)
+{
+	if (v.n != 8 || !str_starts(v, STR("HTTP/")) || v.p[6] != '.' || v.p[5] < '0' || v.p[5] > '9' || v.p[7] < '0' ||
+	    v.p[7] > '9')
+		return bad(status, 400, e, "the HTTP version is malformed");
+	if (v.p[5] != '1')
+		return bad(status, 505, e, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+	*minor = v.p[7] > '0';
+	return 0;
+}
+
+/* The target without scheme and authority, which a client may write before the path (RFC 9112 section 3.2.2). */
+static int parse_target(struct http_head *h, int *status, struct err *e)
+{
+	struct str t = h->target;
+	ptrdiff_t slash;
+
+	if (t.n > HTTP_TARGET_MAX)
+		return bad(status, 414, e, "the request target is longer than 16 KiB");
+	if (!all_of(t, TARGET))
+		return bad(status, 400, e, "the request target has characters that must be escaped");
+	if (str_starts(t, STR("http://")) || str_starts(t, STR("https://"))) {
+		t = str_drop(t, str_find(t, ':') + 3);
+		slash = str_find(t, '/');
+		if (slash <= 0)
+			return bad(status, 400, e, "the request target has no path");
+		t = str_drop(t, slash);
+	}
+	str_cut(t, '?', &h->path, &h->query);
+	if (!str_starts(h->path, STR("/")) && !(str_is(t, "*") && str_is(h->method, "OPTIONS")))
+		return bad(status, 400, e, "the request target is not a path");
+	return 0;
+}
+
+int http_parse_request(struct arena *a, struct str head, struct http_head *out, int *status, struct err *e)
+{
+	struct str line, rest, version;
+	struct err ignored;
+	ptrdiff_t eol = str_find_str(head, STR("\r\n"));
+	size_t hosts;
+
+	*out = (struct http_head){ .length = -1 };
+	if (!e)
+		e = &ignored;
+	if (eol < 0)
+		return bad(status, 400, e, "the request line does not end");
+	line = str_head(head, eol);
+	if (!str_cut(line, ' ', &out->method, &rest) || !str_cut(rest, ' ', &out->target, &version))
+		return bad(status, 400, e, "the request line is not METHOD TARGET VERSION");
+	if (out->method.n == 0 || out->method.n > 32 || !all_of(out->method, TOKEN))
+		return bad(status, 400, e, "the method is malformed");
+	if (str_is(out->method, "PRI"))
+		return bad(status, 400, e, "HTTP/2 is not spoken here");
+	if (parse_version(version, &out->minor, status, e) || parse_target(out, status, e) ||
+	    parse_headers(a, str_drop(head, eol + 2), out, status, e))
+		return -1;
+	hosts = count_headers(out, "Host");
+	if (hosts > 1 || (hosts == 0 && out->minor > 0))
+		return bad(status, 400, e, "exactly one Host header is wanted");
+	if (parse_framing(out, status, e))
+		return -1;
+	parse_connection(out);
+	if (count_headers(out, "Expect")) {
+		out->expect_continue = http_header_has(out, "Expect", "100-continue") && out->minor > 0;
+		if (!http_header_has(out, "Expect", "100-continue"))
+			return bad(status, 417, e, "the only expectation understood is 100-continue");
+	}
+	return 0;
+}
+
+int http_parse_response(struct arena *a, struct str head, struct http_head *out, struct err *e)
+{
+	struct str line, version, rest, code;
+	ptrdiff_t eol = str_find_str(head, STR("\r\n"));
+	int64_t number;
+	int status = 0;
+
+	*out = (struct http_head){ .length = -1 };
+	if (eol < 0)
+		return err_set(e, EBADMSG, "the status line does not end");
+	line = str_head(head, eol);
+	str_cut(line, ' ', &version, &rest);
+	str_cut(rest, ' ', &code, &out->reason);
+	if (parse_version(version, &out->minor, &status, e))
+		return -1;
+	if (code.n != 3 || !str_to_i64(code, &number) || number < 100 || !all_of(out->reason, VALUE))
+		return err_set(e, EBADMSG, "the status line is malformed");
+	out->status = (int)number;
+	if (parse_headers(a, str_drop(head, eol + 2), out, &status, e) || parse_framing(out, &status, e))
+		return -1;
+	parse_connection(out);
+	return 0;
+}
+
+static int hex_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
 }
 
 bool http_unescape(struct arena *a, struct str s, bool plus, struct str *out)
 {
 	char *to = arena_alloc(a, s.n + 1);
-	size_t n = 0;
+	size_t i, n = 0;
+	int hi, lo;
 
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (c == '%') {
-			int hi = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1, lo = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
-
-			if (hi < 0 || lo < 0)
+	for (i = 0; i < s.n; i++) {
+		if (s.p[i] == '%') {
+			if (s.n - i < 3 || (hi = hex_of(s.p[i + 1])) < 0 || (lo = hex_of(s.p[i + 2])) < 0)
 				return false;
-			c = (char)(hi * 16 + lo);
+			to[n++] = (char)(hi << 4 | lo);
 			i += 2;
-		} else if (plus && c == '+') {
-			c = ' ';
+		} else {
+			to[n++] = plus && s.p[i] == '+' ? ' ' : s.p[i];
 		}
-		if (c == 0)
-			return false;
-		to[n++] = c;
 	}
 	*out = str_make(to, n);
-	return str_is_utf8(*out);
+	return !str_has_nul(*out) && str_is_utf8(*out);
 }
 
 void http_escape(struct buf *b, struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c && strchr("-._~", c));
+	static const char hex[] = "0123456789ABCDEF";
+	size_t i;
 
-		if (plain)
-			buf_char(b, (char)c);
-		else
-			buf_printf(b, "%%%02X", c);
+	for (i = 0; i < s.n; i++) {
+		unsigned char c = s.p[i];
+
+		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("-._~", c))) {
+			buf_char(b, c);
+		} else {
+			buf_char(b, '%');
+			buf_char(b, hex[c >> 4]);
+			buf_char(b, hex[c & 15]);
+		}
 	}
 }
 
 bool http_query(struct arena *a, struct str query, struct pairs *out)
 {
-	struct str one, key, val;
+	struct str rest = query, item, key, val;
+	size_t i, n = 1;
 
 	*out = (struct pairs){ 0 };
-	while (str_next(&query, '&', &one)) {
-		if (one.n == 0)
+	for (i = 0; i < query.n; i++)
+		n += query.p[i] == '&';
+	if (n > QUERY_MAX)
+		return false;
+	out->v = arena_new_n(a, struct pair, n);
+	while (str_next(&rest, '&', &item)) {
+		if (item.n == 0)
 			continue;
-		if (out->n == QUERY_MAX)
+		str_cut(item, '=', &key, &val);
+		if (!http_unescape(a, key, true, &key) || !http_unescape(a, val, true, &val))
 			return false;
-		if (!out->v)
-			out->v = arena_new_n(a, struct pair, QUERY_MAX);
-		str_cut(one, '=', &key, &val);
-		if (!http_unescape(a, key, true, &out->v[out->n].key) || !http_unescape(a, val, true, &out->v[out->n].val))
-			return false;
-		out->n++;
+		out->v[out->n++] = (struct pair){ key, val };
 	}
 	return true;
 }
 
-/* RFC 9112 section 7.1. Sizes of at most 16 digits, extensions and trailers are read over within limits. */
-enum { SIZE, SIZE_MORE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, TRAILER_LINE, TRAILER_LF, END_LF, DONE };
-#define TRAILER_MAX 8192
+/* --- chunked bodies (RFC 9112 section 7.1) ---------------------------------------------------------- */
 
-static int chunk_byte(struct http_chunked *c, char b, struct err *e)
+enum {
+	SIZE_FIRST,                                   /* the first digit of a size */
+	SIZE,
+	EXTENSION,
+	SIZE_LF,
+	DATA,
+	DATA_CR,
+	DATA_LF,
+	TRAILER_FIRST,                                /* the first byte of a trailer line */
+	TRAILER,
+	TRAILER_LF,
+	LAST_LF,
+};
+
+/* One byte of framing. False: malformed. */
+static bool chunk_step(struct http_chunked *c, char b)
 {
-	int digit = hex_digit(b);
+	int v;
 
 	switch (c->state) {
+	case SIZE_FIRST:
 	case SIZE:
-		if (digit < 0)
-			break;
-		c->left = (uint64_t)digit;
-		c->trailer = 1;                       /* digits so far */
-		c->state = SIZE_MORE;
-		return 0;
-	case SIZE_MORE:
-		if (digit >= 0) {
-			if (++c->trailer > 15)
-				break;
-			c->left = c->left * 16 + (uint64_t)digit;
-			return 0;
+		v = hex_of(b);
+		if (v >= 0) {
+			if (c->left >> 56)                    /* far beyond any body, and no overflow */
+				return false;
+			c->left = c->left << 4 | (unsigned)v;
+			c->state = SIZE;
+			return ++c->line <= 16;
 		}
-		c->trailer = 0;
-		if (b == ';' || b == ' ' || b == '\t')
-			c->state = EXTENSION;
-		else if (b == '\r')
-			c->state = SIZE_LF;
-		else
-			break;
-		return 0;
+		if (c->state == SIZE_FIRST)
+			return false;
+		c->state = b == '\r' ? SIZE_LF : EXTENSION;
+		return b == '\r' || b == ';' || b == ' ' || b == '\t';
 	case EXTENSION:
 		if (b == '\r')
 			c->state = SIZE_LF;
-		else if (b == '\n' || b == 0 || ++c->trailer > 1024)
-			break;
-		return 0;
+		else if (!(class_of(b) & VALUE) || ++c->line > CHUNK_LINE_MAX || ++c->trailer > CHUNK_EXTRA_MAX)
+			return false;
+		return true;
 	case SIZE_LF:
-		if (b != '\n')
-			break;
-		c->trailer = 0;
-		c->state = c->left ? DATA : TRAILER;
-		return 0;
+		c->state = c->left ? DATA : TRAILER_FIRST;
+		c->line = 0;
+		return b == '\n';
 	case DATA_CR:
-		if (b != '\r')
-			break;
 		c->state = DATA_LF;
-		return 0;
+		return b == '\r';
 	case DATA_LF:
-		if (b != '\n')
-			break;
-		c->state = SIZE;
-		return 0;
+		c->state = SIZE_FIRST;
+		return b == '\n';
+	case TRAILER_FIRST:
+		c->state = b == '\r' ? LAST_LF : TRAILER;
+		return b == '\r' || (class_of(b) & TOKEN);
 	case TRAILER:
-		c->state = b == '\r' ? END_LF : TRAILER_LINE;
-		return 0;
-	case TRAILER_LINE:
-		if (b == '\n' || b == 0 || ++c->trailer > TRAILER_MAX)
-			break;
 		if (b == '\r')
 			c->state = TRAILER_LF;
-		return 0;
+		return b == '\r' || ((class_of(b) & VALUE) && ++c->trailer <= CHUNK_EXTRA_MAX);
 	case TRAILER_LF:
-		if (b != '\n')
-			break;
-		c->state = TRAILER;
-		return 0;
-	case END_LF:
-		if (b != '\n')
-			break;
-		c->state = DONE;
+		c->state = TRAILER_FIRST;
+		return b == '\n';
+	case LAST_LF:
 		c->done = true;
-		return 0;
+		return b == '\n';
 	}
-	return err_set(e, EBADMSG, "malformed chunked body");
+	return false;
 }
 
-int http_chunked_next(struct http_chunked *c, struct str *in, struct str *out, struct err *e)
+int http_chunked_next(struct http_chunked *c, struct str *in, struct str *out, size_t max, struct err *e)
 {
 	*out = STR_NONE;
 	while (in->n && !c->done) {
 		if (c->state == DATA) {
-			*out = str_head(*in, c->left < in->n ? (size_t)c->left : in->n);
+			*out = str_head(str_head(*in, max), c->left < in->n ? (size_t)c->left : in->n);
 			*in = str_drop(*in, out->n);
 			c->left -= out->n;
 			if (c->left == 0)
 				c->state = DATA_CR;
 			return 0;
 		}
-		if (chunk_byte(c, in->p[0], e))
-			return -1;
+		if (!chunk_step(c, in->p[0]))
+			return err_set(e, EBADMSG, "the chunked body is malformed");
 		*in = str_drop(*in, 1);
 	}
 	return 0;

@@ -28,7 +28,7 @@ struct http_head {
 /* Find the end of the head: bytes including the blank line, 0 when more is needed, -1 with a status to answer (400, 431). */
 ptrdiff_t http_head_end(struct str bytes, int *status, struct err *e);
 
-/* Parse a whole head. -1: *status holds what to answer (400, 414, 431, 501, 505). Slices point into `head`. */
+/* Parse a whole head. -1: *status holds what to answer (400, 414, 417, 431, 501, 505). Slices point into `head`. */
 int http_parse_request(struct arena *a, struct str head, struct http_head *out, int *status, struct err *e);
 int http_parse_response(struct arena *a, struct str head, struct http_head *out, struct err *e);
 
@@ -38,17 +38,18 @@ bool http_header_has(const struct http_head *h, const char *name, const char *to
 /* Percent-decoding; false on bad escapes, NUL, or bytes that are not UTF-8. plus: '+' is a blank (queries). */
 bool http_unescape(struct arena *a, struct str s, bool plus, struct str *out);
 void http_escape(struct buf *b, struct str s);        /* everything but unreserved characters */
-/* "a=1&b" -> pairs, decoded. False on a bad escape; at most 256 members. */
+/* "a=1&b" -> pairs, decoded, in order (a name may come again). False on a bad escape or more than 256 members. */
 bool http_query(struct arena *a, struct str query, struct pairs *out);
 
 /* Chunked bodies, incremental: feed bytes, take payload slices. */
 struct http_chunked {
 	int      state;
 	uint64_t left;                                /* of the current chunk */
-	size_t   trailer;
+	size_t   line, trailer;                       /* bytes of this size line; of all extensions and trailers */
 	bool     done;
 };
-/* Consume from *in; *out is the next payload slice (may be empty). Returns 0, or -1 (EBADMSG) on bad framing. */
-int http_chunked_next(struct http_chunked *c, struct str *in, struct str *out, struct err *e);
+/* Consume from *in; *out is the next payload slice, at most `max` bytes (empty: more input is needed, or done). Returns 0,
+ * or -1 (EBADMSG) on bad framing. */
+int http_chunked_next(struct http_chunked *c, struct str *in, struct str *out, size_t max, struct err *e);
 
 #endif

@@ -8,10 +8,17 @@
 #define BODY_STALL_MS   60000
 #define WRITE_STALL_MS  60000
 
+/* A connection's descriptor is always non-blocking; "blocking" is waiting here, at most c->timeout_ms. */
+int  conn_poll(struct conn *c, short events, struct err *e);
+int  fcntl_nonblock(int fd);                          /* -1 with errno */
+
+void request_id(struct req *r);
+void request_body_begin(struct req *r);               /* after the head: how does the body end? */
+
 /* Read the head of the next request into r->in and parse it. 1, 0: the client closed before a byte, -1: answered or dead. */
 int  request_read(struct req *r, struct err *e);
 int  request_drain(struct req *r, struct err *e);     /* skip what is left of the body; -1: not worth it, close */
-const struct endpoint *request_route(struct req *r, int *status);
+const struct endpoint *request_route(struct req *r, int *status); /* NULL: *status is 400, 404 or 405 */
 int  request_versions(struct req *r);                 /* cut "/v1.41" off the path */
 
 #endif

@@ -2,11 +2,32 @@
 #include "http/private.h"
 
 #include "base/clock.h"
+#include "base/rand.h"
 #include "codec/json.h"
 
 #include <errno.h>
 
 #define READ_STEP (16 << 10)
+
+void request_id(struct req *r)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char raw[16];
+
+	rand_bytes(raw, sizeof(raw));
+	for (size_t i = 0; i < sizeof(raw); i++) {
+		r->id[2 * i] = digits[raw[i] >> 4];
+		r->id[2 * i + 1] = digits[raw[i] & 15];
+	}
+	r->id[32] = 0;
+}
+
+void request_body_begin(struct req *r)
+{
+	r->chunked = (struct http_chunked){ 0 };
+	r->body_left = r->head.length > 0 ? (uint64_t)r->head.length : 0;
+	r->body_done = !r->head.chunked && r->body_left == 0;
+}
 
 int request_read(struct req *r, struct err *e)
 {
@@ -46,6 +67,8 @@ int request_read(struct req *r, struct err *e)
 			r->conn->timeout_ms = (int)left;
 		}
 		room = buf_reserve(&r->in, 4096);
+		if (!room)
+			return err_set(e, E2BIG, "too much was sent ahead");
 		got = r->conn->ops->read(r->conn, room, 4096, e);
 		if (got <= 0) {
 			if (got < 0 && e->code == ETIMEDOUT && r->in.n)
@@ -127,6 +150,17 @@ static int method_of(struct str m)
 
 #define VARS_MAX 8
 
+/* No segment may be "." or "..", however it is written, and every escape must be one. */
+static bool path_is_sane(struct arena *a, struct str path)
+{
+	struct str rest = path, part, plain;
+
+	while (str_next(&rest, '/', &part))
+		if (!http_unescape(a, part, false, &plain) || str_is(plain, ".") || str_is(plain, ".."))
+			return false;
+	return true;
+}
+
 const struct endpoint *request_route(struct req *r, int *status)
 {
 	struct pairs vars = { arena_new_n(&r->arena, struct pair, VARS_MAX), 0 };
@@ -135,6 +169,9 @@ const struct endpoint *request_route(struct req *r, int *status)
 	bool path_known = false;
 	struct str path = r->head.path;
 
+	*status = 400;
+	if (!path_is_sane(&r->arena, path))
+		return NULL;
 	if (path.n > 1 && path.p[path.n - 1] == '/')
 		path.n--;
 	for (const struct endpoint *p = r->listener->endpoints; p->method; p++) {
@@ -203,15 +240,30 @@ static int say_continue(struct req *r, struct err *e)
 	return conn_write_all(r->conn, text, sizeof(text) - 1, e);
 }
 
+/* From the connection, which must not end here. */
+static ssize_t body_bytes(struct req *r, void *p, size_t n, struct err *e)
+{
+	ssize_t got;
+
+	r->conn->timeout_ms = BODY_STALL_MS;
+	got = r->conn->ops->read(r->conn, p, n, e);
+	if (got == 0)
+		return err_set(e, EBADMSG, "the connection ended inside the request's body");
+	if (got < 0) {
+		r->timed_out = e->code == ETIMEDOUT;
+		return err_wrap(e, "the request's body");
+	}
+	return got;
+}
+
 static ssize_t more(struct req *r, struct err *e)
 {
 	char *room = buf_reserve(&r->in, READ_STEP);
 	ssize_t got;
 
-	r->conn->timeout_ms = BODY_STALL_MS;
-	got = r->conn->ops->read(r->conn, room, READ_STEP, e);
-	if (got == 0)
-		return err_set(e, EBADMSG, "the connection ended inside the request's body");
+	if (!room)
+		return err_set(e, EBADMSG, "too much was sent ahead of the request's body");
+	got = body_bytes(r, room, READ_STEP, e);
 	if (got > 0)
 		r->in.n += (size_t)got;
 	return got;
@@ -222,22 +274,11 @@ static ssize_t chunked_read(struct req *r, char *p, size_t n, struct err *e)
 	for (;;) {
 		struct str in = buf_as_str(&r->in), out;
 
-		/* Never take more payload than fits: cut the input so that the slice cannot be longer. */
-		if (r->chunked.left && in.n > n)
-			in = str_head(in, n);
-		size_t before = in.n;
-
-		if (http_chunked_next(&r->chunked, &in, &out, e))
+		if (http_chunked_next(&r->chunked, &in, &out, n, e))
 			return -1;
-		if (out.n > n) {                      /* a chunk began inside this input: give back what does not fit */
-			r->chunked.left += out.n - n;
-			r->chunked.state = 4;         /* DATA */
-			in = str_make(out.p + n, (size_t)(in.p + in.n - (out.p + n)));
-			out.n = n;
-		}
 		if (out.n)
 			memcpy(p, out.p, out.n);
-		buf_consume(&r->in, before - in.n);
+		buf_consume(&r->in, r->in.n - in.n);
 		if (out.n)
 			return (ssize_t)out.n;
 		if (r->chunked.done) {
@@ -258,12 +299,8 @@ ssize_t req_body_read(struct req *r, void *p, size_t n, struct err *e)
 	if (r->head.chunked)
 		return chunked_read(r, p, n, e);
 	if (r->in.n == 0) {                           /* straight into the caller's memory */
-		ssize_t got;
+		ssize_t got = body_bytes(r, p, n < r->body_left ? n : (size_t)r->body_left, e);
 
-		r->conn->timeout_ms = BODY_STALL_MS;
-		got = r->conn->ops->read(r->conn, p, n < r->body_left ? n : (size_t)r->body_left, e);
-		if (got == 0)
-			return err_set(e, EBADMSG, "the connection ended inside the request's body");
 		if (got > 0 && (r->body_left -= (uint64_t)got) == 0)
 			r->body_done = true;
 		return got;
@@ -313,11 +350,18 @@ int req_body(struct req *r, size_t max, struct str *out, struct err *e)
 
 int req_json(struct req *r, const struct field *f, void *out, struct err *e)
 {
-	struct str body;
+	struct str body, type, parameters;
 
 	if (req_body(r, REQ_JSON_MAX, &body, e))
 		return -1;
-	return str_trim(body).n == 0 ? 0 : json_decode(&r->arena, body, f, out, e);
+	if (str_trim(body).n == 0)
+		return 0;
+	str_cut(req_header(r, "Content-Type"), ';', &type, &parameters);
+	type = str_trim(type);
+	if (!str_eq_nocase(type, STR("application/json")))
+		return err_set(e, EINVAL, "unsupported Content-Type header (%.*s): must be 'application/json'",
+			       (int)(type.n > 100 ? 100 : type.n), type.p);
+	return json_decode(&r->arena, body, f, out, e);
 }
 
 int request_drain(struct req *r, struct err *e)

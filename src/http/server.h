@@ -53,7 +53,7 @@ struct req {
 	struct http_chunked chunked;
 	uint64_t      body_left;
 	struct str    extra;                          /* header lines of reply_header */
-	bool          body_done, continue_sent, taken, keep, streaming, stream_chunked;
+	bool          body_done, timed_out, continue_sent, taken, keep, streaming, stream_chunked;
 };
 
 struct listener {
@@ -61,7 +61,8 @@ struct listener {
 	int         fd;                               /* bound and listening; owned by the server afterwards */
 	const struct tls_identity *tls;               /* NULL: plain */
 	const struct endpoint *endpoints;             /* ends with method 0 */
-	/* Before the endpoint is looked up: fill r->principal, refuse versions... -1: `e` answered, EACCES is 401. May be NULL. */
+	/* Before anything else is answered: fill r->principal, refuse versions... r->endpoint says where it goes, NULL when nowhere
+	 * (404 or 405, told only to those let in). -1: `e` is answered, EACCES is 401. May be NULL. */
 	int  (*authorize)(struct req *r, struct err *e);
 	/* Header lines ("Server: x\r\n") for every answer; may be NULL. */
 	void (*headers)(struct req *r, struct buf *b);
@@ -71,11 +72,11 @@ struct listener {
 	void       *ctx;
 };
 
+/* Limits of open connections, those given to a pump included; unix sockets count only for the first. Never freed. */
 struct server *server_new(int max_connections, int max_per_address);
-int  server_listen(struct server *s, const struct listener *l, struct err *e); /* copies *l */
+int  server_listen(struct server *s, const struct listener *l, struct err *e); /* copies *l; before server_run */
 int  server_run(struct server *s, struct err *e);     /* the calling thread becomes the acceptor; returns after server_stop */
 void server_stop(struct server *s, int drain_ms);     /* no new requests; open ones get this long. Any thread */
-void server_wake_idle(struct server *s);
 
 struct str req_var(struct req *r, const char *name);  /* STR_NONE when absent */
 struct str req_query(struct req *r, const char *name);
@@ -86,7 +87,8 @@ int  req_query_i64(struct req *r, const char *name, int64_t fallback, int64_t *o
 
 /* The whole body (STR_NONE when empty). Errors: EFBIG (413), EBADMSG (400), ETIMEDOUT (408). */
 int req_body(struct req *r, size_t max, struct str *out, struct err *e);
-int req_json(struct req *r, const struct field *f, void *out, struct err *e);  /* an empty body decodes as {} */
+/* An empty body decodes as {}; any other must be declared application/json (EINVAL). */
+int req_json(struct req *r, const struct field *f, void *out, struct err *e);
 /* Stream of the body: n bytes, 0 at the end, -1. Sends 100 Continue when asked for. */
 ssize_t req_body_read(struct req *r, void *p, size_t n, struct err *e);
 
