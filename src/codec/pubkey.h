@@ -37,7 +37,6 @@ struct str pubkey_line(struct arena *a, const struct pubkey *k);        /* "ssh-
 struct str pubkey_spki(struct arena *a, const struct pubkey *k);
 struct str pubkey_type(const struct pubkey *k);                         /* "ssh-rsa", "ecdsa-sha2-nistp256", "ssh-ed25519" */
 int        pubkey_bits(const struct pubkey *k);
-struct str pubkey_copy_into(struct arena *a, const struct pubkey *from, struct pubkey *to); /* returns the blob */
 
 void       pubkey_md5_raw(const struct pubkey *k, uint8_t out[16]);     /* of the SSH blob */
 struct str pubkey_md5(struct arena *a, const struct pubkey *k);         /* "aa:bb:...", the key id of http-signature */
