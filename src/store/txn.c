@@ -181,7 +181,8 @@ int txn_scan(struct txn *t, struct str prefix, struct str from, txn_scan_fn fn, 
 
 	if (rc)
 		return lmdb_err(e, rc, "scan");
-	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE); rc == 0 && got == 0; rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
+	rc = mdb_cursor_get(c, &k, &v, k.mv_size ? MDB_SET_RANGE : MDB_FIRST);
+	for (; rc == 0 && got == 0; rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
 		if (!str_starts(lmdb_str(k), prefix))
 			break;
 		if (!lmdb_own_key(lmdb_str(k)))

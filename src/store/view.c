@@ -185,7 +185,7 @@ bool view_next(struct view_scan *s, struct str *key, struct str *val)
 	MDB_val k = lmdb_val(s->from), v;
 
 	while (!s->done) {
-		int rc = mdb_cursor_get(s->cursor, &k, &v, s->begun ? MDB_NEXT : MDB_SET_RANGE);
+		int rc = mdb_cursor_get(s->cursor, &k, &v, s->begun ? MDB_NEXT : s->from.n ? MDB_SET_RANGE : MDB_FIRST);
 
 		s->begun = true;
 		if (rc || !str_starts(lmdb_str(k), s->prefix)) {

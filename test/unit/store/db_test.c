@@ -1,0 +1,161 @@
+#include "store/db.h"
+
+#include "store/txn.h"
+#include "store/view.h"
+#include "unit/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct err e;
+
+static void put(struct db *db, uint64_t index, const char *key, const char *val)
+{
+	struct txn t;
+
+	REQUIRE_OK(txn_begin(&t, db, &e), e);
+	REQUIRE_OK(txn_put_raw(&t, str_of(key), str_of(val), &e), e);
+	REQUIRE_OK(txn_commit(&t, index, 1, &e), e);
+}
+
+TEST(a_database_of_this_boot_is_kept)
+{
+	struct db db;
+
+	REQUIRE_OK(db_open(&db, test_dir(), "boot-1", &e), e);
+	CHECK(db.fresh);
+	put(&db, 5, "k", "v");
+	REQUIRE_OK(db_ready(&db, &e), e);
+	db_close(&db);                                /* as if killed */
+	REQUIRE_OK(db_open(&db, test_dir(), "boot-1", &e), e);
+	CHECK(!db.fresh);
+	CHECK_INT(db.applied, 5);
+	db_close(&db);
+	REQUIRE_OK(db_open(&db, test_dir(), "boot-2", &e), e);
+	CHECK(db.fresh);                              /* the machine went down without a mark */
+	CHECK_INT(db.applied, 0);
+	db_close(&db);
+}
+
+TEST(a_clean_mark_counts_once)
+{
+	struct db db;
+
+	REQUIRE_OK(db_open(&db, test_dir(), "boot-1", &e), e);
+	put(&db, 5, "k", "v");
+	REQUIRE_OK(db_ready(&db, &e), e);
+	REQUIRE_OK(db_close_clean(&db, &e), e);
+	REQUIRE_OK(db_open(&db, test_dir(), "boot-2", &e), e);
+	CHECK_INT(db.applied, 5);
+	put(&db, 6, "k", "w");
+	db_close(&db);                                /* power goes before it was ready again */
+	REQUIRE_OK(db_open(&db, test_dir(), "boot-3", &e), e);
+	CHECK_INT(db.applied, 0);
+	db_close(&db);
+}
+
+TEST(one_that_was_being_filled_is_not_kept)
+{
+	struct db db;
+
+	REQUIRE_OK(db_open(&db, test_dir(), "boot-1", &e), e);
+	put(&db, 5, "k", "v");
+	db_close(&db);                                /* not ready yet: killed while rebuilding */
+	REQUIRE_OK(db_open(&db, test_dir(), "boot-1", &e), e);
+	CHECK(db.fresh);
+	db_close(&db);
+}
+
+struct kv { struct str a; int64_t n; };
+static const struct field kv_fields[] = { FIELD(1, kv, a, "a", 0), FIELD(2, kv, n, "n", 0), FIELD_END };
+struct kvs { struct kv *v; size_t n; };
+
+TEST(views_see_commits_and_keep_their_moment)
+{
+	struct str key, val;
+	struct arena a = ARENA_INIT;
+	struct kv in = { STR("text"), 7 }, out = { 0 };
+	char boot[64];
+	struct view_scan s;
+	struct kvs list;
+	struct view *v;
+	struct txn t;
+	struct db db;
+
+	REQUIRE_OK(db_boot_id(boot, &e), e);
+	CHECK(!view_open(test_dir(), 30, &e));
+	CHECK_INT(e.code, ETIMEDOUT);
+	REQUIRE_OK(db_open(&db, test_dir(), boot, &e), e);
+	REQUIRE_OK(txn_begin(&t, &db, &e), e);
+	REQUIRE_OK(txn_put(&t, STR("o/1"), kv_fields, &in, &e), e);
+	in.n = 8;
+	REQUIRE_OK(txn_put(&t, STR("o/2"), kv_fields, &in, &e), e);
+	REQUIRE_OK(txn_commit(&t, 9, 1, &e), e);
+	REQUIRE_OK(db_ready(&db, &e), e);
+	if (fork() == 0) {                            /* one environment per process */
+		struct view_txn r = { 0 };
+
+		v = view_open(test_dir(), 1000, &e);
+		if (!v || view_begin(v, &r, &e))
+			_exit(1);
+		if (view_revision(&r) != 9 || view_get(&r, &a, STR("o/1"), kv_fields, &out, &e) != 1 || out.n != 7 ||
+		    !str_is(out.a, "text") || view_get(&r, &a, STR("o/3"), kv_fields, &out, &e) != 0)
+			_exit(2);
+		if (view_list(&r, &a, STR("o/"), kv_fields, sizeof(struct kv), &list, &e) || list.n != 2 || list.v[1].n != 8)
+			_exit(3);
+		if (view_count(&r, STR("")) != 2)     /* not our own bookkeeping */
+			_exit(4);
+		if (view_scan_from(&r, &s, STR("o/"), STR("o/2"), &e) || !view_next(&s, &key, &val) || !str_is(key, "o/2") ||
+		    view_next(&s, &key, &val))
+			_exit(5);
+		view_scan_end(&s);
+		view_end(&r);
+		view_end(&r);
+		view_close(v);
+		_exit(0);
+	} else {
+		int status;
+
+		wait(&status);
+		CHECK_INT(WEXITSTATUS(status), 0);
+	}
+	db_close(&db);
+}
+
+static void *teller(void *arg)
+{
+	usleep(30000);
+	view_notify(arg, 4);
+	usleep(30000);
+	view_notify(arg, 6);
+	return NULL;
+}
+
+TEST(waiting_for_a_revision)
+{
+	pthread_t th;
+	char boot[64];
+	struct view *v;
+	struct db db;
+
+	REQUIRE_OK(db_boot_id(boot, &e), e);
+	REQUIRE_OK(db_open(&db, test_dir(), boot, &e), e);
+	put(&db, 1, "k", "v");
+	REQUIRE_OK(db_ready(&db, &e), e);
+	db_close(&db);
+	v = view_open(test_dir(), 100, &e);
+	REQUIRE(v);
+	CHECK_INT(view_wait(v, 5, 20), 0);
+	pthread_create(&th, NULL, teller, v);
+	CHECK_INT(view_wait(v, 5, 5000), 6);
+	CHECK_INT(view_wait(v, 5, 0), 6);
+	CHECK_INT(view_newest(v), 6);
+	pthread_join(th, NULL);
+	view_notify(v, 3);
+	CHECK_INT(view_newest(v), 6);
+	view_close(v);
+}
