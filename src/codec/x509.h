@@ -18,7 +18,7 @@ enum x509_eku {
 struct x509 {
 	struct str der, tbs;                          /* whole elements */
 	int        version;                           /* 1 or 3 */
-	struct str serial;                            /* big endian, no leading zeros */
+	struct str serial;                            /* the INTEGER's bytes */
 	struct str issuer, subject;                   /* Names, whole DER elements: compare with str_eq */
 	struct str issuer_cn, subject_cn;             /* first common name, "" when there is none; never holds a NUL */
 	struct str subject_ou;                        /* first organizational unit: "node" in node certificates */
