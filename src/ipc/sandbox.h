@@ -26,6 +26,7 @@ struct sandbox {
 	                                                 architecture does not have are skipped; a name that no
 	                                                 architecture has is an error */
 	bool        deny_eperm;                       /* others fail with EPERM; false: they kill the process */
+	bool        new_privs;                        /* children may gain privileges by exec (node: they become containers) */
 	bool        dumpable;                         /* false: no core, no ptrace by the same uid */
 };
 
@@ -33,8 +34,8 @@ struct sandbox {
  * afterwards only. */
 int sandbox_enter(const struct sandbox *s, struct err *e);
 
-/* System calls that nearly every role needs (memory, clocks, threads, reading, writing, polling, messages, exit), to be named
- * first in a list: sandbox_enter takes "@base" as all of these, "@threads" as what pthreads add, "@files" as opening
- * and changing files below directories held, "@net" as sockets. */
+/* In `syscalls` these names stand for groups: "@base" what nearly every role needs (memory, clocks, signals, reading, writing,
+ * polling, messages, exit), "@threads" what pthreads add, "@files" opening and changing files below held directories,
+ * "@net" sockets. Not in any group: execve, fork, ptrace, mounts, namespaces. */
 
 #endif

@@ -21,6 +21,7 @@ struct spawn {
 	const char *const     *args;                  /* argv[1..], NULL-terminated; NULL: none */
 	const struct spawn_fd *fds;
 	size_t                 nfds;
+	const char            *exe;                   /* NULL: this executable */
 	int                    log_fd;                /* becomes 1 and 2; 0 is /dev/null; -1: keep ours */
 	int                    death_signal;          /* the child gets it when we die; 0: it lives on */
 };

@@ -350,6 +350,10 @@ int seccomp_names_program(struct arena *a, const char *const *names, uint32_t ot
 		n++;
 	l.v = arena_array(a, n + 1, sizeof *l.v);
 	for (; *names; names++) {
+		if (strcmp(*names, "thread-clone") == 0) {
+			add_if(&l, SYS_clone, (struct seccomp_cond){ 0, SECCOMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD | NAMESPACES });
+			continue;
+		}
 		nr = syscall_number(str_of(*names));
 		if (nr == SYSCALL_UNKNOWN)
 			return err_set(e, EINVAL, "there is no system call %s", *names);

@@ -38,8 +38,8 @@ int seccomp_compile(struct arena *a, const struct seccomp_rule *rules, size_t n,
 /* What Docker 26's default profile allows to a container with these capabilities; anything else fails with EPERM. */
 int seccomp_container_program(struct arena *a, uint64_t caps, struct sock_fprog *out, struct err *e);
 
-/* An allow-list by names, NULL-terminated; names that this architecture does not have are skipped. EINVAL for a
- * name that none has. */
+/* An allow-list by names, NULL-terminated; names that this architecture does not have are skipped. "thread-clone" is clone for
+ * threads only, no processes or namespaces. EINVAL for a name that no architecture has. */
 int seccomp_names_program(struct arena *a, const char *const *names, uint32_t otherwise, struct sock_fprog *out, struct err *e);
 
 /* For this thread, or with `all_threads` for all of them. Needs no_new_privs or CAP_SYS_ADMIN in the user namespace. */
