@@ -79,13 +79,13 @@ static int last_number(void)
 struct range {                                        /* from `first` to the next range's first */
 	uint32_t                   first;
 	uint32_t                   action;
-	const struct seccomp_rule *rules;             /* not NULL: `nrules` of them look at arguments */
+	const struct seccomp_rule **rules;            /* `nrules` of them look at arguments */
 	size_t                     nrules;
 };
 
 struct code {
-	struct sock_filter *v;
-	size_t n;
+	struct sock_filter *v;                        /* filled from its end */
+	size_t n, room;
 	bool   full;
 };
 
@@ -93,11 +93,11 @@ struct code {
  * are known when it is written. Positions count from the end. */
 static size_t emit(struct code *c, uint16_t op, uint32_t k, uint8_t jt, uint8_t jf)
 {
-	if (c->n == BPF_MAXINSNS) {
+	if (c->n == c->room) {
 		c->full = true;
 		return c->n;
 	}
-	c->v[BPF_MAXINSNS - ++c->n] = (struct sock_filter){ op, jt, jf, k };
+	c->v[c->room - ++c->n] = (struct sock_filter){ op, jt, jf, k };
 	return c->n;
 }
 
@@ -161,9 +161,9 @@ static size_t leaf(struct code *c, const struct range *r)
 	size_t next = ret(c, r->action), yes, i, k;
 
 	for (i = r->nrules; i-- > 0;) {
-		yes = ret(c, r->rules[i].action);
-		for (k = r->rules[i].nconds; k-- > 0;)
-			yes = condition(c, &r->rules[i].conds[k], yes, next);
+		yes = ret(c, r->rules[i]->action);
+		for (k = r->rules[i]->nconds; k-- > 0;)
+			yes = condition(c, &r->rules[i]->conds[k], yes, next);
 		next = yes;
 	}
 	return next;
@@ -180,13 +180,22 @@ static size_t tree(struct code *c, const struct range *r, size_t n)
 	return jump(c, BPF_JGE, r[n / 2].first, high, low);
 }
 
-static int by_number(const void *a, const void *b)
-{
-	const struct seccomp_rule *const *x = a, *const *y = b;
+#define NUMBERS 4096                                  /* more than the kernel will have for a while */
 
-	if ((*x)->nr != (*y)->nr)
-		return (*x)->nr < (*y)->nr ? -1 : 1;
-	return *x < *y ? -1 : *x > *y;                /* equal numbers keep their order */
+/* Sorted by number, rules of one number in their order: by counting, because this is on the path of every start. */
+static const struct seccomp_rule **sort(struct arena *a, const struct seccomp_rule *rules, size_t n)
+{
+	const struct seccomp_rule **sorted = arena_array(a, n, sizeof *sorted);
+	uint16_t at[NUMBERS + 1] = { 0 };
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		at[rules[i].nr + 1]++;
+	for (i = 1; i <= NUMBERS; i++)
+		at[i] += at[i - 1];
+	for (i = 0; i < n; i++)
+		sorted[at[rules[i].nr]++] = &rules[i];
+	return sorted;
 }
 
 struct ranges {
@@ -195,7 +204,7 @@ struct ranges {
 };
 
 /* The new range begins at `first`; one that says the same as the last is swallowed. */
-static void add_range(struct ranges *l, uint32_t first, uint32_t action, const struct seccomp_rule *rules, size_t n)
+static void add_range(struct ranges *l, uint32_t first, uint32_t action, const struct seccomp_rule **rules, size_t n)
 {
 	struct range *last = l->n ? &l->v[l->n - 1] : NULL;
 
@@ -207,36 +216,29 @@ static void add_range(struct ranges *l, uint32_t first, uint32_t action, const s
 }
 
 /* The rules of one number, sorted together: an unconditional one ends the list and is its outcome. */
-static void add_call(struct ranges *l, const struct seccomp_rule *r, size_t n, uint32_t otherwise)
+static void add_call(struct ranges *l, const struct seccomp_rule **r, size_t n, uint32_t otherwise)
 {
 	size_t conditional = 0;
 
-	while (conditional < n && r[conditional].nconds)
+	while (conditional < n && r[conditional]->nconds)
 		conditional++;
 	if (conditional < n)
-		otherwise = r[conditional].action;
-	add_range(l, r->nr, otherwise, r, conditional);
+		otherwise = r[conditional]->action;
+	add_range(l, r[0]->nr, otherwise, r, conditional);
 }
 
 static struct ranges make_ranges(struct arena *a, const struct seccomp_rule *rules, size_t n, uint32_t otherwise, int last)
 {
-	const struct seccomp_rule **order = arena_array(a, n, sizeof *order);
-	struct seccomp_rule *sorted = arena_array(a, n, sizeof *sorted);
+	const struct seccomp_rule **sorted = sort(a, rules, n);
 	struct ranges l = { arena_array(a, 2 * n + 4, sizeof *l.v), 0 };
 	size_t i, k;
 
-	for (i = 0; i < n; i++)
-		order[i] = &rules[i];
-	if (n)
-		qsort(order, n, sizeof *order, by_number);
-	for (i = 0; i < n; i++)
-		sorted[i] = *order[i];
 	add_range(&l, 0, otherwise, NULL, 0);
 	for (i = 0; i < n; i = k) {
-		for (k = i; k < n && sorted[k].nr == sorted[i].nr; k++)
+		for (k = i; k < n && sorted[k]->nr == sorted[i]->nr; k++)
 			;
 		add_call(&l, sorted + i, k - i, otherwise);
-		add_range(&l, sorted[i].nr + 1, otherwise, NULL, 0);
+		add_range(&l, sorted[i]->nr + 1, otherwise, NULL, 0);
 	}
 	if (last >= 0)
 		add_range(&l, last + 1, SECCOMP_ERRNO(ENOSYS), NULL, 0);
@@ -246,12 +248,26 @@ static struct ranges make_ranges(struct arena *a, const struct seccomp_rule *rul
 	return l;
 }
 
+/* Enough instructions for these ranges, or all that the kernel takes. */
+static size_t code_room(const struct ranges *l)
+{
+	size_t n = 8, i, k;
+
+	for (i = 0; i < l->n; i++)
+		for (n += 4, k = 0; k < l->v[i].nrules; k++)
+			n += 1 + 12 * l->v[i].rules[k]->nconds;
+	return n < BPF_MAXINSNS ? n : BPF_MAXINSNS;
+}
+
 static int check_rules(const struct seccomp_rule *r, size_t n, int last, struct err *e)
 {
 	size_t i, k;
 
+	if (n > UINT16_MAX)
+		return err_set(e, E2BIG, "a system call filter of %zu rules", n);
+
 	for (i = 0; i < n; i++) {
-		if (r[i].nr < 0 || r[i].nr >= 1 << 20 || (last >= 0 && r[i].nr > last) || r[i].nconds > SECCOMP_CONDS_MAX)
+		if (r[i].nr < 0 || r[i].nr >= NUMBERS || (last >= 0 && r[i].nr > last) || r[i].nconds > SECCOMP_CONDS_MAX)
 			return err_set(e, EINVAL, "a system call filter with a rule for number %d", r[i].nr);
 		for (k = 0; k < r[i].nconds; k++)
 			if (r[i].conds[k].arg > 5 || r[i].conds[k].op > SECCOMP_MASKED_EQ)
@@ -263,13 +279,15 @@ static int check_rules(const struct seccomp_rule *r, size_t n, int last, struct 
 int seccomp_compile(struct arena *a, const struct seccomp_rule *rules, size_t n, uint32_t otherwise, int last,
                     struct sock_fprog *out, struct err *e)
 {
-	struct code c = { arena_array(a, BPF_MAXINSNS, sizeof *c.v), 0, false };
+	struct code c = { 0 };
 	struct ranges l;
 	size_t body, wrong;
 
 	if (check_rules(rules, n, last, e))
 		return -1;
 	l = make_ranges(a, rules, n, otherwise, last);
+	c.room = code_room(&l);
+	c.v = arena_array(a, c.room, sizeof *c.v);
 	tree(&c, l.v, l.n);
 	body = load(&c, offsetof(struct seccomp_data, nr));
 	wrong = ret(&c, SECCOMP_RET_KILL_PROCESS);
@@ -277,7 +295,7 @@ int seccomp_compile(struct arena *a, const struct seccomp_rule *rules, size_t n,
 	load(&c, offsetof(struct seccomp_data, arch));
 	if (c.full)
 		return err_set(e, E2BIG, "a system call filter of more than %d instructions", BPF_MAXINSNS);
-	*out = (struct sock_fprog){ c.n, c.v + BPF_MAXINSNS - c.n };
+	*out = (struct sock_fprog){ c.n, c.v + c.room - c.n };
 	return 0;
 }
 
@@ -302,28 +320,36 @@ static struct seccomp_rule *add_rule(struct rules *l, int nr, uint32_t action)
 	return r;
 }
 
-static void add_if(struct rules *l, int nr, struct seccomp_cond cond)
+static void add_if(struct rules *l, int nr, const struct seccomp_cond *cond)
 {
 	struct seccomp_rule *r = add_rule(l, nr, SECCOMP_RET_ALLOW);
 
-	r->conds[0] = cond;
+	r->conds = cond;
 	r->nconds = 1;
 }
+
+/* linux, linux32, uname26, both, and what only asks */
+static const struct seccomp_cond personalities[] = {
+	{ 0, SECCOMP_EQ, 0, 0 }, { 0, SECCOMP_EQ, 8, 0 }, { 0, SECCOMP_EQ, 0x20000, 0 }, { 0, SECCOMP_EQ, 0x20008, 0 },
+	{ 0, SECCOMP_EQ, 0xffffffff, 0 },
+};
+static const struct seccomp_cond no_vsock = { 0, SECCOMP_NE, AF_VSOCK, 0 };
+static const struct seccomp_cond no_namespaces = { 0, SECCOMP_MASKED_EQ, 0, NAMESPACES };
+static const struct seccomp_cond only_threads = { 0, SECCOMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD | NAMESPACES };
 
 /* Namespaces only with CAP_SYS_ADMIN; clone3 hides its flags behind a pointer, so programs are sent back to clone. */
 static void add_special(struct rules *l, uint64_t caps)
 {
-	static const uint64_t personalities[] = { 0, 8, 0x20000, 0x20008, 0xffffffff }; /* linux, linux32, uname26, both, ask */
 	size_t i;
 
 	for (i = 0; i < sizeof personalities / sizeof *personalities; i++)
-		add_if(l, SYS_personality, (struct seccomp_cond){ 0, SECCOMP_EQ, personalities[i], 0 });
-	add_if(l, SYS_socket, (struct seccomp_cond){ 0, SECCOMP_NE, AF_VSOCK, 0 });
+		add_if(l, SYS_personality, &personalities[i]);
+	add_if(l, SYS_socket, &no_vsock);
 	if (caps & CAP_BIT(SYS_ADMIN)) {
 		add_rule(l, SYS_clone, SECCOMP_RET_ALLOW);
 		add_rule(l, SYS_clone3, SECCOMP_RET_ALLOW);
 	} else {
-		add_if(l, SYS_clone, (struct seccomp_cond){ 0, SECCOMP_MASKED_EQ, 0, NAMESPACES });
+		add_if(l, SYS_clone, &no_namespaces);
 		add_rule(l, SYS_clone3, SECCOMP_ERRNO(ENOSYS));
 	}
 }
@@ -351,7 +377,7 @@ int seccomp_names_program(struct arena *a, const char *const *names, uint32_t ot
 	l.v = arena_array(a, n + 1, sizeof *l.v);
 	for (; *names; names++) {
 		if (strcmp(*names, "thread-clone") == 0) {
-			add_if(&l, SYS_clone, (struct seccomp_cond){ 0, SECCOMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD | NAMESPACES });
+			add_if(&l, SYS_clone, &only_threads);
 			continue;
 		}
 		nr = syscall_number(str_of(*names));

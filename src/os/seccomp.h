@@ -25,7 +25,7 @@ struct seccomp_cond {                                 /* on a whole 64-bit argum
 struct seccomp_rule {
 	int                 nr;
 	uint32_t            action;                   /* SECCOMP_RET_... */
-	struct seccomp_cond conds[SECCOMP_CONDS_MAX]; /* all must hold */
+	const struct seccomp_cond *conds;             /* all must hold; borrowed */
 	size_t              nconds;
 };
 

@@ -142,7 +142,7 @@ TEST(conditions_see_all_64_bits)
 	for (op = SECCOMP_EQ; op <= SECCOMP_MASKED_EQ; op++)
 		for (i = 0; i < 10; i++)
 			for (m = 0; m < 10; m++) {
-				struct seccomp_rule r = { .nr = 7, .action = ALLOW, .conds = { { 1, op, v[i], v[m] } }, .nconds = 1 };
+				struct seccomp_rule r = { .nr = 7, .action = ALLOW, .conds = &(struct seccomp_cond){ 1, op, v[i], v[m] }, .nconds = 1 };
 
 				REQUIRE_OK(seccomp_compile(&arena, &r, 1, KILL, -1, &prog, &err), err);
 				for (k = 0; k < 10; k++)
@@ -152,10 +152,11 @@ TEST(conditions_see_all_64_bits)
 
 TEST(several_rules_and_conditions_for_one_call)
 {
+	struct seccomp_cond both[] = { { 0, SECCOMP_EQ, 1, 0 }, { 1, SECCOMP_GT, 10, 0 } };
 	struct seccomp_rule r[] = {
-		{ .nr = 5, .action = ALLOW, .conds = { { 0, SECCOMP_EQ, 1, 0 }, { 1, SECCOMP_GT, 10, 0 } }, .nconds = 2 },
+		{ .nr = 5, .action = ALLOW, .conds = both, .nconds = 2 },
 		{ .nr = 6, .action = ALLOW },
-		{ .nr = 5, .action = SECCOMP_ERRNO(7), .conds = { { 0, SECCOMP_EQ, 2, 0 } }, .nconds = 1 },
+		{ .nr = 5, .action = SECCOMP_ERRNO(7), .conds = &(struct seccomp_cond){ 0, SECCOMP_EQ, 2, 0 }, .nconds = 1 },
 		{ .nr = 5, .action = SECCOMP_ERRNO(9) },
 	};
 
@@ -165,7 +166,7 @@ TEST(several_rules_and_conditions_for_one_call)
 	CHECK_INT(run(ARCH, 5, 2, 11), SECCOMP_ERRNO(7));
 	CHECK_INT(call(6, 0), ALLOW);
 	CHECK_INT(call(4, 0), KILL);
-	r[0].conds[0].arg = 6;
+	both[0].arg = 6;
 	CHECK(seccomp_compile(&arena, r, 4, KILL, -1, &prog, &err) == -1);
 	r[0].nr = -1;
 	CHECK(seccomp_compile(&arena, r, 4, KILL, -1, &prog, &err) == -1);
@@ -174,17 +175,20 @@ TEST(several_rules_and_conditions_for_one_call)
 TEST(far_jumps_reach)
 {
 	struct seccomp_rule rules[600] = { 0 };
+	struct seccomp_cond conds[600][3];
 	int i;
 
-	for (i = 0; i < 600; i++)
-		rules[i] = (struct seccomp_rule){ .nr = i / 3, .action = SECCOMP_ERRNO(i % 3 + 1), .conds = { { 0, SECCOMP_EQ, i, 0 } }, .nconds = 1 };
+	for (i = 0; i < 600; i++) {
+		conds[i][0] = conds[i][1] = conds[i][2] = (struct seccomp_cond){ 0, SECCOMP_EQ, i, 0 };
+		rules[i] = (struct seccomp_rule){ .nr = i / 3, .action = SECCOMP_ERRNO(i % 3 + 1), .conds = conds[i], .nconds = 1 };
+	}
 	REQUIRE_OK(seccomp_compile(&arena, rules, 600, KILL, -1, &prog, &err), err);
 	for (i = 0; i < 600; i++) {
 		CHECK_INT(call(i / 3, i), SECCOMP_ERRNO(i % 3 + 1));
 		CHECK(call(i / 3, i + 3) == KILL);
 	}
 	for (i = 0; i < 600; i++)
-		rules[i].nr = i, rules[i].conds[1] = rules[i].conds[2] = rules[i].conds[0], rules[i].nconds = 3;
+		rules[i].nr = i, rules[i].nconds = 3;
 	CHECK_ERR(seccomp_compile(&arena, rules, 600, KILL, -1, &prog, &err), err, "more than");
 }
 
