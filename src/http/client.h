@@ -20,25 +20,31 @@ struct http_client {
 	bool        tls;
 	struct tls_trust trust;
 	const struct tls_identity *identity;
-	int         connect_ms, stall_ms;             /* 0: 10 s, 60 s */
+	int         connect_ms, stall_ms;             /* 0: 10 s, 60 s; -1: for ever. The whole head of an answer comes within stall_ms */
 	/* private */
 	struct conn *conn;
 	struct buf   in;
-	struct arena head_arena;
+	struct arena head_arena, previous;
 	struct http_chunked chunked;
 	uint64_t     left;
 	bool         body_done, keep, until_close;
 };
-void http_client_release(struct http_client *c);
+void http_client_release(struct http_client *c);      /* closes; the struct can be used again */
 
-/* Send a request (body may be STR_NONE) and read the answer's head; slices in `out` live in c until the next request.
+/* Send a request (body may be STR_NONE) and read the answer's head; slices in `out` live in c until the request
+ * after the next has begun (so that a Location may be followed).
  * `headers` are complete lines "Name: value\r\n". */
 int http_request(struct http_client *c, const char *method, struct str target, struct str headers, struct str body,
 		 struct http_head *out, struct err *e);
 /* The same with a body from a descriptor, chunked. */
 int http_request_fd(struct http_client *c, const char *method, struct str target, struct str headers, int fd,
 		    struct http_head *out, struct err *e);
+/* The next bytes of the answer's body; what is left of it when the next request is made is read over, or the connection closed. */
 ssize_t http_body_read(struct http_client *c, void *p, size_t n, struct err *e); /* 0 at the end */
-int http_body(struct http_client *c, struct arena *a, size_t max, struct str *out, struct err *e);
+int http_body(struct http_client *c, struct arena *a, size_t max, struct str *out, struct err *e); /* all of it; EFBIG beyond max */
+
+/* After an answer that ends HTTP (101, or 200 to a Docker attach): the connection is the caller's; *ahead is what was read of
+ * the stream already, in `a`. */
+struct conn *http_client_take(struct http_client *c, struct arena *a, struct str *ahead);
 
 #endif
