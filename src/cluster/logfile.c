@@ -665,23 +665,34 @@ int logfile_sync(struct logfile *l, struct err *e)
 	return 0;
 }
 
+static int damaged(struct err *e, uint64_t index)
+{
+	return err_set(e, EUCLEAN, "log entry %llu is damaged: this node must be rebuilt from the others or a backup",
+	               (unsigned long long)index);
+}
+
 int logfile_read(struct logfile *l, uint64_t index, struct arena *a, struct log_entry *out, struct err *e)
 {
 	const struct slot *slot = slot_of(l, index);
 	struct segment *s = segment_of(l, index);
 	unsigned char head[ENTRY_HEADER];
+	int64_t got;
 	size_t len;
 	char *data;
 
 	if (!slot || !s)
 		return err_set(e, ENOENT, "log entry %llu is not here", (unsigned long long)index);
-	if (l->disk->ops->read(l->disk, s->h, slot->off, head, sizeof head, e) != sizeof head ||
-	    get32(head) != slot->crc || (len = get32(head + 4)) > LOG_ENTRY_MAX)
-		return err_set(e, EUCLEAN, "log entry %llu is damaged", (unsigned long long)index);
+	got = l->disk->ops->read(l->disk, s->h, slot->off, head, sizeof head, e);
+	if (got < 0)
+		return err_wrap(e, "log entry %llu", (unsigned long long)index);
+	if (got != sizeof head || get32(head) != slot->crc || (len = get32(head + 4)) > LOG_ENTRY_MAX)
+		return damaged(e, index);
 	data = arena_alloc(a, len + 1);
-	if (l->disk->ops->read(l->disk, s->h, slot->off + ENTRY_HEADER, data, len, e) != (int64_t)len ||
-	    crc32c(crc32c(s->salt, head + 4, ENTRY_HEADER - 4), data, len) != slot->crc)
-		return err_set(e, EUCLEAN, "log entry %llu is damaged", (unsigned long long)index);
+	got = l->disk->ops->read(l->disk, s->h, slot->off + ENTRY_HEADER, data, len, e);
+	if (got < 0)
+		return err_wrap(e, "log entry %llu", (unsigned long long)index);
+	if (got != (int64_t)len || crc32c(crc32c(s->salt, head + 4, ENTRY_HEADER - 4), data, len) != slot->crc)
+		return damaged(e, index);
 	*out = (struct log_entry){ .index = index, .term = slot->term, .type = slot->type, .data = str_make(data, len) };
 	return 0;
 }
