@@ -1,8 +1,67 @@
-/* The program's entry. */
-#include <stdio.h>
+/* The program's entry: the applet is chosen by the name it was started under (`triton-api`) or by the first argument. */
+#include "ipc/spawn.h"
+#include "role/options.h"
+#include "role/serve.h"
+#include "role/state.h"
+#include "tool/applet.h"
+#include "tool/commands.h"
 
-int main(void)
+#include <string.h>
+
+static int help(int argc, char **argv);
+
+/* `state` is two things: the role, started by serve under the name triton-state, and the user's `triton state dump`. */
+static int state(int argc, char **argv)
 {
-	puts("triton: one Docker host made of many machines");
-	return 0;
+	return spawn_fd("serve", 0) >= 0 ? role_state(argc, argv) : 2;
+}
+
+static const struct applet applets[] = {
+	{ "serve",   role_serve,   "run this machine as a node; the first start makes a data center", serve_usage, NULL, false },
+	{ "state",   state,        "print the replicated state", NULL, NULL, true },
+	{ "version", tool_version, "version and licences", version_usage, version_options, false },
+	{ "help",    help,         "this list, or all about one command", "usage: triton help [COMMAND]\n", NULL, false },
+	{ 0 }
+};
+
+static int help(int argc, char **argv)
+{
+	return help_main(applets, argc, argv);
+}
+
+static bool is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "triton";
+	const struct applet *a = NULL;
+
+	spawn_begin(argc > 0 ? argv[0] : "triton");
+	if (strncmp(name, "triton-", 7) == 0)
+		a = applet_find(applets, name + 7);
+	if (a)
+		return a->run(argc, argv);
+	if (argc < 2) {
+		help_list(applets, stderr);
+		return 2;
+	}
+	if (is_help(argv[1]))
+		return help(argc - 1, argv + 1);
+	if (strcmp(argv[1], "--version") == 0)
+		argv[1] = "version";
+	a = applet_find(applets, argv[1]);
+	if (!a) {
+		fprintf(stderr, "triton: there is no command %s; `triton help` lists all\n", argv[1]);
+		return 2;
+	}
+	if (argc == 3 && is_help(argv[2])) {
+		argv[2] = argv[1];
+		argv[1] = "help";
+		return help(argc - 1, argv + 1);
+	}
+	return a->run(argc - 1, argv + 1);
 }

@@ -1,0 +1,17 @@
+/* The user's commands: each file here is one of them. They take the argv of the applet and return the exit status: 0 done,
+ * 1 it failed (one sentence on stderr), 2 wrong usage. */
+#ifndef TOOL_COMMANDS_H
+#define TOOL_COMMANDS_H
+
+#include "tool/options.h"
+
+int tool_account(int argc, char **argv);
+int tool_key(int argc, char **argv);
+int tool_state(int argc, char **argv);                /* `state` is a role's name as well; see triton.c */
+int tool_status(int argc, char **argv);
+int tool_version(int argc, char **argv);
+
+extern const char account_usage[], key_usage[], state_usage[], status_usage[], version_usage[];
+extern const struct option account_options[], key_options[], state_options[], status_options[], version_options[];
+
+#endif
