@@ -82,8 +82,40 @@ struct field_list {
 	size_t n;
 };
 
-/* Is the member that `f` describes zero in the struct at `obj`? Empty strings and lists are, and objects of which
- * every field is. */
-bool field_is_zero(const struct field *f, const void *obj);
+bool field_all_zero(const struct field *table, const void *obj);
+
+/* Is the member that `f` describes zero in the struct at `obj`? Empty strings and lists are, and objects of which every field
+ * is. Inline, because encoding asks it of every field. */
+static inline bool field_is_zero(const struct field *f, const void *obj)
+{
+	const void *p = (const char *)obj + f->off;
+
+	switch (f->kind) {
+	case F_STR:                                   /* all that are a pointer and a count */
+	case F_RAW:
+	case F_STRS:
+	case F_PAIRS:
+	case F_LIST:
+	case F_MAP:
+	case F_UNKNOWN:
+		return ((const struct field_list *)p)->n == 0;
+	case F_BOOL:
+		return !*(const bool *)p;
+	case F_I64:
+	case F_U64:
+	case F_TIME:
+		return *(const int64_t *)p == 0;
+	case F_I32:
+	case F_U32:
+		return *(const int32_t *)p == 0;
+	case F_DOUBLE:
+		return *(const double *)p == 0;
+	case F_OBJ:
+		return field_all_zero(f->sub, p);
+	case F_END:
+		break;
+	}
+	return true;
+}
 
 #endif

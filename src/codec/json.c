@@ -290,6 +290,22 @@ static int decode_value(struct decoder *d, const struct field *f, void *out, con
 
 /* ---- objects ---- */
 
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c + 32 : c;
+}
+
+/* Without regard to ASCII case, as Go's decoder; without measuring `z` first, as most names differ in the first letters. */
+static bool same_name(const char *z, struct str name)
+{
+	size_t i;
+
+	for (i = 0; i < name.n; i++)
+		if (lower(z[i]) != lower(name.p[i]) || !z[i])
+			return false;
+	return !z[i];
+}
+
 /* Members mostly come in the order of the table, so the search begins behind the last hit. */
 static const struct field *find_field(const struct field *table, const struct field *from, struct str name)
 {
@@ -300,7 +316,7 @@ static const struct field *find_field(const struct field *table, const struct fi
 			f = table;
 			continue;
 		}
-		if (!(f->flags & FIELD_NO_JSON) && str_eq_nocase(str_of(f->json), name))
+		if (!(f->flags & FIELD_NO_JSON) && same_name(f->json, name))
 			return f;
 		f++;
 	} while (f != from);

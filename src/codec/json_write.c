@@ -8,26 +8,10 @@
 
 /* What a byte needs inside a JSON string: 0 nothing, 'u' a \u00xx escape, 'x' a look at its UTF-8 sequence,
  * anything else that letter behind a backslash. */
-static char escape_of(unsigned char c)
-{
-	switch (c) {
-	case '"':
-	case '\\':
-		return c;
-	case '\n':
-		return 'n';
-	case '\r':
-		return 'r';
-	case '\t':
-		return 't';
-	case '\b':
-		return 'b';
-	case '\f':
-		return 'f';
-	default:
-		return c < 0x20 ? 'u' : c >= 0x80 ? 'x' : 0;
-	}
-}
+static const char escapes[256] = {
+	[0 ... 7] = 'u', ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', [0xb] = 'u', ['\f'] = 'f', ['\r'] = 'r', [0xe ... 0x1f] = 'u',
+	['"'] = '"', ['\\'] = '\\', [0x80 ... 0xff] = 'x',
+};
 
 /* Bytes of the well-formed UTF-8 sequence at the start of `s`, 0 when there is none. */
 static size_t utf8_length(struct str s)
@@ -44,13 +28,35 @@ static bool is_line_separator(struct str s)
 	return (unsigned char)s.p[0] == 0xe2 && (unsigned char)s.p[1] == 0x80 && ((unsigned char)s.p[2] & 0xfe) == 0xa8;
 }
 
+/* Most strings need no escapes: they go over in one piece. */
+static bool quote_plain(struct buf *b, struct str s)
+{
+	size_t i;
+	char *to;
+
+	for (i = 0; i < s.n; i++)
+		if (escapes[(unsigned char)s.p[i]])
+			return false;
+	to = buf_reserve(b, s.n + 2);
+	if (!to)
+		return true;
+	*to++ = '"';
+	if (s.n)
+		memcpy(to, s.p, s.n);
+	to[s.n] = '"';
+	b->n += s.n + 2;
+	return true;
+}
+
 void json_quote(struct buf *b, struct str s)
 {
 	size_t i = 0, done = 0, n;
 
+	if (quote_plain(b, s))
+		return;
 	buf_char(b, '"');
 	while (i < s.n) {
-		char esc = escape_of(s.p[i]);
+		char esc = escapes[(unsigned char)s.p[i]];
 
 		if (!esc) {
 			i++;
@@ -229,6 +235,24 @@ static void put_value(struct buf *b, const struct field *f, const void *p)
 	}
 }
 
+/* ,"name": (names in tables are plain ASCII) */
+static void put_name(struct buf *b, const char *name, bool first)
+{
+	size_t n = strlen(name);
+	char *to = buf_reserve(b, n + 4), *start = to;
+
+	if (!to)
+		return;
+	if (!first)
+		*to++ = ',';
+	*to++ = '"';
+	memcpy(to, name, n);
+	to += n;
+	*to++ = '"';
+	*to++ = ':';
+	b->n += to - start;
+}
+
 void json_encode(struct buf *b, const struct field *f, const void *in)
 {
 	bool first = true, zero;
@@ -238,12 +262,8 @@ void json_encode(struct buf *b, const struct field *f, const void *in)
 		zero = f->flags & (FIELD_OMIT_EMPTY | FIELD_NULL_EMPTY) && field_is_zero(f, in);
 		if (f->flags & FIELD_NO_JSON || (zero && f->flags & FIELD_OMIT_EMPTY))
 			continue;
-		if (!first)
-			buf_char(b, ',');
+		put_name(b, f->json, first);
 		first = false;
-		buf_char(b, '"');                     /* names in tables are plain ASCII */
-		buf_puts(b, f->json);
-		buf_puts(b, "\":");
 		if (zero)
 			buf_puts(b, "null");
 		else

@@ -157,11 +157,15 @@ static void put_field(struct buf *b, const struct field *f, const void *p)
 	case F_DOUBLE:
 		put_double(b, f->tag, *(const double *)p);
 		break;
-	case F_OBJ:
+	case F_OBJ:                                   /* whether it is zero shows when it is written */
+		i = b->n;
 		put_varint(b, f->tag);
 		at = b->n;
 		put_fields(b, f->sub, p);
-		close_length(b, at);
+		if (b->n == at)
+			b->n = i;
+		else
+			close_length(b, at);
 		break;
 	case F_LIST:
 	case F_MAP:
@@ -178,7 +182,7 @@ static void put_field(struct buf *b, const struct field *f, const void *p)
 static void put_fields(struct buf *b, const struct field *f, const void *in)
 {
 	for (; f->kind != F_END; f++)
-		if (f->tag && !field_is_zero(f, in))
+		if (f->tag && (f->kind == F_OBJ || !field_is_zero(f, in)))
 			put_field(b, f, (const char *)in + f->off);
 }
 

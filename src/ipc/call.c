@@ -8,12 +8,14 @@
 #include "codec/rec.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #define READER_STACK (64 << 10)                       /* events are decoded on it */
@@ -24,8 +26,7 @@ struct waiter {
 	struct arena   *arena;                        /* of the caller, who sleeps while the reader uses it */
 	struct ipc_msg  msg;
 	struct err     *e;
-	int             state;                        /* 0 waiting, 1 has msg, -1 has e */
-	pthread_cond_t  woken;
+	_Atomic int     state;                        /* 0 waiting, 1 has msg, -1 has e; a futex */
 };
 
 struct ipc_client {
@@ -115,11 +116,15 @@ static void channel_put(struct channel *ch)
 	free(ch);
 }
 
+/* Once `state` is set the waiter may be gone at any moment: its address is only a name for the kernel then. A futex and not
+ * a condition variable, so that the waiter need not queue for our lock. */
 static void wake(struct waiter *w, int state)
 {
+	_Atomic int *futex = &w->state;
+
 	list_remove(&w->link);
-	w->state = state;
-	pthread_cond_signal(&w->woken);
+	atomic_store(futex, state);
+	syscall(SYS_futex, futex, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 static int restarting(const struct ipc_client *c, struct err *e)
@@ -377,13 +382,23 @@ static struct channel *enlist(struct ipc_client *c, struct waiter *w, int64_t de
 
 static void await(struct ipc_client *c, struct waiter *w, int64_t deadline)
 {
-	pthread_mutex_lock(&c->lock);
-	while (!w->state)
-		if (cond_wait_until(&w->woken, &c->lock, deadline) == ETIMEDOUT && !w->state) {
+	int left;
+
+	while (!atomic_load(&w->state)) {
+		left = ipc_left(deadline);
+		struct timespec t = { left / 1000, left % 1000 * 1000000L };
+
+		if (left)
+			syscall(SYS_futex, &w->state, FUTEX_WAIT_PRIVATE, 0, left < 0 ? NULL : &t, NULL, 0);
+		if (left || atomic_load(&w->state))
+			continue;
+		pthread_mutex_lock(&c->lock);
+		if (!w->state) {
 			err_set(w->e, ETIMEDOUT, "the %s role did not answer in time", role_name(c->partner));
 			wake(w, -1);
 		}
-	pthread_mutex_unlock(&c->lock);
+		pthread_mutex_unlock(&c->lock);
+	}
 }
 
 /* What could not be sent will not be answered. */
@@ -408,7 +423,6 @@ int ipc_call(struct ipc_client *c, struct arena *a, struct ipc_call *call, struc
 	if (ipc_call_request(a, call, 0, &m, e))
 		return -1;
 	list_init(&w.link);
-	cond_init_mono(&w.woken);
 	ch = enlist(c, &w, deadline);
 	if (ch) {
 		m.id = w.id;
@@ -416,7 +430,6 @@ int ipc_call(struct ipc_client *c, struct arena *a, struct ipc_call *call, struc
 			give_up(c, &w, &unsent);
 		await(c, &w, deadline);
 	}
-	pthread_cond_destroy(&w.woken);
 	if (w.state == 1)
 		return ipc_call_deliver(a, call, &w.msg, e);
 	return err_set(e, mine.code, "%s", mine.msg);
