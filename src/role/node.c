@@ -1,0 +1,312 @@
+#include "role/node.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "ipc/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define VIEW_TIMEOUT_MS 30000
+#define SWEEP_MS        20000                         /* housekeeping */
+
+#define NODE_OF(p, member) ((struct node_role *)((char *)(p) - offsetof(struct node_role, member)))
+
+/* --- channels ----------------------------------------------------------------------------------------- */
+
+static void closed(struct ipc_chan *c, void *ctx, const struct err *why)
+{
+	struct node_role *n = ctx;
+
+	(void)why;
+	if (c == n->state)
+		n->state = NULL;
+	if (c == n->api)
+		n->api = NULL;
+	if (c == n->dns)
+		n->dns = NULL;
+	if (c == n->serve)
+		loop_stop(&n->loop);
+}
+
+static void event_failed(struct ipc_chan *c, void *ctx, uint16_t op, const struct err *e)
+{
+	(void)ctx;
+	log_failed("event refused", e, L("partner", role_name(ipc_chan_role(c))), L("op", op));
+}
+
+static const struct ipc_chan_fns fns = { closed, event_failed };
+
+static int on_revision(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = r->ctx;
+
+	(void)e;
+	view_notify(n->view, ((struct revision *)in)->n);
+	loop_after(&n->loop, &n->scan, 0);
+	return 0;
+}
+
+static const struct ipc_op state_ops[] = {
+	{ OP_REVISION, ROLE_STATE, revision_fields, sizeof(struct revision), on_revision },
+	{ 0 }
+};
+static const struct ipc_op dns_ops[] = { { 0 } };
+
+static void registered(void *ctx, const struct err *e, struct str payload)
+{
+	struct node_role *n = ctx;
+
+	(void)payload;
+	if (e) {
+		log_failed("this node could not be registered", e);
+		loop_stop(&n->loop);                  /* serve starts us again */
+		return;
+	}
+	if (n->registered)
+		return;
+	n->registered = true;
+	life_recover(n);
+	loop_after(&n->loop, &n->scan, 0);
+	if (!n->ready)
+		ipc_chan_event(n->serve, OP_READY, NULL, NULL, NULL, 0);
+	n->ready = true;
+}
+
+static int64_t cpu_count(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus > 0 ? cpus : 1;
+}
+
+static struct str pretty_os(struct arena *a)
+{
+	char text[4096], *at, *end;
+	int fd = open("/etc/os-release", O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[got > 0 ? got : 0] = 0;
+	at = strstr(text, "PRETTY_NAME=\"");
+	end = at ? strchr(at + 13, '"') : NULL;
+	return end ? arena_str(a, str_make(at + 13, (size_t)(end - at - 13))) : STR("Linux");
+}
+
+/* Who we are. The first one also makes the data center; EEXIST is what every later start hears. */
+static void introduce(struct node_role *n)
+{
+	auto_arena a = ARENA_INIT;
+	struct utsname u;
+	struct sysinfo mem;
+	struct statvfs fs = { 0 };
+	struct cluster_init in = { .cluster = { .name = n->datacenter, .suffix = n->suffix } };
+
+	uname(&u);
+	sysinfo(&mem);
+	statvfs(n->data_path, &fs);
+	in.node = (struct node){ .id = n->id, .name = str_of(u.nodename), .kernel = str_of(u.release), .os = pretty_os(&a),
+		.arch = str_of(u.machine), .version = str_of(triton_version), .cpus = cpu_count(),
+		.memory = (int64_t)mem.totalram * mem.mem_unit, .disk = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize };
+	node_command(n, STR(OPERATOR_ACCOUNT), CMD_NODE_REGISTER, node_fields, &in.node, registered, n);
+}
+
+static void initialized(void *ctx, const struct err *e, struct str payload)
+{
+	(void)payload;
+	if (e && e->code != EEXIST)
+		registered(ctx, e, STR_NONE);
+	else
+		introduce(ctx);
+}
+
+static void init_cluster(struct node_role *n)
+{
+	struct cluster_init in = { .cluster = { .name = n->datacenter, .suffix = n->suffix }, .node = { .id = n->id, .name = STR("node") } };
+	auto_view t = { 0 };
+	auto_arena a = ARENA_INIT;
+	struct cluster there = { 0 };
+	struct err e;
+
+	if (view_begin(n->view, &t, &e) == 0 && view_get(&t, &a, STR("m/cluster"), cluster_fields, &there, &e) == 1)
+		introduce(n);
+	else
+		node_command(n, STR(OPERATOR_ACCOUNT), CMD_CLUSTER_INIT, cluster_init_fields, &in, initialized, n);
+}
+
+static int on_channel(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = r->ctx;
+	unsigned role = ((struct channel *)in)->role;
+	int fd = ipc_msg_take(r->msg, 0);
+	struct ipc_chan **place = role == ROLE_STATE ? &n->state : role == ROLE_API ? &n->api : role == ROLE_DNS ? &n->dns : NULL;
+	const struct ipc_op *ops = role == ROLE_STATE ? state_ops : role == ROLE_API ? node_api_ops : dns_ops;
+
+	if (fd < 0 || !place) {
+		if (fd >= 0)
+			close(fd);
+		return err_set(e, EBADMSG, "a channel to role %u", role);
+	}
+	ipc_chan_free(*place);
+	*place = ipc_chan_new(&n->loop, fd, role, ops, &fns, n, e);
+	if (!*place)
+		return -1;
+	if (role == ROLE_STATE) {
+		report_again(n);
+		if (!n->registered)
+			init_cluster(n);
+	}
+	if (role == ROLE_DNS)
+		life_networks_to_dns(n);
+	return 0;
+}
+
+static int on_stop(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = r->ctx;
+
+	(void)in;
+	(void)e;
+	life_stop_all(n);
+	loop_after(&n->loop, &n->scan, 0);
+	return 0;
+}
+
+static const struct ipc_op serve_ops[] = {
+	{ OP_CHANNEL, ROLE_SERVE, channel_fields, sizeof(struct channel), on_channel },
+	{ OP_STOP,    ROLE_SERVE, NULL,           0,                      on_stop },
+	{ 0 }
+};
+
+/* --- the loop ----------------------------------------------------------------------------------------- */
+
+static bool all_stopped(struct node_role *n)
+{
+	size_t at = 0;
+	struct str key;
+	void *val;
+
+	while (map_next(&n->locals, &at, &key, &val))
+		if (((struct local *)val)->phase != IDLE || ((struct local *)val)->in_flight)
+			return false;
+	return true;
+}
+
+static void scan(struct loop_timer *t)
+{
+	struct node_role *n = NODE_OF(t, scan);
+
+	life_scan(n);
+	if (n->stopping && all_stopped(n))
+		ipc_chan_event(n->serve, OP_READY, NULL, NULL, NULL, 0);
+}
+
+static void sweep(struct loop_timer *t)
+{
+	struct node_role *n = NODE_OF(t, sweep);
+	struct err e;
+
+	if (overlay_sync(n->overlay, &e))
+		log_failed("networks could not be checked", &e);
+	images_sweep(n);
+	if (fork() == 0) {                            /* deleting takes its time */
+		runtime_empty_trash(&n->rt, &e);
+		_exit(0);
+	}
+	loop_after(&n->loop, &n->sweep, SWEEP_MS);
+}
+
+static void images_ready(struct loop_watch *w, uint32_t events)
+{
+	(void)events;
+	image_host_run(NODE_OF(w, images_watch)->images);
+}
+
+static void on_signal(struct loop_watch *w, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(w->fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			while (waitpid(-1, NULL, WNOHANG) > 0) /* operation children; what they did arrives by their sockets */
+				;
+		else
+			loop_stop(&NODE_OF(w, signals)->loop);
+	}
+}
+
+static int node_open(struct node_role *n, char **argv, struct err *e)
+{
+	struct overlay_config oc = { .run_dir = argv[2], .instance = strcmp(argv[4], "main") ? argv[4] : "" };
+	struct image_host_config ic = { 0 };
+	char state_dir[4096];
+
+	n->data_path = argv[1];
+	n->run_path = argv[2];
+	n->id = str_of(argv[3]);
+	n->datacenter = str_of(argv[5]);
+	n->suffix = str_of(argv[6]);
+	n->private_registries = strcmp(argv[8], "1") == 0;
+	list_init(&n->reports);
+	snprintf(state_dir, sizeof(state_dir), "%s/state", argv[1]);
+	if (runtime_open(&n->rt, n->data_path, n->run_path, argv[4], e))
+		return -1;
+	n->overlay = overlay_open(&oc, e);
+	if (!n->overlay)
+		return -1;
+	ic.data = n->rt.data;
+	ic.pull_uid = (uid_t)strtoul(argv[7], NULL, 10);
+	n->images = image_host_new(&ic, e);
+	if (!n->images)
+		return -1;
+	n->view = view_open(state_dir, VIEW_TIMEOUT_MS, e);
+	return n->view ? 0 : -1;
+}
+
+static int node_run(struct node_role *n, struct err *e)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD, 0 };
+
+	n->scan.fire = scan;
+	n->sweep.fire = sweep;
+	n->signals = (struct loop_watch){ .fd = loop_signals(signals, e), .ready = on_signal };
+	n->images_watch = (struct loop_watch){ .fd = image_host_fd(n->images), .ready = images_ready };
+	if (n->signals.fd < 0 || loop_add(&n->loop, &n->signals, EPOLLIN, e) || loop_add(&n->loop, &n->images_watch, EPOLLIN, e))
+		return -1;
+	n->serve = ipc_chan_new(&n->loop, spawn_fd("serve", 0), ROLE_SERVE, serve_ops, &fns, n, e);
+	if (!n->serve)
+		return -1;
+	loop_after(&n->loop, &n->sweep, 2000);
+	return loop_run(&n->loop, e);
+}
+
+int role_node(int argc, char **argv)
+{
+	static struct node_role n;
+	struct err e = { 0 };
+
+	log_open("node", 2, LOG_INFO);
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 9) {
+		err_set(&e, EINVAL, "the node role is started by triton serve");
+		log_failed("node role cannot start", &e);
+		return 2;
+	}
+	if (loop_init(&n.loop, &e) || node_open(&n, argv, &e) || node_run(&n, &e)) {
+		log_failed("node role failed", &e);
+		return 1;
+	}
+	return 0;
+}

@@ -1,0 +1,106 @@
+/* The node role: root, one thread, one loop. Compares what its containers should be (pending-work keys in the state) with
+ * what they are, and forks one child per operation. Between its files; others need role_node only.
+ *
+ * argv: data dir, run dir, node id, instance, data center, suffix, user id of pull, private registries allowed (0/1).
+ * Descriptors: "serve" (control). Channels to state, api and dns come by OP_CHANNEL. */
+#ifndef ROLE_NODE_H
+#define ROLE_NODE_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "image/host.h"
+#include "ipc/op.h"
+#include "model/keys.h"
+#include "model/op.h"
+#include "overlay/apply.h"
+#include "runtime/runtime.h"
+#include "store/view.h"
+
+struct node_role {
+	struct loop     loop;
+	struct loop_watch signals, images_watch;
+	struct loop_timer scan, sweep;
+	struct ipc_chan *serve, *state, *api, *dns;
+	struct view    *view;
+	struct runtime  rt;
+	struct overlay *overlay;
+	struct image_host *images;
+	struct map      locals;                       /* container id -> struct local */
+	struct list     reports;                      /* struct report not yet acknowledged by the state role */
+	struct str      id, datacenter, suffix;
+	const char     *data_path, *run_path;
+	int64_t         seen;                         /* revision up to which events were looked at */
+	bool            registered, ready, stopping, images_dirty, private_registries, ports_dirty;
+};
+
+enum phase { IDLE, STARTING, RUNNING, ENDING };       /* ENDING: exited, the report is on its way */
+
+struct pending_attach {
+	struct list  link;
+	struct arena arena;
+	struct runtime_attach attach;
+};
+
+/* A container as this process knows it. Everything of it can be found again by looking: at the state, at the shims. */
+struct local {
+	struct node_role *n;
+	struct arena   arena;                         /* id, account; for as long as it lives */
+	struct arena   rec_arena;                     /* rec */
+	struct container rec;                         /* as last read */
+	struct str     id, account;
+	enum phase     phase;
+	int            watch_fd;                      /* events of its shim; -1: none */
+	struct loop_watch watch;
+	struct list    attaches;                      /* clients that came before the start */
+	struct loop_timer stop_timer, start_timer;    /* SIGKILL after the grace period; next automatic start */
+	int            in_flight;                     /* reports: until they are recorded the record is old */
+	int64_t        stop_gen;                      /* start_gen of the run that was told to stop */
+	bool           stop_sent, shim_done;
+	int64_t        gen;                           /* of the run */
+	struct list    syncs;                         /* exec_inspect waits for exec reports */
+	int            execs_in_flight;
+};
+
+struct sync_wait {
+	struct list       link;
+	struct ipc_token *token;
+};
+
+/* node_life.c */
+struct local *local_get(struct node_role *n, struct str id, struct str account);
+void life_scan(struct node_role *n);                  /* look at everything that waits for work */
+void life_recover(struct node_role *n);               /* at start: shims and records of before */
+void life_stop_all(struct node_role *n);              /* OP_STOP */
+void life_syncs(struct local *l);
+void life_ports(struct node_role *n);                 /* published ports of all running containers, if they changed */
+int  life_shim(struct local *l, struct err *e);       /* a fresh connection to its shim */
+void life_networks_to_dns(struct node_role *n);
+
+/* node_report.c */
+void report_send(struct node_role *n, struct local *l, const struct node_report *r);
+void report_exec(struct node_role *n, struct local *l, const struct exec *x);
+void report_again(struct node_role *n);               /* after a new channel to the state role */
+typedef void command_done_fn(void *ctx, const struct err *e, struct str payload);
+void node_command(struct node_role *n, struct str account, int cmd, const struct field *f, const void *in, command_done_fn *done, void *ctx);
+
+/* node_spec.c */
+int spec_make(struct node_role *n, struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e);
+uint64_t spec_caps(const struct host_config *h);
+bool spec_seccomp(const struct host_config *h);
+bool spec_no_new_privs(const struct host_config *h);
+struct strs spec_env(struct arena *a, const struct container *c);
+
+/* node_net.c */
+int  net_prepare(struct node_role *n, struct view_txn *t, const struct container *c, struct err *e);
+int  net_attach(void *ctx, const struct runtime_spec *s, int netns, pid_t pid, struct err *e); /* ctx: struct net_call */
+struct net_call { struct overlay *overlay; const struct container *c; };
+
+/* node_ops.c, node_images.c */
+extern const struct ipc_op node_api_ops[];
+int  op_pull(struct ipc_req *r, void *in, struct err *e), op_load(struct ipc_req *r, void *in, struct err *e),
+	op_import(struct ipc_req *r, void *in, struct err *e);
+void images_sweep(struct node_role *n);               /* remove layers that nobody uses any more, in a child */
+
+int role_node(int argc, char **argv);
+
+#endif

@@ -1,0 +1,173 @@
+/* Images on this node: jobs for image/host.h, their results to the state, layers that nobody uses any more. */
+#include "role/node.h"
+
+#include "base/log.h"
+#include "codec/rec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct job {
+	struct node_role   *n;
+	struct arena        arena;
+	struct str          account;
+	struct image_op    *op;
+	struct image_puts   puts;
+	size_t              next;
+};
+
+struct images { struct image *v; size_t n; };
+
+static void job_end(struct job *j, const struct err *e)
+{
+	image_op_answer(j->op, e);
+	arena_release(&j->arena);
+	free(j);
+}
+
+static void put_next(struct job *j);
+
+static void put_done(void *ctx, const struct err *e, struct str payload)
+{
+	struct job *j = ctx;
+
+	(void)payload;
+	if (e) {
+		log_failed("an image could not be recorded", e, L("account", j->account));
+		job_end(j, e);
+		return;
+	}
+	put_next(j);
+}
+
+/* One after the other: all of an archive's images, then the client hears that it is done. */
+static void put_next(struct job *j)
+{
+	if (j->next == j->puts.n) {
+		job_end(j, NULL);
+		return;
+	}
+	node_command(j->n, j->account, CMD_IMAGE_PUT, image_put_fields, &j->puts.v[j->next++], put_done, j);
+}
+
+static void job_done(void *ctx, struct image_op *op, const struct image_result *result)
+{
+	struct job *j = ctx;
+
+	j->op = op;
+	if (result->err.code) {
+		log_info("image operation failed", L("account", j->account), L("why", (const char *)result->err.msg));
+		job_end(j, &result->err);
+		return;
+	}
+	j->puts = (struct image_puts){ arena_new_n(&j->arena, struct image_put, result->puts.n), result->puts.n };
+	for (size_t i = 0; i < result->puts.n; i++)
+		rec_copy(&j->arena, image_put_fields, &j->puts.v[i], &result->puts.v[i]);
+	put_next(j);
+}
+
+/* Diff ids that the account has proved to own before, and the id that the reference stands for now. */
+static int owned(struct node_role *n, struct arena *a, const struct pull_call *call, struct strs *layers, struct str *known, struct err *e)
+{
+	auto_view t = { 0 };
+	struct images all = { 0 };
+	struct image_tag tag = { 0 };
+
+	if (view_begin(n->view, &t, e) ||
+	    view_list(&t, a, key_prefix(a, "i", call->account, STR_NONE), image_fields, sizeof(*all.v), &all, e))
+		return -1;
+	for (size_t i = 0; i < all.n; i++)
+		for (size_t k = 0; k < all.v[i].layers.n; k++)
+			if (!strs_has(layers, all.v[i].layers.v[k]))
+				strs_add(a, layers, all.v[i].layers.v[k]);
+	if (call->ref.n && view_get(&t, a, key_make(a, "t", call->account, call->ref, STR_NONE), image_tag_fields, &tag, e) == 1)
+		*known = tag.image_id;
+	return 0;
+}
+
+static int start(struct ipc_req *r, enum image_job_kind kind, const struct pull_call *call, int input, int progress, struct err *e)
+{
+	struct node_role *n = r->ctx;
+	struct strs layers = { 0 };
+	struct image_job job = { .kind = kind, .call = call, .progress = progress, .input = input, .owned = &layers,
+		.is_private_ok = n->private_registries, .done = job_done };
+	struct job *j;
+
+	if (progress < 0 || (kind != IMAGE_PULL && input < 0))
+		return err_set(e, EBADMSG, "an image operation without its descriptors");
+	if (owned(n, r->arena, call, &layers, &job.known_id, e))
+		return -1;
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		abort();
+	j->n = n;
+	j->account = arena_str(&j->arena, call->account);
+	job.ctx = j;
+	if (image_host_start(n->images, &job, e))
+		return 0;
+	arena_release(&j->arena);
+	free(j);
+	return -1;
+}
+
+int op_pull(struct ipc_req *r, void *in, struct err *e)
+{
+	return start(r, IMAGE_PULL, in, -1, r->msg->nfds > 0 ? r->msg->fds[0] : -1, e);
+}
+
+int op_load(struct ipc_req *r, void *in, struct err *e)
+{
+	return start(r, IMAGE_LOAD, in, r->msg->nfds > 0 ? r->msg->fds[0] : -1, r->msg->nfds > 1 ? r->msg->fds[1] : -1, e);
+}
+
+int op_import(struct ipc_req *r, void *in, struct err *e)
+{
+	return start(r, IMAGE_IMPORT, in, r->msg->nfds > 0 ? r->msg->fds[0] : -1, r->msg->nfds > 1 ? r->msg->fds[1] : -1, e);
+}
+
+static void use(struct arena *a, struct map *seen, struct strs *list, struct str s)
+{
+	if (s.n && !map_get(seen, s)) {
+		map_put(seen, s, list);
+		strs_add(a, list, s);
+	}
+}
+
+void images_sweep(struct node_role *n)
+{
+	auto_arena a = ARENA_INIT;
+	auto_view t = { 0 };
+	struct images images = { 0 };
+	struct { struct container *v; size_t n; } containers = { 0 };
+	struct strs layers = { 0 }, blobs = { 0 };
+	struct map seen = { 0 };
+	struct err e;
+
+	if (!n->images_dirty || image_host_busy(n->images) || view_begin(n->view, &t, &e))
+		return;
+	if (view_list(&t, &a, STR("i/"), image_fields, sizeof(*images.v), &images, &e) ||
+	    view_list(&t, &a, STR("c/"), container_fields, sizeof(*containers.v), &containers, &e)) {
+		log_failed("images cannot be read", &e);
+		return;
+	}
+	view_end(&t);
+	for (size_t i = 0; i < images.n; i++) {
+		use(&a, &seen, &blobs, images.v[i].id);
+		use(&a, &seen, &blobs, images.v[i].manifest);
+		for (size_t k = 0; k < images.v[i].layers.n; k++)
+			use(&a, &seen, &layers, images.v[i].layers.v[k]);
+		for (size_t k = 0; k < images.v[i].blobs.n; k++)
+			use(&a, &seen, &blobs, images.v[i].blobs.v[k]);
+	}
+	for (size_t i = 0; i < containers.n; i++)
+		for (size_t k = 0; k < containers.v[i].layers.n; k++)
+			use(&a, &seen, &layers, containers.v[i].layers.v[k]);
+	map_release(&seen);
+	n->images_dirty = false;
+	/* Not in a child: a pull that began meanwhile would build on layers that are being removed. */
+	if (image_layers_gc(n->rt.data, &layers, &blobs, &e) < 0) {
+		log_failed("unused layers could not be removed", &e);
+		n->images_dirty = true;
+	}
+}

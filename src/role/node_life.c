@@ -1,0 +1,623 @@
+/* The life of containers on this node: what the records want is compared with what runs, and one step at a time is done
+ * about it. Nothing is remembered that could not be found again. */
+#include "role/node.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "codec/rec.h"
+#include "ipc/msg.h"
+#include "os/fd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STOP_ALL_MS 10000                             /* grace of `serve --stop-containers` */
+
+#define LOCAL_OF(p, member) ((struct local *)((char *)(p) - offsetof(struct local, member)))
+
+static void stop_now(struct loop_timer *t);
+static void start_now(struct loop_timer *t);
+static void shim_event(struct loop_watch *w, uint32_t events);
+
+struct local *local_get(struct node_role *n, struct str id, struct str account)
+{
+	struct local *l = map_get(&n->locals, id);
+
+	if (l)
+		return l;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		abort();
+	l->n = n;
+	l->id = arena_str(&l->arena, id);
+	l->account = arena_str(&l->arena, account);
+	l->watch_fd = -1;
+	l->stop_gen = -1;
+	l->stop_timer.fire = stop_now;
+	l->start_timer.fire = start_now;
+	list_init(&l->attaches);
+	list_init(&l->syncs);
+	map_put(&n->locals, l->id, l);
+	return l;
+}
+
+static void attaches_close(struct local *l)
+{
+	struct list *pos, *tmp;
+
+	list_each(pos, tmp, &l->attaches) {
+		struct pending_attach *p = list_entry(pos, struct pending_attach, link);
+
+		list_remove(&p->link);
+		close(p->attach.fd);
+		arena_release(&p->arena);
+		free(p);
+	}
+}
+
+void life_syncs(struct local *l)
+{
+	struct list *pos, *tmp;
+
+	if (l->execs_in_flight)
+		return;
+	list_each(pos, tmp, &l->syncs) {
+		struct sync_wait *w = list_entry(pos, struct sync_wait, link);
+
+		list_remove(&w->link);
+		ipc_token_reply(w->token, NULL, NULL, NULL, 0);
+		free(w);
+	}
+}
+
+static void unwatch(struct local *l)
+{
+	if (l->watch_fd < 0)
+		return;
+	loop_remove(&l->n->loop, &l->watch);
+	close(l->watch_fd);
+	l->watch_fd = -1;
+}
+
+static void local_free(struct local *l)
+{
+	unwatch(l);
+	loop_cancel(&l->n->loop, &l->stop_timer);
+	loop_cancel(&l->n->loop, &l->start_timer);
+	attaches_close(l);
+	l->execs_in_flight = 0;
+	life_syncs(l);
+	map_del(&l->n->locals, l->id);
+	arena_release(&l->rec_arena);
+	arena_release(&l->arena);
+	free(l);
+}
+
+/* 1 found: l->rec is fresh. */
+static int record_read(struct local *l, struct view_txn *t)
+{
+	struct container c = { 0 };
+	auto_arena a = ARENA_INIT;
+	struct err e;
+	int found = view_get(t, &a, key_make(&a, "c", l->account, l->id, STR_NONE), container_fields, &c, &e);
+
+	if (found < 0)
+		log_failed("a container's record cannot be read", &e, L("id", l->id));
+	if (found == 1) {
+		arena_release(&l->rec_arena);
+		rec_copy(&l->rec_arena, container_fields, &l->rec, &c);
+	}
+	return found;
+}
+
+int life_shim(struct local *l, struct err *e)
+{
+	return shim_connect(&l->n->rt, l->id, e);
+}
+
+static void watch(struct local *l, int fd)
+{
+	struct err e;
+
+	l->watch_fd = fd;
+	fd_nonblock(fd, true);
+	l->watch = (struct loop_watch){ .fd = fd, .ready = shim_event };
+	if (loop_add(&l->n->loop, &l->watch, EPOLLIN, &e))
+		log_failed("a shim cannot be watched", &e, L("id", l->id));
+}
+
+/* --- starting ----------------------------------------------------------------------------------------- */
+
+static void start_failed(struct local *l, int code, int exit_code, struct str sentence)
+{
+	struct node_report r = { .id = l->id, .account = l->account, .start_failed = true, .gen = l->gen, .exit_code = exit_code,
+		.error_code = code ? code : EIO, .error = sentence };
+
+	l->phase = IDLE;
+	attaches_close(l);
+	l->n->ports_dirty = l->n->ports_dirty || l->rec.ports.n;
+	log_info("container did not start", L("id", l->id), L("why", sentence));
+	report_send(l->n, l, &r);
+}
+
+/* In the forked child: nothing of the parent's loop may be touched. */
+static _Noreturn void start_child(struct local *l, const struct runtime_spec *s, int report)
+{
+	struct node_role *n = l->n;
+	struct runtime_attach attaches[64];
+	struct net_call call = { n->overlay, &l->rec };
+	struct list *pos, *tmp;
+	size_t k = 0;
+
+	list_each(pos, tmp, &l->attaches)
+		if (k < 64)
+			attaches[k++] = list_entry(pos, struct pending_attach, link)->attach;
+	n->rt.net_attach = net_attach;
+	n->rt.net_ctx = &call;
+	runtime_start(&n->rt, s, attaches, k, report);
+}
+
+static int start_prepare(struct local *l, struct view_txn *t, struct arena *a, struct runtime_spec *s, struct err *e)
+{
+	struct node_role *n = l->n;
+	const struct container *c = &l->rec;
+
+	if (spec_make(n, t, a, c, s, e) || net_prepare(n, t, c, e) || runtime_create(&n->rt, l->id, e))
+		return -1;
+	for (size_t i = 0; i < c->mounts.n; i++)
+		if (str_is(c->mounts.v[i].type, "volume") && runtime_volume_create(&n->rt, c->account, c->mounts.v[i].name, e))
+			return -1;
+	for (size_t i = 0; i < c->ports.n; i++) {
+		const struct published_port *p = &c->ports.v[i];
+		struct ip host = { 0 };
+
+		if (p->host_ip.n)
+			ip_parse(p->host_ip, &host);
+		if (overlay_port_probe(str_is(p->proto, "udp") ? 17 : 6, host, (uint16_t)p->host_port, e))
+			return err_wrap(e, "driver failed programming external connectivity on endpoint %.*s", STR_ARG(c->name));
+	}
+	return 0;
+}
+
+static void start(struct local *l, struct view_txn *t)
+{
+	auto_arena a = ARENA_INIT;
+	struct runtime_spec s;
+	struct err e;
+	int fds[2];
+	pid_t pid;
+
+	l->gen = l->rec.start_gen;
+	l->phase = STARTING;
+	l->stop_sent = l->shim_done = false;
+	if (start_prepare(l, t, &a, &s, &e)) {
+		start_failed(l, e.code, 128, str_of(e.msg));
+		return;
+	}
+	if (l->rec.ports.n) {
+		l->n->ports_dirty = true;
+		life_ports(l->n);
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds)) {
+		start_failed(l, errno, 128, STR("the node has no descriptors left; try again later"));
+		return;
+	}
+	pid = fork();
+	if (pid == 0)
+		start_child(l, &s, fds[1]);
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		start_failed(l, EAGAIN, 128, STR("the node cannot start another process; try again later"));
+		return;
+	}
+	attaches_close(l);                            /* the child has them */
+	watch(l, fds[0]);
+}
+
+static void start_now(struct loop_timer *t)
+{
+	loop_after(&LOCAL_OF(t, start_timer)->n->loop, &LOCAL_OF(t, start_timer)->n->scan, 0);
+}
+
+/* --- stopping ----------------------------------------------------------------------------------------- */
+
+static void deliver(struct local *l, int sig)
+{
+	struct err e;
+	auto_fd conn = life_shim(l, &e);
+
+	if (conn >= 0 && shim_signal(conn, sig, &e) == 0)
+		return;
+	if (e.code != ESRCH && e.code != ENOENT && e.code != ECONNREFUSED)
+		log_failed("a signal could not be delivered", &e, L("id", l->id), L("signal", sig));
+}
+
+static void stop_now(struct loop_timer *t)
+{
+	struct local *l = LOCAL_OF(t, stop_timer);
+
+	if (l->phase == RUNNING)
+		deliver(l, SIGKILL);
+}
+
+static void stop(struct local *l, int64_t grace_s)
+{
+	struct str name = l->rec.stop_signal.n ? l->rec.stop_signal : l->rec.config.stop_signal;
+	struct err ignored;
+	int sig = name.n ? signal_parse(name, &ignored) : SIGTERM;
+
+	if (l->stop_sent)
+		return;
+	l->stop_sent = true;
+	if (l->rec.status == STATUS_PAUSED)
+		runtime_pause(&l->n->rt, l->id, false, &ignored);
+	deliver(l, sig < 1 ? SIGTERM : sig);
+	if (grace_s >= 0)
+		loop_after(&l->n->loop, &l->stop_timer, grace_s * 1000);
+}
+
+static void kill_wanted(struct local *l)
+{
+	struct node_report r = { .id = l->id, .account = l->account, .killed = true, .kill_gen = l->rec.kill_gen };
+	struct err ignored;
+
+	if (l->rec.status == STATUS_PAUSED && l->rec.kill_signal == SIGKILL)
+		runtime_pause(&l->n->rt, l->id, false, &ignored);
+	deliver(l, (int)l->rec.kill_signal);
+	report_send(l->n, l, &r);
+}
+
+static void pause_wanted(struct local *l)
+{
+	struct node_report r = { .id = l->id, .account = l->account, .paused = l->rec.want_paused, .unpaused = !l->rec.want_paused };
+	struct err e;
+
+	if (runtime_pause(&l->n->rt, l->id, l->rec.want_paused, &e))
+		log_failed("pause", &e, L("id", l->id));
+	else
+		report_send(l->n, l, &r);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------ */
+
+static void shim_finish(struct local *l)
+{
+	struct err ignored;
+	auto_fd conn = life_shim(l, &ignored);
+
+	if (conn >= 0)
+		shim_ack(conn, &ignored);
+	unwatch(l);
+}
+
+static int wipe(struct local *l)
+{
+	struct err e;
+
+	if (runtime_remove(&l->n->rt, l->id, &e) == 0)
+		return 0;
+	log_failed("a container's files could not be removed", &e, L("id", l->id));
+	return -1;
+}
+
+/* The exit, and with --rm the removal in the same report: one change of the state instead of two. */
+static void ended(struct local *l, const struct runtime_event *ev)
+{
+	struct node_report r = { .id = l->id, .account = l->account, .exited = true, .gen = ev->gen, .exit_code = ev->exit_code,
+		.oom_killed = ev->oom_killed, .finished = ev->time };
+
+	l->phase = ENDING;
+	loop_cancel(&l->n->loop, &l->stop_timer);
+	l->n->ports_dirty = l->n->ports_dirty || l->rec.ports.n;
+	log_debug("container ended", L("id", l->id), L("exit_code", ev->exit_code));
+	if ((l->rec.host.auto_remove && l->rec.start_gen == ev->gen) || l->rec.want == WANT_REMOVED) {
+		shim_finish(l);
+		r.removed = wipe(l) == 0;
+	}
+	report_send(l->n, l, &r);
+}
+
+static void exec_ended(struct local *l, const struct runtime_event *ev)
+{
+	struct exec x = { .id = ev->exec, .account = l->account, .container = l->id, .started = true, .exited = true, .pid = ev->pid,
+		.exit_code = ev->exit_code };
+
+	report_exec(l->n, l, &x);
+}
+
+static void take_event(struct local *l, const struct runtime_event *ev)
+{
+	struct node_report r = { .id = l->id, .account = l->account, .gen = ev->gen, .pid = ev->pid, .started = ev->time };
+
+	switch (ev->kind) {
+	case EVENT_STARTED:
+		l->phase = RUNNING;
+		l->gen = ev->gen;
+		r.running = true;
+		report_send(l->n, l, &r);
+		break;
+	case EVENT_FAILED:
+		unwatch(l);
+		l->gen = ev->gen;
+		start_failed(l, (int)ev->error_code, (int)ev->exit_code, ev->error);
+		break;
+	case EVENT_EXIT:
+		if (l->phase != ENDING)
+			ended(l, ev);
+		break;
+	case EVENT_EXEC_EXIT:
+		exec_ended(l, ev);
+		break;
+	}
+}
+
+/* The shim is gone without a word: killed by somebody. Its exit record may tell; else it was lost. */
+static void shim_lost(struct local *l)
+{
+	auto_arena a = ARENA_INIT;
+	struct runtime_event ev = { 0 };
+	struct err e;
+
+	unwatch(l);
+	if (l->phase == ENDING || l->phase == IDLE)
+		return;
+	if (l->phase == STARTING) {
+		start_failed(l, EIO, 128, STR("the starting process ended without a word; triton's log may tell more"));
+		return;
+	}
+	if (runtime_exit_read(&a, &l->n->rt, l->id, &ev, &e) || ev.gen != l->gen)
+		ev = (struct runtime_event){ .kind = EVENT_EXIT, .gen = l->gen, .exit_code = 137, .time = { clock_wall_ns() } };
+	log_warn("a shim ended without its container's exit being told", L("id", l->id));
+	ended(l, &ev);
+}
+
+static void shim_event(struct loop_watch *w, uint32_t events)
+{
+	struct local *l = LOCAL_OF(w, watch);
+	auto_arena a = ARENA_INIT;
+	struct runtime_event ev;
+	struct err e;
+	int got;
+
+	(void)events;
+	while (l->watch_fd >= 0 && (got = runtime_event_recv(&a, l->watch_fd, &ev, &e)) == 1)
+		take_event(l, &ev);
+	if (l->watch_fd >= 0 && (got == 0 || e.code != EAGAIN))
+		shim_lost(l);
+}
+
+/* --- one step ----------------------------------------------------------------------------------------- */
+
+static void removal(struct local *l)
+{
+	struct node_report r = { .id = l->id, .account = l->account, .removed = true };
+
+	if (l->phase == RUNNING) {
+		if (!l->stop_sent) {
+			struct err ignored;
+
+			l->stop_sent = true;
+			if (l->rec.status == STATUS_PAUSED)
+				runtime_pause(&l->n->rt, l->id, false, &ignored);
+			deliver(l, SIGKILL);
+		}
+		return;
+	}
+	if (l->phase == STARTING)
+		return;
+	shim_finish(l);
+	if (wipe(l) == 0)
+		report_send(l->n, l, &r);
+}
+
+static void step(struct local *l, struct view_txn *t)
+{
+	const struct container *c = &l->rec;
+	int64_t wait;
+
+	if (l->phase == ENDING) {                     /* its exit is recorded by now */
+		shim_finish(l);
+		l->phase = IDLE;
+	}
+	if (c->want == WANT_REMOVED) {
+		removal(l);
+		return;
+	}
+	if (l->phase == STARTING)
+		return;
+	if (l->phase == RUNNING) {
+		if (c->want == WANT_STOPPED || (c->want == WANT_RUNNING && l->gen < c->start_gen)) {
+			stop(l, c->stop_timeout_s);
+			return;
+		}
+		if (c->kill_gen > c->kill_done)
+			kill_wanted(l);
+		else if (c->want_paused != (c->status == STATUS_PAUSED))
+			pause_wanted(l);
+		return;
+	}
+	if (c->want != WANT_RUNNING || l->n->stopping)
+		return;
+	wait = c->status == STATUS_RESTARTING && c->gen == c->start_gen ? (c->next_start.ns - clock_wall_ns()) / 1000000 : 0;
+	if (wait > 0)
+		loop_after(&l->n->loop, &l->start_timer, wait);
+	else if (c->gen < c->start_gen || c->status == STATUS_RESTARTING)
+		start(l, t);
+}
+
+/* Volumes that were deleted: their files go before anything can be made under the same name again. */
+static void events_since(struct node_role *n, struct view_txn *t)
+{
+	auto_arena a = ARENA_INIT;
+	struct view_scan s;
+	struct str key, val;
+	struct err e;
+	int64_t now = view_revision(t);
+
+	if (now <= n->seen || view_scan_from(t, &s, STR("e/"), arena_printf(&a, "e/%020lld/", (long long)n->seen + 1), &e))
+		return;
+	while (view_next(&s, &key, &val)) {
+		struct event ev = { 0 };
+
+		if (rec_decode(&a, val, event_fields, &ev, &e))
+			continue;
+		if (str_is(ev.type, "volume") && str_is(ev.action, "destroy") && runtime_volume_remove(&n->rt, ev.account, ev.id, &e))
+			log_failed("a volume's files could not be removed", &e, L("volume", ev.id));
+		if (str_is(ev.type, "image") && (str_is(ev.action, "delete") || str_is(ev.action, "untag")))
+			n->images_dirty = true;
+	}
+	view_scan_end(&s);
+	n->seen = now;
+}
+
+struct work { struct str id, account; };
+
+void life_scan(struct node_role *n)
+{
+	auto_arena a = ARENA_INIT;
+	auto_view t = { 0 };
+	struct view_scan s;
+	struct str key, val;
+	struct err e;
+	struct work *work = NULL;
+	size_t count = 0, cap = 0;
+
+	if (!n->registered || view_begin(n->view, &t, &e))
+		return;
+	events_since(n, &t);
+	if (view_scan(&t, &s, key_prefix(&a, "w", n->id, STR_NONE), &e))
+		return;
+	while (view_next(&s, &key, &val)) {
+		if (count == cap) {
+			struct work *more = arena_new_n(&a, struct work, cap = cap ? cap * 2 : 64);
+
+			if (count)
+				memcpy(more, work, count * sizeof(*work));
+			work = more;
+		}
+		work[count++] = (struct work){ arena_str(&a, str_drop(key, key.n - 64)), arena_str(&a, val) };
+	}
+	view_scan_end(&s);
+	for (size_t i = 0; i < count; i++) {
+		struct local *l = local_get(n, work[i].id, work[i].account);
+
+		if (l->in_flight)                     /* the record does not know yet what we know */
+			continue;
+		if (record_read(l, &t) == 1)
+			step(l, &t);
+	}
+	view_end(&t);
+	/* Containers at rest, and those whose exit is recorded and needs nothing more. */
+	for (size_t at = 0; map_next(&n->locals, &at, &key, (void **)&work);) {
+		struct local *l = (void *)work;
+
+		if (l->in_flight)
+			continue;
+		if (l->phase == ENDING) {
+			shim_finish(l);
+			l->phase = IDLE;
+		}
+		if (l->phase == IDLE && list_empty(&l->attaches) && list_empty(&l->syncs) && !l->execs_in_flight && !l->start_timer.slot)
+			local_free(l);
+	}
+	life_ports(n);
+}
+
+/* --- after a restart of this role, or of the machine ----------------------------------------------------- */
+
+static void recover_shim(struct node_role *n, struct view_txn *t, struct str id)
+{
+	auto_arena a = ARENA_INIT;
+	struct str account = STR_NONE;
+	struct local *l;
+	struct err e;
+	int fd;
+
+	if (view_get_raw(t, &a, key_make(&a, "C", id, STR_NONE, STR_NONE), &account, &e) != 1) {
+		log_warn("a container that the state does not know is removed", L("id", id));
+		runtime_remove(&n->rt, id, &e);
+		return;
+	}
+	l = local_get(n, id, account);
+	if (record_read(l, t) != 1)
+		return;
+	fd = shim_connect(&n->rt, id, &e);
+	if (fd < 0)
+		return;                               /* only its socket is left: the records below tell the rest */
+	l->phase = RUNNING;
+	l->gen = l->rec.gen;
+	if (shim_watch(fd, &e)) {
+		close(fd);
+		return;
+	}
+	watch(l, fd);
+}
+
+static void recover_record(struct node_role *n, struct view_txn *t, const struct container *c)
+{
+	struct local *l = map_get(&n->locals, c->id);
+	auto_arena a = ARENA_INIT;
+	struct runtime_event ev = { 0 };
+	struct err e;
+
+	if (!container_is_running(c) || !str_eq(c->node, n->id) || (l && l->watch_fd >= 0))
+		return;
+	l = local_get(n, c->id, c->account);
+	if (record_read(l, t) != 1)
+		return;
+	l->gen = c->gen;
+	l->phase = RUNNING;
+	if (runtime_exit_read(&a, &n->rt, c->id, &ev, &e) || ev.gen != c->gen)
+		ev = (struct runtime_event){ .kind = EVENT_EXIT, .gen = c->gen, .exit_code = 255, .time = { clock_wall_ns() } };
+	log_info("container ended while triton was away", L("id", l->id), L("exit_code", ev.exit_code));
+	ended(l, &ev);
+}
+
+void life_recover(struct node_role *n)
+{
+	auto_arena a = ARENA_INIT;
+	auto_view t = { 0 };
+	struct { struct container *v; size_t n; } all = { 0 };
+	struct strs shims;
+	struct err e;
+
+	if (view_begin(n->view, &t, &e) || view_list(&t, &a, STR("c/"), container_fields, sizeof(*all.v), &all, &e)) {
+		log_failed("the state cannot be read", &e);
+		return;
+	}
+	n->seen = view_revision(&t);
+	n->images_dirty = true;
+	if (shim_list(&a, &n->rt, &shims, &e) == 0)
+		for (size_t i = 0; i < shims.n; i++)
+			recover_shim(n, &t, shims.v[i]);
+	for (size_t i = 0; i < all.n; i++) {
+		if (container_is_running(&all.v[i])) {
+			struct err ignored;
+
+			net_prepare(n, &t, &all.v[i], &ignored);
+		}
+		recover_record(n, &t, &all.v[i]);
+	}
+	n->ports_dirty = true;
+	life_ports(n);
+}
+
+void life_stop_all(struct node_role *n)
+{
+	size_t at = 0;
+	struct str key;
+	void *val;
+
+	n->stopping = true;
+	while (map_next(&n->locals, &at, &key, &val)) {
+		struct local *l = val;
+
+		if (l->phase == RUNNING) {
+			stop(l, l->rec.stop_timeout_s > 0 ? l->rec.stop_timeout_s : STOP_ALL_MS / 1000);
+		}
+	}
+}

@@ -1,0 +1,531 @@
+/* What the api role asks of this node: streams, terminals, exec, files, figures. The caller's right to the container was
+ * checked by the api; the account is looked at again here. */
+#include "role/node.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "codec/json.h"
+#include "os/caps.h"
+#include "os/fd.h"
+#include "runtime/archive.h"
+#include "runtime/logs.h"
+#include "runtime/top.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static struct node_role *node_of(struct ipc_req *r)
+{
+	return r->ctx;
+}
+
+/* The record of a container of this account on this node. */
+static int record_of(struct ipc_req *r, struct view_txn *t, struct str account, struct str id, struct container *c, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	int found = view_get(t, r->arena, key_make(r->arena, "c", account, id, STR_NONE), container_fields, c, e);
+
+	if (found < 0)
+		return -1;
+	if (!found || !str_eq(c->node, n->id))
+		return err_set(e, ENOENT, "No such container: %.*s", STR_ARG(id));
+	return 0;
+}
+
+static int account_of(struct ipc_req *r, struct view_txn *t, struct str id, struct str *account, struct err *e)
+{
+	int found = view_get_raw(t, r->arena, key_make(r->arena, "C", id, STR_NONE, STR_NONE), account, e);
+
+	return found < 0 ? -1 : found ? 0 : err_set(e, ENOENT, "No such container: %.*s", STR_ARG(id));
+}
+
+static int not_running(struct str id, struct err *e)
+{
+	return err_set(e, EBUSY, "container %.*s is not running", STR_ARG(id));
+}
+
+/* --- attach ------------------------------------------------------------------------------------------- */
+
+static void attach_later(struct local *l, const struct attach_opts *o, int fd)
+{
+	struct pending_attach *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		abort();
+	p->attach.fd = fd;
+	p->attach.opts = (struct attach_opts){ o->stdin_, o->stdout_, o->stderr_, arena_str(&p->arena, o->detach_keys) };
+	list_add_tail(&l->attaches, &p->link);
+}
+
+static int op_attach(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	struct stream_call *q = in;
+	struct attach_opts o = { q->stdin_, q->stdout_, q->stderr_, q->detach_keys };
+	auto_view t = { 0 };
+	struct container c = { 0 };
+	struct local *l = map_get(&n->locals, q->id);
+	auto_fd mine = -1, theirs = -1;
+	int fds[2];
+
+	if (view_begin(n->view, &t, e) || record_of(r, &t, q->account, q->id, &c, e))
+		return -1;
+	view_end(&t);
+	if (q->logs && (container_is_running(&c) || (l && l->phase == RUNNING)))
+		return err_set(e, ENOTSUP, "attach with logs=1 is not supported; ask for the logs and attach then");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+		return err_sys(e, "socketpair");
+	mine = fds[0];
+	theirs = fds[1];
+	if (l && l->phase == RUNNING) {
+		auto_fd conn = life_shim(l, e);
+
+		if (conn < 0 || shim_attach(conn, &o, mine, e))
+			return not_running(q->id, e);
+	} else {                                      /* before the start: the shim gets it with its birth */
+		if (!l)
+			l = local_get(n, q->id, q->account);
+		attach_later(l, &o, fd_take(&mine));
+	}
+	return ipc_reply(r, NULL, NULL, &theirs, 1);
+}
+
+static int op_resize(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	struct resize_call *q = in;
+	struct local *l = map_get(&n->locals, q->id);
+
+	if (!l || l->phase != RUNNING || !str_eq(l->account, q->account))
+		return not_running(q->id, e);
+	auto_fd conn = life_shim(l, e);
+
+	return conn < 0 || shim_resize(conn, q->exec, q->rows, q->cols, e) ? -1 : 0;
+}
+
+/* --- exec --------------------------------------------------------------------------------------------- */
+
+static void exec_state(struct local *l, const struct exec_call *q, int64_t pid, bool exited, int code)
+{
+	struct exec x = { .id = q->id, .account = q->account, .container = q->container, .started = true, .running = !exited, .exited = exited,
+		.pid = pid, .exit_code = code };
+
+	report_exec(l->n, l, &x);
+}
+
+/* A program that cannot be run: the stream opens all the same and says so, the exit code tells the rest (docker-api.md
+ * section 6, point 4). */
+static int exec_failed(struct ipc_req *r, struct local *l, const struct exec_call *q, int code, int fds[2], const struct err *why)
+{
+	auto_buf b = BUF_INIT(2048);
+	char head[8] = { 2, 0, 0, 0 };
+
+	exec_state(l, q, 0, true, code);
+	buf_printf(&b, "OCI runtime exec failed: %s%s", why->msg, q->config.tty ? "\r\n" : "\n");
+	head[6] = (char)(b.n >> 8);
+	head[7] = (char)b.n;
+	if (!q->config.tty)
+		fd_write_all(fds[0], head, sizeof(head));
+	fd_write_all(fds[0], b.p, b.n);
+	close(fds[0]);
+	ipc_reply(r, NULL, NULL, &fds[1], 1);
+	close(fds[1]);
+	return 0;
+}
+
+static int op_exec_start(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	struct exec_call *q = in;
+	struct local *l = map_get(&n->locals, q->container);
+	const struct host_config *h;
+	struct exec_spec x;
+	auto_fd conn = -1;
+	int fds[2] = { -1, -1 }, code;
+	pid_t pid;
+
+	if (!l || l->phase != RUNNING || !str_eq(l->account, q->account))
+		return not_running(q->container, e);
+	h = &l->rec.host;
+	x = (struct exec_spec){ .id = q->id, .args = q->config.cmd, .env = spec_env(r->arena, &l->rec),
+		.user = q->config.user.n ? q->config.user : l->rec.config.user, .cwd = q->config.working_dir.n ? q->config.working_dir : l->rec.config.working_dir,
+		.detach_keys = q->config.detach_keys, .groups = h->group_add, .tty = q->config.tty, .stdin_ = q->config.attach_stdin,
+		.stdout_ = q->config.attach_stdout, .stderr_ = q->config.attach_stderr, .privileged = q->config.privileged,
+		.caps = q->config.privileged ? caps_all() : spec_caps(h), .seccomp = spec_seccomp(h) && !q->config.privileged,
+		.no_new_privs = spec_no_new_privs(h), .rows = q->rows, .cols = q->cols };
+	if (q->config.tty && !l->rec.config.tty)
+		strs_add(r->arena, &x.env, STR("TERM=xterm"));
+	for (size_t i = 0; i < q->config.env.n; i++)
+		strs_add(r->arena, &x.env, q->config.env.v[i]);
+	conn = life_shim(l, e);
+	if (conn < 0)
+		return not_running(q->container, e);
+	if (!q->config.detach && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+		return err_sys(e, "socketpair");
+	pid = shim_exec(conn, &x, fds[0], &code, e);
+	if (pid < 0 && code && !q->config.detach)
+		return exec_failed(r, l, q, code, fds, e);
+	if (fds[0] >= 0)
+		close(fds[0]);
+	if (pid < 0) {
+		exec_state(l, q, 0, true, code ? code : 126);
+		if (fds[1] >= 0)
+			close(fds[1]);
+		return -1;
+	}
+	exec_state(l, q, pid, false, 0);
+	ipc_reply(r, NULL, NULL, &fds[1], fds[1] >= 0);
+	if (fds[1] >= 0)
+		close(fds[1]);
+	return 0;
+}
+
+static int op_exec_sync(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	struct local *l = map_get(&n->locals, ((struct by_id *)in)->id);
+	struct sync_wait *w;
+
+	(void)e;
+	if (!l)
+		return 0;
+	if (l->watch_fd >= 0)                         /* what the shim said before the stream ended waits here */
+		l->watch.ready(&l->watch, EPOLLIN);
+	l = map_get(&n->locals, ((struct by_id *)in)->id);
+	if (!l || !l->execs_in_flight)
+		return 0;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		abort();
+	w->token = ipc_defer(r);
+	list_init(&w->link);
+	list_add_tail(&l->syncs, &w->link);
+	return 0;
+}
+
+/* --- logs, top, stats --------------------------------------------------------------------------------- */
+
+static struct str details_of(struct arena *a, const struct pairs *labels)
+{
+	struct str out = STR_NONE;
+
+	for (size_t i = 0; i < labels->n; i++)
+		out = arena_printf(a, "%.*s%s%.*s=%.*s", STR_ARG(out), i ? "," : "", STR_ARG(labels->v[i].key), STR_ARG(labels->v[i].val));
+	return out;
+}
+
+static int op_logs(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	struct logs_call *q = in;
+	struct logs_query lq = { .follow = q->follow, .stdout_ = q->stdout_, .stderr_ = q->stderr_, .timestamps = q->timestamps,
+		.details = q->details, .tty = q->tty, .since_ns = q->since_ns, .until_ns = q->until_ns, .tail = q->tail,
+		.details_text = details_of(r->arena, &q->labels) };
+	struct local *l = map_get(&n->locals, q->id);
+	auto_view t = { 0 };
+	struct container c = { 0 };
+	auto_fd conn = -1;
+	int fds[2];
+	pid_t pid;
+
+	if (view_begin(n->view, &t, e) || record_of(r, &t, q->account, q->id, &c, e))
+		return -1;
+	view_end(&t);
+	if (lq.follow && l && l->phase == RUNNING && (conn = life_shim(l, e)) >= 0 && shim_watch(conn, e))
+		fd_close(&conn);
+	lq.follow = conn >= 0;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+		return err_sys(e, "socketpair");
+	pid = fork();
+	if (pid == 0)
+		logs_serve(&n->rt, q->id, &lq, conn, fds[0]);
+	close(fds[0]);
+	if (pid < 0) {
+		close(fds[1]);
+		return err_sys(e, "fork");
+	}
+	ipc_reply(r, NULL, NULL, &fds[1], 1);
+	close(fds[1]);
+	return 0;
+}
+
+static int op_top(struct ipc_req *r, void *in, struct err *e)
+{
+	struct top_call *q = in;
+	struct top_table table = { 0 };
+	auto_buf b = BUF_INIT(900 << 10);
+
+	if (runtime_top(r->arena, &node_of(r)->rt, q->id, q->ps_args, &table, e))
+		return -1;
+	buf_puts(&b, "{\"Titles\":[");
+	for (size_t i = 0; i < table.titles.n; i++) {
+		buf_puts(&b, i ? "," : "");
+		json_quote(&b, table.titles.v[i]);
+	}
+	buf_puts(&b, "],\"Processes\":[");
+	for (size_t i = 0; i < table.n; i++) {
+		buf_puts(&b, i ? ",[" : "[");
+		for (size_t k = 0; k < table.rows[i].cells.n; k++) {
+			buf_puts(&b, k ? "," : "");
+			json_quote(&b, table.rows[i].cells.v[k]);
+		}
+		buf_char(&b, ']');
+	}
+	buf_puts(&b, "]}\n");
+	if (!buf_ok(&b))
+		return err_set(e, E2BIG, "the container has too many processes to list");
+	return ipc_reply(r, text_reply_fields, &(struct text_reply){ buf_as_str(&b) }, NULL, 0);
+}
+
+/* /proc/<pid>/net/dev: the counters of the container's namespace. Written by the kernel. */
+static void net_stats(struct arena *a, int64_t pid, struct net_stats_list *out)
+{
+	char path[64], line[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%lld/net/dev", (long long)pid);
+	f = fopen(path, "re");
+	out->v = arena_new_n(a, struct net_stats, 16);
+	while (f && out->n < 16 && fgets(line, sizeof(line), f)) {
+		unsigned long long v[16];
+		char name[32];
+
+		if (sscanf(line, " %31[^:]: %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu", name, &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
+			   &v[6], &v[7], &v[8], &v[9], &v[10], &v[11]) != 13 || strcmp(name, "lo") == 0)
+			continue;
+		out->v[out->n++] = (struct net_stats){ arena_str(a, str_of(name)), v[0], v[1], v[2], v[3], v[8], v[9], v[10], v[11] };
+	}
+	if (f)
+		fclose(f);
+}
+
+/* All CPUs' time since boot, in ns: the first line of /proc/stat. */
+static uint64_t system_cpu(void)
+{
+	unsigned long long v[8] = { 0 }, sum = 0;
+	FILE *f = fopen("/proc/stat", "re");
+
+	if (f && fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) == 8)
+		for (int i = 0; i < 8; i++)
+			sum += v[i];
+	if (f)
+		fclose(f);
+	return sum * (1000000000ull / (unsigned long long)sysconf(_SC_CLK_TCK));
+}
+
+static int op_stats(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	struct str id = ((struct by_id *)in)->id;
+	struct local *l = map_get(&n->locals, id);
+	struct cgroup_stats s = { 0 };
+	struct stats_reply out = { 0 };
+
+	if (!l || l->phase != RUNNING)
+		return ipc_reply(r, stats_reply_fields, &out, NULL, 0);
+	if (runtime_read_stats(&n->rt, id, &s, e))
+		return -1;
+	out = (struct stats_reply){ .running = true, .cpu_total = s.cpu_total, .cpu_user = s.cpu_user, .cpu_kernel = s.cpu_kernel,
+		.system_cpu = system_cpu(), .online_cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN), .throttled_periods = s.throttled_periods,
+		.periods = s.periods, .throttled_time = s.throttled_time, .memory = s.memory, .memory_max = s.memory_max,
+		.memory_limit = s.memory_limit, .inactive_file = s.inactive_file, .pids = s.pids, .pids_limit = s.pids_limit, .failcnt = s.failcnt,
+		.blk_read = s.blk_read, .blk_write = s.blk_write, .blk_read_ops = s.blk_read_ops, .blk_write_ops = s.blk_write_ops };
+	net_stats(r->arena, l->rec.pid, &out.nets);
+	return ipc_reply(r, stats_reply_fields, &out, NULL, 0);
+}
+
+static int op_info(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	struct utsname u;
+	struct sysinfo mem;
+	struct statvfs fs = { 0 };
+	struct node_info out;
+
+	(void)in;
+	(void)e;
+	uname(&u);
+	sysinfo(&mem);
+	fstatvfs(n->rt.data, &fs);
+	out = (struct node_info){ .kernel = str_of(u.release), .arch = str_of(u.machine), .cgroup_version = n->rt.cgroups.version == 2 ? STR("2") : STR("1"),
+		.cpus = sysconf(_SC_NPROCESSORS_ONLN), .memory = (int64_t)mem.totalram * mem.mem_unit,
+		.memory_free = (int64_t)(mem.freeram + mem.bufferram) * mem.mem_unit, .disk = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize,
+		.disk_free = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize };
+	return ipc_reply(r, node_info_fields, &out, NULL, 0);
+}
+
+/* --- files -------------------------------------------------------------------------------------------- */
+
+/* The spec of a container and the pid of its init, 0 when it does not run. */
+static int files_of(struct ipc_req *r, struct str account, struct str id, struct runtime_spec *s, pid_t *init, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	struct local *l = map_get(&n->locals, id);
+	auto_view t = { 0 };
+	struct container c = { 0 };
+
+	if (view_begin(n->view, &t, e) || record_of(r, &t, account, id, &c, e))
+		return -1;
+	if (str_starts(c.host.network_mode, STR("container:")))
+		c.host.network_mode = STR("none");    /* files only: nobody is joined */
+	if (spec_make(n, &t, r->arena, &c, s, e) || runtime_create(&n->rt, id, e))
+		return -1;
+	for (size_t i = 0; i < c.mounts.n; i++)
+		if (str_is(c.mounts.v[i].type, "volume") && runtime_volume_create(&n->rt, c.account, c.mounts.v[i].name, e))
+			return -1;
+	*init = l && l->phase == RUNNING ? (pid_t)l->rec.pid : 0;
+	return 0;
+}
+
+static struct archive_stat stat_of(const struct archive_info *i)
+{
+	return (struct archive_stat){ .name = i->name, .size = i->size, .mode = archive_go_mode(i->mode), .mtime = i->mtime, .link_target = i->link_target };
+}
+
+static int op_archive_stat(struct ipc_req *r, void *in, struct err *e)
+{
+	struct archive_call *q = in;
+	struct runtime_spec s;
+	struct archive_info info = { 0 };
+	struct archive_stat out;
+	pid_t init;
+
+	if (files_of(r, q->account, q->id, &s, &init, e) || archive_stat(r->arena, &node_of(r)->rt, &s, init, q->path, &info, e))
+		return -1;
+	out = stat_of(&info);
+	return ipc_reply(r, archive_stat_fields, &out, NULL, 0);
+}
+
+static int op_archive_get(struct ipc_req *r, void *in, struct err *e)
+{
+	struct archive_call *q = in;
+	struct runtime_spec s;
+	struct archive_info info = { 0 };
+	struct archive_stat out;
+	pid_t init, child;
+	int fds[2], rc;
+
+	if (files_of(r, q->account, q->id, &s, &init, e))
+		return -1;
+	if (pipe2(fds, O_CLOEXEC))
+		return err_sys(e, "pipe");
+	rc = archive_get(r->arena, &node_of(r)->rt, &s, init, q->path, &info, fds[1], &child, e);
+	close(fds[1]);
+	if (rc == 0) {
+		out = stat_of(&info);
+		ipc_reply(r, archive_stat_fields, &out, &fds[0], 1);
+	}
+	close(fds[0]);
+	return rc;
+}
+
+struct put_wait {
+	struct loop_watch watch;
+	struct loop      *loop;
+	struct ipc_token *token;
+};
+
+static void put_done(struct loop_watch *w, uint32_t events)
+{
+	struct put_wait *p = (struct put_wait *)w;
+	struct err e;
+
+	(void)events;
+	if (archive_result(w->fd, &e))
+		ipc_token_fail(p->token, &e);
+	else
+		ipc_token_reply(p->token, NULL, NULL, NULL, 0);
+	loop_remove(p->loop, w);
+	close(w->fd);
+	free(p);
+}
+
+static int op_archive_put(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	struct archive_call *q = in;
+	struct archive_put how = { q->no_overwrite_dir_non_dir, q->copy_uid_gid };
+	struct runtime_spec s;
+	struct put_wait *p;
+	auto_fd tar = ipc_msg_take(r->msg, 0);
+	pid_t init, child;
+	int report;
+
+	if (tar < 0)
+		return err_set(e, EBADMSG, "an archive without a descriptor");
+	if (files_of(r, q->account, q->id, &s, &init, e) || archive_put(&n->rt, &s, init, q->path, &how, tar, &report, &child, e))
+		return -1;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		abort();
+	p->loop = &n->loop;
+	p->token = ipc_defer(r);
+	p->watch = (struct loop_watch){ .fd = report, .ready = put_done };
+	return loop_add(&n->loop, &p->watch, EPOLLIN, e);
+}
+
+static int op_changes(struct ipc_req *r, void *in, struct err *e)
+{
+	struct str account, id = ((struct by_id *)in)->id;
+	struct text_reply out = { 0 };
+	struct runtime_spec s;
+	auto_view t = { 0 };
+	pid_t init;
+
+	if (view_begin(node_of(r)->view, &t, e) || account_of(r, &t, id, &account, e))
+		return -1;
+	view_end(&t);
+	if (files_of(r, account, id, &s, &init, e) || archive_changes(r->arena, &node_of(r)->rt, &s, &out.text, e))
+		return -1;
+	return ipc_reply(r, text_reply_fields, &out, NULL, 0);
+}
+
+static int op_export(struct ipc_req *r, void *in, struct err *e)
+{
+	struct str account, id = ((struct by_id *)in)->id;
+	struct runtime_spec s;
+	auto_view t = { 0 };
+	pid_t init, child;
+	int fds[2], rc;
+
+	if (view_begin(node_of(r)->view, &t, e) || account_of(r, &t, id, &account, e))
+		return -1;
+	view_end(&t);
+	if (files_of(r, account, id, &s, &init, e))
+		return -1;
+	if (pipe2(fds, O_CLOEXEC))
+		return err_sys(e, "pipe");
+	rc = archive_export(&node_of(r)->rt, &s, init, fds[1], &child, e);
+	close(fds[1]);
+	if (rc == 0)
+		ipc_reply(r, NULL, NULL, &fds[0], 1);
+	close(fds[0]);
+	return rc;
+}
+
+const struct ipc_op node_api_ops[] = {
+	{ OP_ATTACH,       ROLE_API, stream_call_fields,  sizeof(struct stream_call),  op_attach },
+	{ OP_EXEC_START,   ROLE_API, exec_call_fields,    sizeof(struct exec_call),    op_exec_start },
+	{ OP_EXEC_SYNC,    ROLE_API, by_id_fields,        sizeof(struct by_id),        op_exec_sync },
+	{ OP_RESIZE,       ROLE_API, resize_call_fields,  sizeof(struct resize_call),  op_resize },
+	{ OP_LOGS,         ROLE_API, logs_call_fields,    sizeof(struct logs_call),    op_logs },
+	{ OP_TOP,          ROLE_API, top_call_fields,     sizeof(struct top_call),     op_top },
+	{ OP_STATS,        ROLE_API, by_id_fields,        sizeof(struct by_id),        op_stats },
+	{ OP_ARCHIVE_STAT, ROLE_API, archive_call_fields, sizeof(struct archive_call), op_archive_stat },
+	{ OP_ARCHIVE_GET,  ROLE_API, archive_call_fields, sizeof(struct archive_call), op_archive_get },
+	{ OP_ARCHIVE_PUT,  ROLE_API, archive_call_fields, sizeof(struct archive_call), op_archive_put },
+	{ OP_PULL,         ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_pull },
+	{ OP_LOAD,         ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_load },
+	{ OP_IMPORT,       ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_import },
+	{ OP_CHANGES,      ROLE_API, by_id_fields,        sizeof(struct by_id),        op_changes },
+	{ OP_EXPORT,       ROLE_API, by_id_fields,        sizeof(struct by_id),        op_export },
+	{ OP_NODE_INFO,    ROLE_API, NULL,                0,                           op_info },
+	{ 0 }
+};

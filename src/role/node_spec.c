@@ -1,0 +1,269 @@
+/* From a container's record to what the runtime starts. */
+#include "role/node.h"
+
+#include "docker/ports.h"
+#include "os/caps.h"
+#include "os/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static const char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+static bool env_has(const struct strs *env, const char *name)
+{
+	struct str key, val;
+
+	for (size_t i = 0; i < env->n; i++) {
+		str_cut(env->v[i], '=', &key, &val);
+		if (str_is(key, name))
+			return true;
+	}
+	return false;
+}
+
+static struct str hostname_of(struct arena *a, const struct container *c)
+{
+	char name[65] = "";
+
+	if (c->config.hostname.n)
+		return c->config.hostname;
+	if (str_is(c->host.network_mode, "host") && gethostname(name, sizeof(name) - 1) == 0)
+		return arena_str(a, str_of(name));
+	return str_head(c->id, 12);
+}
+
+struct strs spec_env(struct arena *a, const struct container *c)
+{
+	struct strs env = { 0 };
+
+	if (!env_has(&c->config.env, "PATH"))
+		strs_add(a, &env, str_of(default_path));
+	if (!env_has(&c->config.env, "HOSTNAME"))
+		strs_add(a, &env, arena_printf(a, "HOSTNAME=%.*s", STR_ARG(hostname_of(a, c))));
+	if (c->config.tty && !env_has(&c->config.env, "TERM"))
+		strs_add(a, &env, STR("TERM=xterm"));
+	for (size_t i = 0; i < c->config.env.n; i++)
+		strs_add(a, &env, c->config.env.v[i]);
+	return env;
+}
+
+uint64_t spec_caps(const struct host_config *h)
+{
+	uint64_t caps = CAPS_DEFAULT;
+	struct err ignored;
+
+	if (h->privileged)
+		return caps_all();
+	caps_choose(CAPS_DEFAULT, &h->cap_add, &h->cap_drop, &caps, &ignored); /* the names were checked at create */
+	return caps;
+}
+
+static bool security_opt(const struct host_config *h, const char *opt)
+{
+	return strs_has(&h->security_opt, str_of(opt));
+}
+
+bool spec_seccomp(const struct host_config *h)
+{
+	return !h->privileged && !security_opt(h, "seccomp=unconfined");
+}
+
+bool spec_no_new_privs(const struct host_config *h)
+{
+	return security_opt(h, "no-new-privileges") || security_opt(h, "no-new-privileges:true") || security_opt(h, "no-new-privileges=true");
+}
+
+static bool option(struct str options, const char *word)
+{
+	struct str one;
+
+	while (str_next(&options, ',', &one))
+		if (str_is(one, word))
+			return true;
+	return false;
+}
+
+static void mounts(struct arena *a, const struct container *c, struct runtime_spec *s)
+{
+	s->mounts = (struct runtime_mounts){ arena_new_n(a, struct runtime_mount, c->mounts.n), c->mounts.n };
+	for (size_t i = 0; i < c->mounts.n; i++) {
+		const struct mount_point *m = &c->mounts.v[i];
+		struct runtime_mount *o = &s->mounts.v[i];
+
+		*o = (struct runtime_mount){ .target = m->destination, .read_only = !m->rw, .no_copy = m->no_copy };
+		if (str_is(m->type, "volume")) {
+			o->kind = MOUNT_VOLUME;
+			o->source = arena_printf(a, "%.*s/%.*s", STR_ARG(c->account), STR_ARG(m->name));
+		} else if (str_is(m->type, "bind")) {
+			o->kind = MOUNT_BIND;
+			o->source = m->source;
+		} else {                              /* Docker's defaults: noexec, nosuid, nodev unless said otherwise */
+			o->kind = MOUNT_TMPFS;
+			o->noexec = !option(m->mode, "exec");
+			o->nosuid = !option(m->mode, "suid");
+			o->nodev = !option(m->mode, "dev");
+			o->tmpfs_size = m->tmpfs_size;
+			o->tmpfs_mode = m->tmpfs_mode;
+		}
+	}
+}
+
+static void limits(struct arena *a, const struct container *c, struct runtime_spec *s)
+{
+	const struct resources *r = &c->resources;
+
+	s->memory = r->memory;
+	s->swap = r->swap;
+	s->memory_reservation = r->memory_reservation;
+	s->swappiness = -1;
+	s->cpu_quota_us = r->cpu_quota_us;
+	s->cpu_period_us = r->cpu_period_us;
+	s->cpu_shares = r->cpu_shares;
+	s->pids = r->pids;
+	s->io_weight = r->io_weight;
+	s->cpuset_cpus = r->cpuset_cpus;
+	s->cpuset_mems = r->cpuset_mems;
+	s->cpu_view = true;
+	s->ulimits = (struct runtime_ulimits){ arena_new_n(a, struct runtime_ulimit, c->host.ulimits.n), c->host.ulimits.n };
+	for (size_t i = 0; i < c->host.ulimits.n; i++)
+		s->ulimits.v[i] = (struct runtime_ulimit){ c->host.ulimits.v[i].name, c->host.ulimits.v[i].soft, c->host.ulimits.v[i].hard };
+	s->devices = (struct runtime_devices){ arena_new_n(a, struct runtime_device, c->host.devices.n), c->host.devices.n };
+	for (size_t i = 0; i < c->host.devices.n; i++)
+		s->devices.v[i] = (struct runtime_device){ c->host.devices.v[i].path_on_host, c->host.devices.v[i].path_in_container,
+			c->host.devices.v[i].cgroup_permissions };
+}
+
+/* Files that every container has: hosts, resolv.conf, hostname. */
+static void etc_hosts(struct arena *a, const struct container *c, struct runtime_spec *s)
+{
+	struct buf b = BUF_INIT(1 << 20);
+
+	buf_puts(&b, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n"
+		     "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n");
+	for (size_t i = 0; i < c->host.extra_hosts.n; i++) {
+		struct str name, ip;
+
+		if (!str_cut(c->host.extra_hosts.v[i], ':', &name, &ip))
+			str_cut(c->host.extra_hosts.v[i], '=', &name, &ip);
+		if (str_is(ip, "host-gateway"))
+			ip = c->endpoints.n ? c->endpoints.v[0].gateway : STR("127.0.0.1");
+		buf_printf(&b, "%.*s\t%.*s\n", STR_ARG(ip), STR_ARG(name));
+	}
+	for (size_t i = 0; i < c->endpoints.n; i++)
+		buf_printf(&b, "%.*s\t%.*s%s%.*s\n", STR_ARG(c->endpoints.v[i].ip), STR_ARG(s->hostname), c->config.domainname.n ? "." : "",
+			   STR_ARG(c->config.domainname));
+	s->etc_hosts = arena_str(a, buf_as_str(&b));
+	buf_release(&b);
+	s->etc_hostname = arena_printf(a, "%.*s\n", STR_ARG(s->hostname));
+}
+
+static void etc_resolv(struct arena *a, const struct container *c, struct runtime_spec *s)
+{
+	struct buf b = BUF_INIT(64 << 10);
+	struct err ignored;
+
+	if (c->host.dns_search.n) {
+		buf_puts(&b, "search");
+		for (size_t i = 0; i < c->host.dns_search.n; i++)
+			buf_printf(&b, " %.*s", STR_ARG(c->host.dns_search.v[i]));
+		buf_char(&b, '\n');
+	}
+	for (size_t i = 0; i < c->host.dns.n; i++)
+		buf_printf(&b, "nameserver %.*s\n", STR_ARG(c->host.dns.v[i]));
+	if (c->host.dns.n == 0 && c->endpoints.n) {
+		buf_printf(&b, "nameserver %.*s\n", STR_ARG(c->endpoints.v[0].gateway));
+	} else if (c->host.dns.n == 0) {              /* the machine's own, for network host and none */
+		struct str text;
+
+		if (path_read(a, AT_FDCWD, "/etc/resolv.conf", 64 << 10, &text, &ignored) == 0)
+			buf_str(&b, text);
+	}
+	if (c->host.dns_options.n) {
+		buf_puts(&b, "options");
+		for (size_t i = 0; i < c->host.dns_options.n; i++)
+			buf_printf(&b, " %.*s", STR_ARG(c->host.dns_options.v[i]));
+		buf_char(&b, '\n');
+	}
+	s->etc_resolv = arena_str(a, buf_as_str(&b));
+	buf_release(&b);
+}
+
+static void log_options(const struct container *c, struct runtime_spec *s)
+{
+	const struct str *size = pairs_get(&c->host.log_config.config, STR("max-size"));
+	const struct str *files = pairs_get(&c->host.log_config.config, STR("max-file"));
+	struct err ignored;
+
+	s->log_driver = c->host.log_config.type;
+	if (size)
+		size_parse(*size, &s->log_max_size, &ignored);
+	if (files)
+		str_to_i64(*files, &s->log_max_file);
+}
+
+/* --network container:<id>: its init must live. Both share one user namespace, for the network namespace belongs to it. */
+static int join_network(struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e)
+{
+	struct container other = { 0 };
+	struct str id = str_drop(c->host.network_mode, 10);
+	int found = view_get(t, a, key_make(a, "c", c->account, id, STR_NONE), container_fields, &other, e);
+
+	if (found < 0)
+		return -1;
+	if (!found)
+		return err_set(e, ENOENT, "cannot join network of a removed container: %.*s", STR_ARG(str_head(id, 12)));
+	if (!container_is_running(&other))
+		return err_set(e, EBUSY, "cannot join network of a non running container: %.*s", STR_ARG(id));
+	s->net = NET_JOIN;
+	s->net_pid = other.pid;
+	s->userns_pid = other.host.privileged ? 0 : other.pid;
+	s->uid_first = other.host.privileged ? 0 : UID_BASE + other.uid_slot * UID_RANGE;
+	s->hostname = c->config.hostname.n ? c->config.hostname : hostname_of(a, &other);
+	return 0;
+}
+
+static void console(struct arena *a, const struct container *c, struct runtime_spec *s)
+{
+	struct str rest = c->host.console_size.json, rows, cols;
+
+	(void)a;
+	if (rest.n < 5)
+		return;
+	rest = str_make(rest.p + 1, rest.n - 2);      /* "[24,80]": ours, checked when it came */
+	if (str_cut(rest, ',', &rows, &cols)) {
+		str_to_i64(str_trim(rows), &s->rows);
+		str_to_i64(str_trim(cols), &s->cols);
+	}
+}
+
+int spec_make(struct node_role *n, struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e)
+{
+	(void)n;
+	*s = (struct runtime_spec){
+		.id = c->id, .gen = c->start_gen, .uid_first = c->host.privileged ? 0 : UID_BASE + c->uid_slot * UID_RANGE,
+		.env = spec_env(a, c), .cwd = c->config.working_dir, .user = c->config.user, .groups = c->host.group_add,
+		.hostname = hostname_of(a, c), .domainname = c->config.domainname, .tty = c->config.tty, .stdin_open = c->config.open_stdin,
+		.stdin_once = c->config.stdin_once, .shm_size = c->host.shm_size, .read_only = c->host.readonly_rootfs,
+		.caps = spec_caps(&c->host), .seccomp = spec_seccomp(&c->host), .no_new_privs = spec_no_new_privs(&c->host),
+		.privileged = c->host.privileged, .masked_paths = c->host.masked_paths, .readonly_paths = c->host.readonly_paths,
+		.sysctls = c->host.sysctls, .oom_score_adj = c->host.oom_score_adj, .net = str_is(c->host.network_mode, "host") ? NET_HOST : NET_OWN,
+		.pid_host = str_is(c->host.pid_mode, "host"), .uts_host = str_is(c->host.uts_mode, "host"),
+		.ipc_shareable = str_is(c->host.ipc_mode, "shareable"), .init = str_is(c->host.init.json, "true"),
+	};
+	for (size_t i = 0; i < c->layers.n; i++)
+		strs_add(a, &s->layers, str_starts(c->layers.v[i], STR("sha256:")) ? str_drop(c->layers.v[i], 7) : c->layers.v[i]);
+	strs_add(a, &s->args, c->path);
+	for (size_t i = 0; i < c->args.n; i++)
+		strs_add(a, &s->args, c->args.v[i]);
+	if (str_starts(c->host.network_mode, STR("container:")) && join_network(t, a, c, s, e))
+		return -1;
+	mounts(a, c, s);
+	limits(a, c, s);
+	log_options(c, s);
+	etc_hosts(a, c, s);
+	etc_resolv(a, c, s);
+	console(a, c, s);
+	return 0;
+}
