@@ -121,6 +121,11 @@ build/unit: $(UNITS) build/libtriton.a | $(VENDOR)
 	$(call say,link,$@)
 	$Q$(call LINK,$(UNITS) build/obj/src/base/relro.o build/libtriton.a)
 
+build/bench/%: build/obj/test/bench/%.o build/libtriton.a | $(VENDOR)
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$Q$(call LINK,$< build/obj/src/base/relro.o build/libtriton.a)
+
 # The same sources with clang, the host's libc and sanitizers, in build/asan: for `make asan` and the fuzzers.
 ASAN_CC := clang
 # NULL + 0 is what str_drop(STR_NONE, 0) does, and what C2y says is fine: hence no pointer-overflow.
