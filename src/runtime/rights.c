@@ -1,5 +1,7 @@
 #include "runtime/rights.h"
 
+#include "os/seccomp.h"
+
 #include <errno.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -19,9 +21,25 @@ static int caps_set(uint64_t effective, uint64_t permitted, struct err *e)
 	return 0;
 }
 
+/* Before anything is given up: a filter needs CAP_SYS_ADMIN (of the container's user namespace) or no_new_privs, which
+ * would break setuid programs. It allows all that follows here. */
+static int filter_calls(const struct rights *r, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	struct sock_fprog prog;
+
+	if (!r->seccomp || r->privileged)
+		return 0;
+	if (seccomp_container_program(&a, r->caps, &prog, e))
+		return -1;
+	return seccomp_install(&prog, false, e);
+}
+
 /* Root's set after execve is what the bounding set leaves; another user has none. Inheritable and ambient stay empty. */
 int rights_apply(const struct rights *r, uint32_t uid, uint32_t gid, struct err *e)
 {
+	if (filter_calls(r, e))
+		return -1;
 	for (int c = 0; c < 64; c++)
 		if (!(r->caps & (1ULL << c)) && prctl(PR_CAPBSET_READ, c) == 1 && prctl(PR_CAPBSET_DROP, c))
 			return err_sys(e, "drop capability %d", c);

@@ -87,6 +87,30 @@ TEST(start_identity)
 	box_close(&b);
 }
 
+/* How many system call filters stand in this text of /proc/PID/status. */
+static int filters_in(const char *status)
+{
+	const char *line = strstr(status, "Seccomp_filters:");
+
+	return line ? (int)strtol(line + 16, NULL, 10) : -1;
+}
+
+/* The machine the tests run on may have filters of its own, so one more is what counts. */
+TEST(start_adds_a_system_call_filter)
+{
+	char ours[4096] = "";
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	struct box b;
+
+	box_open(&b);
+	REQUIRE(fd >= 0 && fd_read_full(fd, ours, sizeof ours - 1) > 0);
+	close(fd);
+	box_sh(&b, "cat /proc/self/status");
+	CHECK_INT(box_run(&b), 0);
+	CHECK_INT(filters_in(arena_cstr(&b.a, box_output(&b, "stdout"))), filters_in(ours) + 1);
+	box_close(&b);
+}
+
 TEST(start_rights)
 {
 	struct box b;
