@@ -35,9 +35,8 @@ struct nft {
 	struct netlink nl;
 	uint8_t     family;
 	char        table[32];
-	uint32_t    set_id;
-	size_t      rule, exprs;                      /* under construction */
-	bool        in_rule;
+	uint32_t    set_id, generation;
+	bool        in_batch, in_rule;                /* under construction */
 };
 
 #define NFT_INIT ((struct nft){ .nl = NETLINK_INIT })
@@ -46,6 +45,10 @@ struct nft {
 int  nft_open(struct nft *n, int netns, struct err *e);          /* netns -1: the caller's */
 void nft_close(struct nft *n);
 int  nft_commit(struct nft *n, struct err *e);
+
+/* The next transaction fails with ERESTART if anybody changes the namespace's rules between now and then: for read, change,
+ * write. Nothing may be queued. */
+int nft_watch(struct nft *n, struct err *e);
 
 /* What follows goes into this table. `use`: it exists; `replace`: emptied or made; `delete`: absent is success. */
 void nft_table_use(struct nft *n, enum nft_family f, const char *name);
@@ -75,9 +78,10 @@ void nft_daddr_local(struct nft *n);                             /* an address o
 void nft_ct_established(struct nft *n);                          /* established or related */
 void nft_ct_dnat(struct nft *n);                                 /* the connection was redirected by a published port */
 void nft_ether_type(struct nft *n, uint16_t type);
-void nft_vlan_none(struct nft *n);                               /* no VLAN tag */
 void nft_arp_ethernet_ipv4(struct nft *n);                       /* well-formed: hardware 1/6 bytes, protocol 0x0800/4 bytes */
 
+void nft_saddr_in(struct nft *n, enum nft_cmp c, const char *set); /* a set of NFT_KEY_IP */
+void nft_daddr_in(struct nft *n, enum nft_cmp c, const char *set);
 /* The port (interface name), MAC and address of the sender are in this set (NFT_KEY_IFNAME, _MAC, _IP). */
 void nft_in_set_ip(struct nft *n, const char *set);              /* of the frame and its IPv4 header */
 void nft_in_set_arp(struct nft *n, const char *set, bool frame); /* of the ARP body; `frame`: the frame's MAC instead */
@@ -92,9 +96,10 @@ void nft_dnat_map(struct nft *n, const char *map, bool by_ip);
 
 /* --- asked at once ------------------------------------------------------------------------------------ */
 
-struct nft_tuples { struct nft_tuple *v; size_t n; };
-/* The keys of all elements of a set in the table in use. */
-int nft_list(struct nft *n, struct arena *a, const char *set, struct nft_tuples *out, struct err *e);
+struct nft_pair { struct nft_tuple key, data; };
+struct nft_pairs { struct nft_pair *v; size_t n; };
+/* All elements of a set of the table in use (data empty) or a map. Nothing may be queued. A set that is not there is empty. */
+int nft_list(struct nft *n, struct arena *a, const char *set, struct nft_pairs *out, struct err *e);
 /* Is there such a table? 1, 0, -1. */
 int nft_table_exists(struct nft *n, enum nft_family f, const char *name, struct err *e);
 

@@ -207,17 +207,18 @@ static int failed(const struct netlink *nl, const struct nlmsghdr *h, int code, 
 int nlmsg_transact(struct netlink *nl, struct err *e)
 {
 	char *p;
-	uint32_t last = nl->seq;
+	struct nlmsghdr *acked;
 	bool done = false;
+	uint32_t last = 0;
 	int result = 0;
 	ssize_t n;
 
 	if (!nl->nreq)
 		return 0;
 	if (buf_ok(&nl->out)) {
-		size_t acked = nl->msg;
-
-		((struct nlmsghdr *)(nl->out.p + acked))->nlmsg_flags |= NLM_F_ACK;
+		acked = (void *)(nl->out.p + nl->msg);
+		acked->nlmsg_flags |= NLM_F_ACK;
+		last = acked->nlmsg_seq;
 	}
 	if (send_queue(nl, e)) {
 		forget(nl);

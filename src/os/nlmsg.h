@@ -23,7 +23,8 @@ void nlmsg_nest(struct netlink *nl, uint16_t type);
 void nlmsg_raw(struct netlink *nl, const void *p, size_t n);  /* a header inside an attribute */
 void nlmsg_unnest(struct netlink *nl);
 
-/* Send, and read the answers. `sync`: the last message asks for an acknowledgement, so that silence is not success. */
+/* Send, and read the answers. The message at nl->msg (the last one begun) is made to ask for an acknowledgement, so that
+ * silence is not taken for success; errors come without asking. */
 int nlmsg_transact(struct netlink *nl, struct err *e);
 
 /* Send the one queued dump request and give each message to `fn`; stops early when that returns -1. */

@@ -1,0 +1,102 @@
+/* The path of a container's start: one send makes the veth pair in both namespaces, its port flags and its forwarding
+ * entry, one adds the sender's element, one sets up the container's side. */
+#include "base/fd.h"
+#include "base/rand.h"
+#include "os/netns.h"
+#include "overlay/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+static int network_open(const struct overlay *o, struct str id, struct err *e)
+{
+	char path[512];
+	int dir, fd;
+
+	snprintf(path, sizeof path, "%s/netns", o->run_dir);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(e, "open %s", path);
+	snprintf(path, sizeof path, "%.*s", STR_ARG(id));
+	fd = netns_open(dir, path, e);
+	fd_close(&dir);
+	return fd;
+}
+
+static int network_side(const struct overlay *o, const struct overlay_endpoint *ep, int network, int netns, struct err *e)
+{
+	const struct bridge_port port = { .mcast_flood = true, .bcast_flood = true, .isolated = ep->isolated };
+	/* Chosen here, so that the messages after the first can name it: above what the kernel gives out by itself. */
+	int index = (int)(0x100000 + rand_u64() % 0x7fe00000);
+	auto_netlink nl = NETLINK_INIT;
+	auto_nft n = NFT_INIT;
+	struct nft_tuple key;
+	char name[16];
+
+	snprintf(name, sizeof name, "%c%08x", OVERLAY_PORT_PREFIX, (unsigned)index);
+	if (netlink_open(&nl, network, e))
+		return -1;
+	link_add_veth(&nl, &(struct veth){ .name = name, .index = index, .master = OVERLAY_BRIDGE_INDEX, .mtu = o->mtu, .up = true,
+		.peer_name = ep->ifname, .peer_netns = netns, .peer_mac = &ep->mac });
+	link_set_port(&nl, index, &port);
+	fdb_set_port(&nl, index, ep->mac);
+	if (netlink_commit(&nl, e) || nft_open(&n, network, e))
+		return -1;
+	nft_table_use(&n, NFT_BRIDGE, OVERLAY_NET_TABLE); /* after the link: overlay_sync removes elements without one */
+	rules_sender(&key, name, ep->mac, ep->ip.ip);
+	nft_elem(&n, RULES_SENDERS, &key, NULL);
+	return nft_commit(&n, e);
+}
+
+static int container_side(const struct overlay_endpoint *ep, int netns, struct err *e)
+{
+	auto_netlink nl = NETLINK_INIT;
+	int index;
+
+	if (netlink_open(&nl, netns, e))
+		return -1;
+	index = link_index(nl.fd, ep->ifname);
+	if (!index)
+		return err_set(e, ENODEV, "the new link %s is gone", ep->ifname);
+	link_set_up(&nl, 1);
+	addr_add(&nl, index, ep->ip);
+	link_set_up(&nl, index);
+	if (ep->default_route && ep->gateway.family)
+		route_add_default(&nl, index, ep->gateway);
+	return netlink_commit(&nl, e);
+}
+
+int overlay_attach(struct overlay *o, const struct overlay_endpoint *ep, int netns, struct err *e)
+{
+	auto_fd network = network_open(o, ep->network, e);
+
+	if (network < 0 || network_side(o, ep, network, netns, e) || container_side(ep, netns, e))
+		return err_wrap(e, "connect to network %.12s", ep->network.n ? ep->network.p : "");
+	return 0;
+}
+
+int overlay_loopback(int netns, struct err *e)
+{
+	auto_netlink nl = NETLINK_INIT;
+
+	if (netlink_open(&nl, netns, e))
+		return -1;
+	link_set_up(&nl, 1);
+	return netlink_commit(&nl, e);
+}
+
+int overlay_detach(const char *ifname, int netns, struct err *e)
+{
+	auto_netlink nl = NETLINK_INIT;
+	int index;
+
+	if (netlink_open(&nl, netns, e))
+		return -1;
+	index = link_index(nl.fd, ifname);
+	if (!index)
+		return 0;
+	link_delete(&nl, index);
+	netlink_tolerate(&nl, ENODEV);
+	return netlink_commit(&nl, e);
+}
