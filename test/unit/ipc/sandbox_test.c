@@ -1,6 +1,10 @@
 /* Giving up rights. */
 #include "ipc/sandbox.h"
 
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "ipc/op.h"
 #include "os/caps.h"
 #include "unit/test.h"
 
@@ -8,6 +12,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -142,4 +147,60 @@ TEST(a_wrong_name_is_an_error)
 		_exit(sandbox_enter(&(struct sandbox){ .uid = getuid(), .gid = getgid(), .syscalls = bad }, &e) == -1 && strstr(e.msg, "@nonsense") ? 0 : 1);
 	waitpid(pid, &status, 0);
 	CHECK_INT(status, 0);
+}
+
+static struct loop loop;
+
+static int echo(struct ipc_req *r, void *in, struct err *e)
+{
+	(void)in;
+	(void)e;
+	return ipc_reply(r, NULL, NULL, &(int){ 2 }, 1);
+}
+
+static const struct ipc_op ops[] = { { 1, ROLE_API, NULL, 0, echo }, { 0 } };
+
+static void *serve(void *arg)
+{
+	struct err e;
+
+	loop_run(&loop, &e);
+	return arg;
+}
+
+/* What every role does all day must not be what kills it. */
+static void daily_work(void)
+{
+	struct err e;
+	int ends[2], fd = -1;
+	pthread_t t;
+	struct ipc_client *client;
+	auto_arena a = ARENA_INIT;
+	struct ipc_call c = { .op = 1, .out_fds = &fd, .out_fds_max = 1, .timeout_ms = 2000 };
+	struct ipc_msg m = { .kind = IPC_EVENT, .body = { arena_alloc(&a, 500000), 500000 } };
+
+	log_open("test", memfd_create("log", MFD_CLOEXEC), LOG_INFO);
+	log_info("working", L("seed", (int64_t)rand_u64()));
+	MUST(loop_init(&loop, &e) == 0 && loop_signals((int[]){ SIGTERM, 0 }, &e) > 0);
+	MUST(ipc_pair(ends, &e) == 0 && ipc_send(ends[0], &m, 0, &e) == 0 && ipc_recv(ends[1], &a, &m, 100, &e) == 1);
+	MUST(ipc_chan_new(&loop, ends[0], ROLE_API, ops, NULL, NULL, &e));
+	MUST(pthread_create(&t, NULL, serve, NULL) == 0);
+	client = ipc_client_new(ROLE_STATE, NULL, NULL, &e);
+	ipc_client_arm(client, ends[1]);
+	MUST(ipc_call(client, &a, &c, &e) == 0 && fd > 2);
+	ipc_client_free(client);
+	clock_sleep_ms(1);
+	free(malloc(1 << 20));
+}
+
+TEST(daily_work_is_allowed)
+{
+	static const char *const list[] = { "@base", "@threads", NULL };
+	struct sandbox s = usual;
+
+	SKIP_UNLESS_ROOT();
+	SKIP_UNDER_SANITIZERS();
+	s.deny_eperm = false;
+	s.syscalls = list;
+	CHECK_INT(in_sandbox(&s, daily_work), 0);
 }
