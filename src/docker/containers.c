@@ -352,12 +352,11 @@ int container_start(struct req *r, struct err *e)
 	struct container c = { 0 };
 	struct by_id in;
 	int64_t since = view_newest(api_of(r)->view);
-	auto_view t = { 0 };
 
 	if (container_of(r, &c, e))
 		return -1;
 	in.id = c.id;
-	if (api_command(r, CMD_CONTAINER_START, by_id_fields, &in, container_fields, &c, e) || start_wait(r, in.id, c.start_gen, since, e)) {
+	if (api_command(r, CMD_CONTAINER_START, by_id_fields, &in, NULL, NULL, e) || start_wait(r, in.id, c.start_gen + 1, since, e)) {
 		/* Docker's daemon answers 400 or 500 here and the CLI goes by the sentence; 304 is "runs already". */
 		if (e->code != EALREADY && e->code != ENOENT && e->code != EAGAIN && e->code != EPIPE)
 			e->code = EIO;
@@ -425,8 +424,8 @@ int container_restart(struct req *r, struct err *e)
 	int64_t since = view_newest(api_of(r)->view);
 
 	if (container_of(r, &c, e) || stop_request(r, &c, &in, e) ||
-	    api_command(r, CMD_CONTAINER_RESTART, container_stop_fields, &in, container_fields, &c, e) ||
-	    start_wait(r, in.id, c.start_gen, since, e))
+	    api_command(r, CMD_CONTAINER_RESTART, container_stop_fields, &in, NULL, NULL, e) ||
+	    start_wait(r, in.id, c.start_gen + 1, since, e))
 		return -1;
 	return reply_empty(r, 204, e);
 }

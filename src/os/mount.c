@@ -146,8 +146,17 @@ int mount_make_slave(const char *path, struct err *e)
 
 int mount_pivot(int new_root, struct err *e)
 {
-	/* pivot_root(".", "."): the old root ends up below the new one and is let go at once (pivot_root(2)). */
-	if (fchdir(new_root) || syscall(SYS_pivot_root, ".", ".") || umount2(".", DETACH) || chdir("/"))
+	auto_fd old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int gone = 0;
+
+	/* pivot_root(".", "."): the old root ends up below the new one (pivot_root(2)). Other mounts may lie on the old root's
+	 * "/" (the layers of the new one): umount takes the topmost each time, until the old root itself is gone and
+	 * the descriptor stands in a mount that is not here any more. */
+	if (old_root < 0 || fchdir(new_root) || syscall(SYS_pivot_root, ".", ".") || fchdir(old_root))
 		return err_sys(e, "change the root");
+	while (umount2(".", DETACH) == 0)
+		gone++;
+	if (errno != EINVAL || !gone || chdir("/"))
+		return err_sys(e, "leave the old root");
 	return 0;
 }

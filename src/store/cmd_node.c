@@ -176,7 +176,10 @@ static int drop_volumes(struct command_env *c, const struct container *ct, struc
 static int removed(struct command_env *c, struct container *ct, struct err *e)
 {
 	struct str holder, name = key_make(c->a, "n", ct->account, ct->name, STR_NONE);
+	struct pairs at = { 0 };
 
+	if (ct->error.n)                              /* with --rm this event is all that is left to tell why */
+		pairs_set(c->a, &at, STR("error"), ct->error);
 	if (container_is_running(ct)) {               /* its exit was never reported: killed on the way out */
 		ct->exit_code = 137;
 		ct->finished.ns = c->now_ns;
@@ -190,7 +193,7 @@ static int removed(struct command_env *c, struct container *ct, struct err *e)
 	return txn_del(c->t, key_make(c->a, "C", ct->id, STR_NONE, STR_NONE), e) ||
 	       txn_del(c->t, key_make(c->a, "w", ct->node, ct->id, STR_NONE), e) ||
 	       txn_del(c->t, key_make(c->a, "c", ct->account, ct->id, STR_NONE), e) ||
-	       event_container(c, ct, "destroy", NULL, e) ? -1 : 0;
+	       event_container(c, ct, "destroy", &at, e) ? -1 : 0;
 }
 
 /* The account in the report is a hint; the key "C/" knows. */
