@@ -1,5 +1,7 @@
 /* The program's entry: the applet is chosen by the name it was started under (`triton-api`) or by the first argument. */
 #include "ipc/spawn.h"
+#include "role/api.h"
+#include "role/node.h"
 #include "role/options.h"
 #include "role/serve.h"
 #include "role/state.h"
@@ -19,6 +21,8 @@ static int state(int argc, char **argv)
 static const struct applet applets[] = {
 	{ "serve",   role_serve,   "run this machine as a node; the first start makes a data center", serve_usage, NULL, false },
 	{ "state",   state,        "print the replicated state", NULL, NULL, true },
+	{ "api",     role_api,     "a role: TLS, HTTP, the APIs", NULL, NULL, true },
+	{ "node",    role_node,    "a role: containers of this machine", NULL, NULL, true },
 	{ "version", tool_version, "version and licences", version_usage, version_options, false },
 	{ "help",    help,         "this list, or all about one command", "usage: triton help [COMMAND]\n", NULL, false },
 	{ 0 }

@@ -1,0 +1,29 @@
+/* Stands in for parts that are being written: weak, so that the real ones win. Goes when the last is there. */
+#include "role/node.h"
+#include "http/tls.h"
+#include "runtime/archive.h"
+#include "runtime/logs.h"
+#include "runtime/top.h"
+#include <errno.h>
+#include <unistd.h>
+#include <sys/epoll.h>
+#define W __attribute__((weak))
+W struct image_host *image_host_new(const struct image_host_config *c, struct err *e){(void)c;(void)e;return (void*)1;}
+W int image_host_fd(const struct image_host *h){(void)h;return epoll_create1(0);}
+W void image_host_run(struct image_host *h){(void)h;}
+W struct image_op *image_host_start(struct image_host *h, const struct image_job *j, struct err *e){(void)h;(void)j;err_set(e,ENOSYS,"images are not built in yet");return NULL;}
+W void image_op_answer(struct image_op *o,const struct err *e){(void)o;(void)e;}
+W int64_t image_layers_gc(int d,const struct strs*a,const struct strs*b,struct err*e){(void)d;(void)a;(void)b;(void)e;return 0;}
+W bool image_host_busy(const struct image_host*h){(void)h;return true;}
+W _Noreturn void logs_serve(struct runtime *rt, struct str id, const struct logs_query *q, int conn, int out){(void)rt;(void)id;(void)q;(void)conn;(void)out;_exit(0);}
+W int runtime_top(struct arena *a, struct runtime *rt, struct str id, struct str p, struct top_table *o, struct err *e){(void)a;(void)rt;(void)id;(void)p;(void)o;return err_set(e,ENOSYS,"no");}
+W uint32_t archive_go_mode(uint32_t m){return m;}
+W int archive_stat(struct arena *a, struct runtime *rt, const struct runtime_spec *s, pid_t i, struct str p,struct archive_info *o, struct err *e){(void)a;(void)rt;(void)s;(void)i;(void)p;(void)o;return err_set(e,ENOSYS,"no");}
+W int archive_get(struct arena *a, struct runtime *rt, const struct runtime_spec *s, pid_t i, struct str p,struct archive_info *o, int f,pid_t*c,struct err *e){(void)a;(void)rt;(void)s;(void)i;(void)p;(void)o;(void)f;(void)c;return err_set(e,ENOSYS,"no");}
+W int archive_put(struct runtime *rt, const struct runtime_spec *s, pid_t i, struct str p,const struct archive_put*h,int in,int*r,pid_t*c,struct err *e){(void)rt;(void)s;(void)i;(void)p;(void)h;(void)in;(void)r;(void)c;return err_set(e,ENOSYS,"no");}
+W int archive_result(int r,struct err*e){(void)r;return err_set(e,ENOSYS,"no");}
+W int archive_export(struct runtime *rt, const struct runtime_spec *s, pid_t i, int o, pid_t*p, struct err *e){(void)rt;(void)s;(void)i;(void)o;(void)p;return err_set(e,ENOSYS,"no");}
+W int archive_changes(struct arena *a, struct runtime *rt, const struct runtime_spec *s, struct str *j, struct err *e){(void)a;(void)rt;(void)s;(void)j;return err_set(e,ENOSYS,"no");}
+W struct tls_identity *tls_identity_new(struct str a, struct str b, struct err *e){(void)a;(void)b;(void)e;return (void*)1;}
+W struct conn *tls_accept(int fd, const struct tls_identity *id, int t, struct err *e){(void)id;(void)t;close(fd);err_set(e,ENOSYS,"no tls");return NULL;}
+W struct conn *tls_connect(int fd, const char*h,const struct tls_trust *tt,const struct tls_identity *id, int t, struct err *e){(void)id;(void)t;(void)h;(void)tt;close(fd);err_set(e,ENOSYS,"no tls");return NULL;}
