@@ -1,5 +1,6 @@
 /* rtnetlink(7): links, addresses, routes, neighbours. */
 #include "os/netlink.h"
+#include "base/clock.h"
 #include "os/nlmsg.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <linux/veth.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 int netlink_open(struct netlink *nl, int netns, struct err *e)
 {
@@ -324,17 +326,18 @@ static void get_mac(const struct nlattr *a, struct mac *out)
 
 static int link_one(void *ctx, const struct nlmsghdr *h, struct err *e)
 {
-	const struct nlattr *tb[IFLA_MASTER + 1] = { 0 };
+	const struct nlattr *tb[IFLA_OPERSTATE + 1] = { 0 };
 	const struct ifinfomsg *m = NLMSG_DATA(h);
 	struct link_info *l;
 
 	(void)e;
 	if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof *m))
 		return 0;
-	nlmsg_parse(h, sizeof *m, tb, IFLA_MASTER);
+	nlmsg_parse(h, sizeof *m, tb, IFLA_OPERSTATE);
 	l = listing_add(ctx);
 	l->index = m->ifi_index;
 	l->up = m->ifi_flags & IFF_UP;
+	l->works = tb[IFLA_OPERSTATE] && nlattr_len(tb[IFLA_OPERSTATE]) && *(const uint8_t *)nlattr_data(tb[IFLA_OPERSTATE]) == IF_OPER_UP;
 	l->master = (int)nlattr_u32(tb[IFLA_MASTER]);
 	l->mtu = (int)nlattr_u32(tb[IFLA_MTU]);
 	l->peer = (int)nlattr_u32(tb[IFLA_LINK]);
@@ -375,6 +378,27 @@ int link_find(struct netlink *nl, const char *name, struct link_info *out, struc
 		return 0;
 	memcpy(out, l.v, sizeof *out);
 	return 1;
+}
+
+int link_wait(struct netlink *nl, int index, int timeout_ms, struct err *e)
+{
+	int64_t until = clock_mono_ms() + timeout_ms;
+
+	for (;;) {
+		auto_arena a = ARENA_INIT;
+		struct listing l = { .a = &a, .size = sizeof(struct link_info) };
+		struct ifinfomsg *m = nlmsg_begin(nl, RTM_GETLINK, 0, sizeof *m, "wait for link %d", index);
+
+		m->ifi_index = index;
+		nlmsg_end(nl);
+		if (nlmsg_dump(nl, link_one, &l, e))
+			return -1;
+		if (l.n == 1 && ((struct link_info *)l.v)->works)
+			return 1;
+		if (clock_mono_ms() >= until)
+			return 0;
+		usleep(200);
+	}
 }
 
 int link_index(int sock, const char *name)

@@ -96,7 +96,7 @@ void fdb_del_remote(struct netlink *nl, int index, struct mac mac, struct ip nod
 
 struct link_info {
 	int        index, master, mtu, peer;          /* peer: index of the other end of a veth, 0 unknown */
-	bool       up;
+	bool       up, works;                         /* wanted up; operational */
 	char       name[16];
 	struct mac mac;
 };
@@ -104,6 +104,10 @@ struct link_infos { struct link_info *v; size_t n; };
 
 int link_find(struct netlink *nl, const char *name, struct link_info *out, struct err *e); /* 1, 0 absent, -1 */
 int link_list(struct netlink *nl, struct arena *a, struct link_infos *out, struct err *e);
+/* Carrier and forwarding come up in a kernel worker, somewhat after a veth's second end is up; a packet sent before is lost, and
+ * ARP asks again only after a second. Waits until the link works, at most `timeout_ms`: since Linux 6.8 asking is enough,
+ * so that this costs 10 us. 1: works, 0: not in time. */
+int link_wait(struct netlink *nl, int index, int timeout_ms, struct err *e);
 int link_index(int sock, const char *name);           /* by ioctl on any socket: cheaper; 0 absent */
 
 struct addr_info { int index; struct cidr cidr; };

@@ -471,6 +471,13 @@ void nft_reject(struct nft *n)
 	expr_end(n);
 }
 
+void nft_reject_tcp(struct nft *n)
+{
+	expr(n, "reject");
+	nlmsg_be32(&n->nl, NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST);
+	expr_end(n);
+}
+
 void nft_masquerade(struct nft *n)
 {
 	expr(n, "masq");

@@ -87,7 +87,8 @@ void nft_in_set_ip(struct nft *n, const char *set);              /* of the frame
 void nft_in_set_arp(struct nft *n, const char *set, bool frame); /* of the ARP body; `frame`: the frame's MAC instead */
 
 void nft_verdict(struct nft *n, enum nft_end v);
-void nft_reject(struct nft *n);                                  /* ICMP port unreachable */
+void nft_reject(struct nft *n);                                  /* ICMP port unreachable: the kernel sends few of them */
+void nft_reject_tcp(struct nft *n);                              /* a reset; after nft_l4proto(TCP) */
 void nft_masquerade(struct nft *n);
 void nft_snat(struct nft *n, struct ip to);
 void nft_counter(struct nft *n);

@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#define CARRIER_MS 100
+
 static int network_open(const struct overlay *o, struct str id, struct err *e)
 {
 	char path[512];
@@ -24,24 +26,25 @@ static int network_open(const struct overlay *o, struct str id, struct err *e)
 	return fd;
 }
 
-static int network_side(const struct overlay *o, const struct overlay_endpoint *ep, int network, int netns, struct err *e)
+static int network_side(const struct overlay *o, const struct overlay_endpoint *ep, int network, int netns, struct netlink *nl,
+                        int *port_index, struct err *e)
 {
 	const struct bridge_port port = { .mcast_flood = true, .bcast_flood = true, .isolated = ep->isolated };
 	/* Chosen here, so that the messages after the first can name it: above what the kernel gives out by itself. */
 	int index = (int)(0x100000 + rand_u64() % 0x7fe00000);
-	auto_netlink nl = NETLINK_INIT;
 	auto_nft n = NFT_INIT;
 	struct nft_tuple key;
 	char name[16];
 
 	snprintf(name, sizeof name, "%c%08x", OVERLAY_PORT_PREFIX, (unsigned)index);
-	if (netlink_open(&nl, network, e))
+	*port_index = index;
+	if (netlink_open(nl, network, e))
 		return -1;
-	link_add_veth(&nl, &(struct veth){ .name = name, .index = index, .master = OVERLAY_BRIDGE_INDEX, .mtu = o->mtu, .up = true,
+	link_add_veth(nl, &(struct veth){ .name = name, .index = index, .master = OVERLAY_BRIDGE_INDEX, .mtu = o->mtu, .up = true,
 		.peer_name = ep->ifname, .peer_netns = netns, .peer_mac = &ep->mac });
-	link_set_port(&nl, index, &port);
-	fdb_set_port(&nl, index, ep->mac);
-	if (netlink_commit(&nl, e) || nft_open(&n, network, e))
+	link_set_port(nl, index, &port);
+	fdb_set_port(nl, index, ep->mac);
+	if (netlink_commit(nl, e) || nft_open(&n, network, e))
 		return -1;
 	nft_table_use(&n, NFT_BRIDGE, OVERLAY_NET_TABLE); /* after the link: overlay_sync removes elements without one */
 	rules_sender(&key, name, ep->mac, ep->ip.ip);
@@ -64,14 +67,18 @@ static int container_side(const struct overlay_endpoint *ep, int netns, struct e
 	link_set_up(&nl, index);
 	if (ep->default_route && ep->gateway.family)
 		route_add_default(&nl, index, ep->gateway);
-	return netlink_commit(&nl, e);
+	return netlink_commit(&nl, e) || link_wait(&nl, index, CARRIER_MS, e) < 0 ? -1 : 0;
 }
 
 int overlay_attach(struct overlay *o, const struct overlay_endpoint *ep, int netns, struct err *e)
 {
 	auto_fd network = network_open(o, ep->network, e);
+	auto_netlink nl = NETLINK_INIT;
+	int port;
 
-	if (network < 0 || network_side(o, ep, network, netns, e) || container_side(ep, netns, e))
+	if (network < 0 || network_side(o, ep, network, netns, &nl, &port, e) || container_side(ep, netns, e) ||
+	    link_wait(&nl, port, CARRIER_MS, e) < 0 ||
+	    link_wait(&nl, OVERLAY_BRIDGE_INDEX, CARRIER_MS, e) < 0)  /* without ports a bridge has no carrier, either */
 		return err_wrap(e, "connect to network %.12s", ep->network.n ? ep->network.p : "");
 	return 0;
 }

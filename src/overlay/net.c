@@ -76,7 +76,9 @@ static int uplink(struct overlay *o, struct net *n, struct netlink *inside, bool
 		return -1;
 	addr_add(inside, OVERLAY_UPLINK_INDEX, (struct cidr){ n->uplink_net, 31 });
 	route_add_default(inside, OVERLAY_UPLINK_INDEX, n->uplink_node);
-	return netlink_commit(inside, e);
+	if (netlink_commit(inside, e) || link_wait(inside, OVERLAY_UPLINK_INDEX, 100, e) < 0 || link_wait(&outside, l.index, 100, e) < 0)
+		return -1;
+	return 0;
 }
 
 static int vxlan(struct overlay *o, struct net *n, struct netlink *inside, bool there, struct err *e)

@@ -16,6 +16,8 @@ static const enum nft_key address[] = { NFT_KEY_IP, NFT_KEY_END };
 static const enum nft_key sender[] = { NFT_KEY_IFNAME, NFT_KEY_MAC, NFT_KEY_IP, NFT_KEY_END };
 static const struct cidr loopback = { { .family = 4, .b = { 127 } }, 8 };
 
+static const struct cidr anywhere = { { .family = 4 }, 0 };
+
 /* --- the node --- */
 
 /* From outside, a loopback address is never a published port: the redirection would come before the kernel's own check
@@ -55,6 +57,24 @@ static void node_snat(struct nft *n, const struct rules_node *r)
 	nft_masquerade(n);
 }
 
+/* Say no at once rather than let clients wait. */
+static void refuse(struct nft *n, const char *chain, const char *from, struct cidr to)
+{
+	nft_rule(n, chain);
+	nft_iif(n, NFT_IS, from);
+	if (to.bits)
+		nft_daddr(n, NFT_IS, to);
+	nft_l4proto(n, IPPROTO_TCP);
+	nft_counter(n);
+	nft_reject_tcp(n);
+	nft_rule(n, chain);
+	nft_iif(n, NFT_IS, from);
+	if (to.bits)
+		nft_daddr(n, NFT_IS, to);
+	nft_counter(n);
+	nft_reject(n);
+}
+
 static void node_forward(struct nft *n, const struct rules_node *r)
 {
 	size_t i;
@@ -79,13 +99,8 @@ static void node_forward(struct nft *n, const struct rules_node *r)
 	nft_oif(n, NFT_IS, r->uplinks);
 	nft_counter(n);
 	nft_verdict(n, NFT_DROP);
-	for (i = 0; i < r->ndeny; i++) {
-		nft_rule(n, "forward");
-		nft_iif(n, NFT_IS, r->uplinks);
-		nft_daddr(n, NFT_IS, r->deny[i]);
-		nft_counter(n);
-		nft_reject(n);
-	}
+	for (i = 0; i < r->ndeny; i++)
+		refuse(n, "forward", r->uplinks, r->deny[i]);
 	if (r->close_forward) {                           /* "tr*": other instances in this namespace have their own table */
 		nft_rule(n, "forward");
 		nft_iif(n, NFT_NOT, "tr*");
@@ -102,10 +117,7 @@ static void node_input(struct nft *n, const struct rules_node *r)
 	nft_iif(n, NFT_IS, r->uplinks);
 	nft_ct_established(n);
 	nft_verdict(n, NFT_ACCEPT);
-	nft_rule(n, "input");
-	nft_iif(n, NFT_IS, r->uplinks);
-	nft_counter(n);
-	nft_reject(n);
+	refuse(n, "input", r->uplinks, anywhere);
 	if (r->vxlan_port) {
 		nft_rule(n, "input");
 		nft_l4proto(n, IPPROTO_UDP);
