@@ -1,5 +1,6 @@
 /* The program's entry: the applet is chosen by the name it was started under (`triton-api`) or by the first argument. */
 #include "ipc/spawn.h"
+#include "os/proc.h"
 #include "role/api.h"
 #include "role/node.h"
 #include "role/options.h"
@@ -44,6 +45,7 @@ int main(int argc, char **argv)
 	const char *name = slash ? slash + 1 : argc > 0 ? argv[0] : "triton";
 	const struct applet *a = NULL;
 
+	proc_keep_argv(argc, argv);
 	spawn_begin(argc > 0 ? argv[0] : "triton");
 	if (strncmp(name, "triton-", 7) == 0)
 		a = applet_find(applets, name + 7);

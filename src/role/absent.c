@@ -1,6 +1,5 @@
 /* Stands in for parts that are being written: weak, so that the real ones win. Goes when the last is there. */
 #include "role/node.h"
-#include "http/tls.h"
 #include "runtime/archive.h"
 #include "runtime/logs.h"
 #include "runtime/top.h"
@@ -24,6 +23,3 @@ W int archive_put(struct runtime *rt, const struct runtime_spec *s, pid_t i, str
 W int archive_result(int r,struct err*e){(void)r;return err_set(e,ENOSYS,"no");}
 W int archive_export(struct runtime *rt, const struct runtime_spec *s, pid_t i, int o, pid_t*p, struct err *e){(void)rt;(void)s;(void)i;(void)o;(void)p;return err_set(e,ENOSYS,"no");}
 W int archive_changes(struct arena *a, struct runtime *rt, const struct runtime_spec *s, struct str *j, struct err *e){(void)a;(void)rt;(void)s;(void)j;return err_set(e,ENOSYS,"no");}
-W struct tls_identity *tls_identity_new(struct str a, struct str b, struct err *e){(void)a;(void)b;(void)e;return (void*)1;}
-W struct conn *tls_accept(int fd, const struct tls_identity *id, int t, struct err *e){(void)id;(void)t;close(fd);err_set(e,ENOSYS,"no tls");return NULL;}
-W struct conn *tls_connect(int fd, const char*h,const struct tls_trust *tt,const struct tls_identity *id, int t, struct err *e){(void)id;(void)t;(void)h;(void)tt;close(fd);err_set(e,ENOSYS,"no tls");return NULL;}
