@@ -9,9 +9,10 @@
  *     ... forward result->puts to the state ...
  *     image_op_answer(op, NULL or &err)              the client sees the last lines; op is gone
  *
+ * A layer becomes visible as soon as it is unpacked, verified and synced; if its operation fails later it stays until image_layers_gc().
  * Layers are shared by diff id, but an account gets one without proof only when it has an image with it already
  * (`job.owned`); otherwise the pull fetches the blob and the unpacker proves that it unpacks to that diff id.
- * Layers lie at <data>/fs/layers/<hex>, beside each a file <hex>.size (decimal bytes). */
+ * Layers lie at <data>/fs/layers/<hex>, beside each a file <hex>.size ("<bytes> <blob digest>"). */
 #ifndef IMAGE_HOST_H
 #define IMAGE_HOST_H
 
@@ -29,7 +30,6 @@ struct image_host_config {
 	const char *ca_bundle;                        /* PEM file of the system's CAs; NULL: the usual places are tried */
 	int   jobs;                                   /* unpackers at once; 0: one per CPU, at most 4 */
 	int64_t max_image;                            /* bytes of one layer unpacked; 0: 64 GiB */
-	const char *const *self;                      /* how to start the pull role: argv; NULL: /proc/self/exe with argv "triton-pull" */
 };
 
 enum image_job_kind { IMAGE_PULL = 1, IMAGE_LOAD, IMAGE_IMPORT };
