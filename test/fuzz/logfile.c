@@ -1,4 +1,5 @@
 /* Any bytes as a log segment. */
+#include "base/buf.h"
 #include "cluster/crc32c.h"
 #include "cluster/logfile.h"
 

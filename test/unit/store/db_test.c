@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -158,4 +159,63 @@ TEST(waiting_for_a_revision)
 	view_notify(v, 3);
 	CHECK_INT(view_newest(v), 6);
 	view_close(v);
+}
+
+/* kill -9 in the middle of anything: the next process goes on, readers are not held up, no half transaction shows. */
+TEST_LIMIT(a_writer_may_be_killed_at_any_moment, 60)
+{
+	char boot[64], val[16];
+	struct view *v = NULL;
+	struct arena a = ARENA_INIT;
+	const char *dir = test_dir();                 /* made here, not in a child */
+	int64_t seen = 0;
+
+	REQUIRE_OK(db_boot_id(boot, &e), e);
+	for (int round = 0; round < 40; round++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			struct db db;
+
+			if (db_open(&db, dir, boot, &e) || db_ready(&db, &e)) {
+				dprintf(1, "# writer: %s\n", e.msg);
+				_exit(1);
+			}
+			for (uint64_t i = db.applied + 1;; i++) {
+				struct txn t;
+
+				snprintf(val, sizeof val, "%llu", (unsigned long long)i);
+				if (txn_begin(&t, &db, &e) || txn_put_raw(&t, STR("one"), str_of(val), &e) ||
+				    txn_put_raw(&t, STR("two"), str_of(val), &e) || txn_commit(&t, i, 1, &e))
+					_exit(2 + 0 * dprintf(1, "# writer: %s\n", e.msg));
+			}
+		}
+		if (!v)
+			v = view_open(dir, 10000, &e);
+		REQUIRE_OK(v ? 0 : -1, e);
+		usleep(2000 + (unsigned)(test_rand() % 15000));
+		kill(pid, SIGKILL);
+		waitpid(pid, &(int){ 0 }, 0);
+		for (int i = 0; i < 5; i++) {
+			struct str one = STR_NONE, two = STR_NONE;
+			struct view_txn t = { 0 };
+
+			REQUIRE_OK(view_begin(v, &t, &e), e);
+			if (view_revision(&t) == 0) {
+				view_end(&t);
+				continue;
+			}
+			CHECK(view_revision(&t) >= seen);
+			seen = view_revision(&t);
+			CHECK_INT(view_get_raw(&t, &a, STR("one"), &one, &e), 1);
+			CHECK_INT(view_get_raw(&t, &a, STR("two"), &two, &e), 1);
+			CHECK_STR(one, two);
+			snprintf(val, sizeof val, "%lld", (long long)seen);
+			CHECK_STR(one, val);
+			view_end(&t);
+		}
+	}
+	CHECK(seen > 1000);
+	view_close(v);
+	arena_release(&a);
 }
