@@ -16,16 +16,21 @@ static int help(int argc, char **argv);
 /* `state` is two things: the role, started by serve under the name triton-state, and the user's `triton state dump`. */
 static int state(int argc, char **argv)
 {
-	return spawn_fd("serve", 0) >= 0 ? role_state(argc, argv) : 2;
+	return spawn_fd("serve", 0) >= 0 ? role_state(argc, argv) : tool_state(argc, argv);
 }
 
 static const struct applet applets[] = {
 	{ "serve",   role_serve,   "run this machine as a node; the first start makes a data center", serve_usage, NULL, false },
-	{ "state",   state,        "print the replicated state", NULL, NULL, true },
-	{ "api",     role_api,     "a role: TLS, HTTP, the APIs", NULL, NULL, true },
-	{ "node",    role_node,    "a role: containers of this machine", NULL, NULL, true },
+	{ "setup",   tool_setup,   "make a Docker client certificate from your SSH key", setup_usage, setup_options, false },
+	{ "env",     tool_env,     "print the environment for the docker command", env_usage, env_options, false },
+	{ "status",  tool_status,  "nodes, state and processes of this instance", status_usage, status_options, false },
+	{ "account", tool_account, "add, list, disable and remove accounts", account_usage, account_options, false },
+	{ "key",     tool_key,     "the SSH public keys of accounts", key_usage, key_options, false },
+	{ "state",   state,        "print the replicated state", state_usage, state_options, false },
 	{ "version", tool_version, "version and licences", version_usage, version_options, false },
 	{ "help",    help,         "this list, or all about one command", "usage: triton help [COMMAND]\n", NULL, false },
+	{ "api",     role_api,     "a role: TLS, HTTP, the APIs", NULL, NULL, true },
+	{ "node",    role_node,    "a role: containers of this machine", NULL, NULL, true },
 	{ 0 }
 };
 
