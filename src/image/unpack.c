@@ -2,6 +2,7 @@
 
 #include "codec/inflate.h"
 #include "image/tree.h"
+#include "ipc/sandbox.h"
 #include "os/mount.h"
 #include "os/ns.h"
 #include "os/proc.h"
@@ -15,7 +16,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAX_SIZE  (64ll << 30)
@@ -112,21 +112,15 @@ struct jail {
 	uint64_t caps;
 };
 
-static int give_up(uint64_t caps, struct err *e)
-{
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct data[2] = { { caps, caps, 0 }, { 0 } };
-	const struct rlimit none = { 0, 0 }, files = { 128, 128 };
-
-	if (setrlimit(RLIMIT_CORE, &none) || setrlimit(RLIMIT_NPROC, &none) || setrlimit(RLIMIT_NOFILE, &files) ||
-	    syscall(SYS_capset, &head, data) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return err_sys(e, "give up rights");
-	return 0;
-}
+static const char *const writer_calls[] = { "@base", "@files", "mknodat", "fsetxattr", NULL };
+static const char *const inflater_calls[] = { "@base", NULL };
 
 /* From root in a fresh set of namespaces to root of `userns` only, with "/" at the jail's root. */
-static int enter(const struct jail *j, struct err *e)
+static int enter(const struct jail *j, const char *const *calls, struct err *e)
 {
+	const struct sandbox_limit limits[] = { { RLIMIT_CORE, 0 }, { RLIMIT_NPROC, 0 }, { RLIMIT_NOFILE, 128 } };
+	const struct sandbox box = { .caps = j->caps, .limits = limits, .nlimits = 3, .syscalls = calls };
+
 	proc_reset_signals();
 	signal(SIGPIPE, SIG_IGN);
 	umask(0);
@@ -138,7 +132,7 @@ static int enter(const struct jail *j, struct err *e)
 	if (fchdir(j->root) || chroot("."))
 		return err_sys(e, "enter the layer");
 	fd_close_others(j->keep, 4);
-	return give_up(j->caps, e);
+	return sandbox_enter(&box, e);
 }
 
 static int inflate_into(int fd, int to, const struct unpack_job *job, struct unpack_result *out, struct err *e)
@@ -174,7 +168,7 @@ static pid_t start_inflater(struct jail j, int blob, int to, int report_to, cons
 	j.keep[0] = blob;
 	j.keep[1] = to;
 	j.keep[2] = j.keep[3] = report_to;
-	report(report_to, &out, enter(&j, &out.err) || inflate_into(blob, to, job, &out, &out.err));
+	report(report_to, &out, enter(&j, inflater_calls, &out.err) || inflate_into(blob, to, job, &out, &out.err));
 	_exit(1);
 }
 
@@ -188,8 +182,8 @@ static pid_t start_writer(struct jail j, int from, int report_to, const struct u
 	j.keep[0] = from;
 	j.keep[1] = j.root;
 	j.keep[2] = j.keep[3] = report_to;
-	j.caps = 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER | 1u << CAP_FSETID | 1u << CAP_SETFCAP;
-	report(report_to, &out, enter(&j, &out.err) || apply(source_of_fd(&from), j.root, job, &out, &out.err));
+	j.caps = 1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << CAP_SETFCAP;
+	report(report_to, &out, enter(&j, writer_calls, &out.err) || apply(source_of_fd(&from), j.root, job, &out, &out.err));
 	_exit(1);
 }
 
