@@ -51,8 +51,8 @@ static void net_forget(struct overlay *o, struct net *n)
 	n->want.id = str_of(n->id);
 }
 
-/* Which uplink the namespace has, seen from its address. */
-static int find_slot(struct overlay *o, struct net *n, struct err *e)
+/* Which uplink and gateway the namespace has, seen from its addresses. */
+static int find_addresses(struct overlay *o, struct net *n, struct err *e)
 {
 	uint32_t base = ip_v4(cidr_network(o->pool).ip);
 	auto_netlink nl = NETLINK_INIT;
@@ -63,10 +63,14 @@ static int find_slot(struct overlay *o, struct net *n, struct err *e)
 	if (netlink_open(&nl, n->netns, e) || addr_list(&nl, &a, &l, e))
 		return -1;
 	for (i = 0; i < l.n; i++)
-		if (l.v[i].index == OVERLAY_UPLINK_INDEX && cidr_has(o->pool, l.v[i].cidr.ip)) {
+		if (l.v[i].index == OVERLAY_BRIDGE_INDEX && l.v[i].cidr.bits < 32) {
+			n->want.subnet = cidr_network(l.v[i].cidr);
+			n->want.gateway = l.v[i].cidr.ip;
+		} else if (l.v[i].index == OVERLAY_UPLINK_INDEX && cidr_has(o->pool, l.v[i].cidr.ip)) {
 			n->slot = (ip_v4(l.v[i].cidr.ip) - base) / 2;
 			plan_uplink_addrs(o->pool, (uint32_t)n->slot, &n->uplink_node, &n->uplink_net);
 		}
+	n->present = n->slot >= 0 && n->want.gateway.family;
 	return 0;
 }
 
@@ -89,7 +93,7 @@ static int find_networks(struct overlay *o, struct err *e)
 		if (fd < 0)                               /* left from a crash between making the file and mounting */
 			failed = netns_drop(o->dir, ent->d_name, e);
 		else
-			failed = find_slot(o, net_add(o, ent->d_name, fd), e);
+			failed = find_addresses(o, net_add(o, ent->d_name, fd), e);
 	}
 	closedir(d);
 	return failed;
@@ -256,7 +260,7 @@ int overlay_network_ensure(struct overlay *o, const struct overlay_network *want
 	n->ensured = false;
 	if (net_tables(n, e) || net_build(o, n, e))       /* closed before it is connected */
 		return err_wrap(e, "network %.12s", n->id);
-	n->ensured = true;
+	n->ensured = n->present = true;
 	return ports_apply(o, e);
 }
 
@@ -337,7 +341,7 @@ int overlay_dns_sockets(struct overlay *o, struct str network, int *udp, int *tc
 	struct net *n = net_get(o, network);
 	int back;
 
-	if (!n || !n->ensured)
+	if (!n || !n->present)
 		return err_set(e, ENOENT, "network %.*s is not on this node", STR_ARG(str_head(network, 12)));
 	back = netns_enter(n->netns, e);
 	if (back < 0)

@@ -61,7 +61,7 @@ static int node_ports(struct overlay *o, const struct plan_ports *l, struct err 
 
 	for (i = 0; i < l->n; i++) {
 		n = net_get(o, l->v[i].p.network);
-		if (n && n->ensured && !n->want.internal)
+		if (n && n->present && !n->want.internal)
 			h = digest(digest_port(h, &l->v[i]), &n->slot, sizeof n->slot);
 	}
 	if (h == o->ports_seen)
@@ -73,7 +73,7 @@ static int node_ports(struct overlay *o, const struct plan_ports *l, struct err 
 	nft_set_flush(&t, RULES_PORTS_IP);
 	for (i = 0; i < l->n; i++) {
 		n = net_get(o, l->v[i].p.network);
-		if (n && n->ensured && !n->want.internal)
+		if (n && n->present && !n->want.internal)
 			rules_node_port(&t, &l->v[i], n->uplink_net);
 	}
 	if (nft_commit(&t, e))
@@ -92,7 +92,7 @@ int ports_apply(struct overlay *o, struct err *e)
 	if (plan_ports(&a, o->ports, o->nports, &l, e))
 		return -1;
 	for (i = 0; i < o->nnet; i++)
-		if (o->net[i].ensured && net_ports(&o->net[i], &l, e))
+		if (o->net[i].present && net_ports(&o->net[i], &l, e))
 			return -1;
 	return node_ports(o, &l, e);
 }

@@ -13,6 +13,7 @@ struct net {
 	int64_t     slot;                             /* of its uplink; -1: none found */
 	struct ip   uplink_node, uplink_net;
 	bool        ensured;                          /* `want` is what this process brought about */
+	bool        present;                          /* has its links: ensured, or found so after a restart */
 	struct overlay_network want;                  /* want.id points to id */
 	uint64_t    ports_seen;                       /* digest of the published ports in its table; 0: not known */
 	struct ip  *nodes;                            /* that have containers of it; owned */
