@@ -12,6 +12,8 @@
 int  conn_poll(struct conn *c, short events, struct err *e);
 int  fcntl_nonblock(int fd);                          /* -1 with errno */
 
+bool server_is_stopping(const struct server *s);
+
 void request_id(struct req *r);
 void request_body_begin(struct req *r);               /* after the head: how does the body end? */
 

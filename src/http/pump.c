@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -36,9 +37,10 @@ struct stream {
 	int            fd;
 	enum pump_mode mode;
 	struct flow    up, down;                      /* client -> fd, fd -> client */
-	unsigned       conn_events, fd_events;        /* what epoll watches; fd_events 0: fd is not in it */
+	unsigned       conn_events, fd_events;        /* what epoll watches; 0: not in it */
 	int64_t        close_ms;                      /* lingering until; 0: not */
 	int64_t        moved_ms;                      /* bytes moved last; 0: memory was given back since */
+	bool           fd_gone;                       /* hung up: reads nothing either */
 	bool           dead;
 };
 
@@ -173,9 +175,20 @@ static struct str chunk_around(struct pump *p, size_t n)
 	return str_make(start, (size_t)len + n + 2);
 }
 
-/* All of fd was read and written: say so to the client, and wait a little for it to leave first. */
+/* Both sides of fd are closed, or the client can end nothing more: what is left is to let the client go first. */
+static void linger(struct stream *s)
+{
+	s->fd_gone = true;
+	if (!s->up.done)
+		close_up(s);
+	if (!s->close_ms)
+		s->close_ms = clock_mono_ms() + LINGER_MS;
+}
+
+/* All of fd was read and written: say so to the client. A far end that only stopped writing goes on reading. */
 static int finish_down(struct stream *s)
 {
+	struct pollfd p = { .fd = s->fd };
 	struct err e = { 0 };
 
 	if (s->down.done)
@@ -183,10 +196,9 @@ static int finish_down(struct stream *s)
 	s->down.done = true;
 	if (s->conn->ops->end(s->conn, &e) && e.code != EAGAIN)
 		return -1;
-	if (!s->up.done)
-		close_up(s);
-	s->close_ms = clock_mono_ms() + LINGER_MS;
-	return s->up.eof && !s->conn->ops->wants_write(s->conn) ? -1 : 0;
+	if (s->mode != PUMP_BOTH || s->up.done || (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR))))
+		linger(s);
+	return 0;
 }
 
 static int move_down(struct stream *s)
@@ -239,7 +251,8 @@ static void kill_stream(struct stream *s)
 	list_remove(&s->link);
 	list_add_tail(&p->dead, &s->link);
 	/* Closing would do, unless someone holds a duplicate: then epoll would go on naming a freed stream. */
-	epoll_ctl(p->epoll, EPOLL_CTL_DEL, s->conn->fd, NULL);
+	if (s->conn_events)
+		epoll_ctl(p->epoll, EPOLL_CTL_DEL, s->conn->fd, NULL);
 	if (s->fd_events)
 		epoll_ctl(p->epoll, EPOLL_CTL_DEL, s->fd, NULL);
 	close(s->fd);
@@ -249,11 +262,16 @@ static void kill_stream(struct stream *s)
 	atomic_fetch_sub(&p->open, 1);
 }
 
-/* The lowest bit tells the two descriptors of a stream apart. */
-static int watch(struct stream *s, int op, bool is_fd, unsigned events)
+/* The lowest bit tells the two descriptors of a stream apart. A hang-up is reported whatever is asked for, again and again: a
+ * descriptor that nothing is wanted from leaves epoll; EPOLLHUP alone keeps one in for that news. */
+static int watch(struct stream *s, bool is_fd, unsigned *now, unsigned want)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = (char *)s + is_fd };
+	struct epoll_event ev = { .events = want, .data.ptr = (char *)s + is_fd };
+	int op = !want ? EPOLL_CTL_DEL : !*now ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 
+	if (want == *now)
+		return 0;
+	*now = want;
 	return epoll_ctl(s->pump->epoll, op, is_fd ? s->fd : s->conn->fd, &ev);
 }
 
@@ -261,7 +279,7 @@ static int watch_both(struct stream *s)
 {
 	const struct conn_ops *ops = s->conn->ops;
 	bool blocked = s->down.pending.n > 0 || ops->wants_write(s->conn);
-	unsigned conn = 0, fd = 0;
+	unsigned conn = s->down.done ? 0 : EPOLLHUP, fd = s->down.done && !s->fd_gone ? EPOLLHUP : 0;
 
 	if (!s->up.eof && s->up.pending.n == 0)
 		conn |= EPOLLIN;
@@ -271,15 +289,7 @@ static int watch_both(struct stream *s)
 		fd |= EPOLLIN;
 	if (s->up.pending.n > 0)
 		fd |= EPOLLOUT;
-	if (conn != s->conn_events && watch(s, EPOLL_CTL_MOD, false, conn))
-		return -1;
-	s->conn_events = conn;
-	/* A hung-up descriptor is reported whatever is asked for; one that nothing is wanted from must not be watched. */
-	if (fd != s->fd_events &&
-	    watch(s, !fd ? EPOLL_CTL_DEL : !s->fd_events ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, true, fd))
-		return -1;
-	s->fd_events = fd;
-	return 0;
+	return watch(s, false, &s->conn_events, conn) || watch(s, true, &s->fd_events, fd);
 }
 
 static void turn(struct stream *s)
@@ -290,7 +300,7 @@ static void turn(struct stream *s)
 		kill_stream(s);
 		return;
 	}
-	if (s->down.done && !s->conn->ops->wants_write(s->conn) && s->up.eof) {
+	if (s->down.done && !s->conn->ops->wants_write(s->conn) && s->up.eof && s->up.done) {
 		kill_stream(s);
 		return;
 	}
@@ -309,6 +319,8 @@ static void on_event(const struct epoll_event *ev)
 
 	if (s->dead)
 		return;
+	if (is_fd && s->down.done && (ev->events & (EPOLLHUP | EPOLLERR)))
+		linger(s);
 	/* The client is gone altogether, and nothing is to be read from it that would tell. */
 	if (!is_fd && (ev->events & (EPOLLHUP | EPOLLERR)) && !(s->conn_events & EPOLLIN))
 		kill_stream(s);
@@ -335,11 +347,7 @@ static void take_inbox(struct pump *p)
 
 		list_remove(at);
 		list_add_tail(&p->streams, at);
-		s->conn_events = EPOLLIN;
-		if (watch(s, EPOLL_CTL_ADD, false, EPOLLIN))
-			kill_stream(s);
-		else
-			turn(s);
+		turn(s);
 	}
 }
 

@@ -153,10 +153,12 @@ static int method_of(struct str m)
 /* No segment may be "." or "..", however it is written, and every escape must be one. */
 static bool path_is_sane(struct arena *a, struct str path)
 {
-	struct str rest = path, part, plain;
+	struct str rest, part;
 
+	if (!http_unescape(a, path, false, &rest))
+		return false;
 	while (str_next(&rest, '/', &part))
-		if (!http_unescape(a, part, false, &plain) || str_is(plain, ".") || str_is(plain, ".."))
+		if (str_is(part, ".") || str_is(part, ".."))
 			return false;
 	return true;
 }

@@ -2,6 +2,8 @@
 #include "http/private.h"
 #include "http/pump.h"
 
+#include "base/clock.h"
+#include "base/fd.h"
 #include "codec/json.h"
 
 #include <errno.h>
@@ -15,7 +17,7 @@ static const char *reason(int status)
 		{ 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 304, "Not Modified" }, { 400, "Bad Request" },
 		{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
 		{ 406, "Not Acceptable" }, { 408, "Request Timeout" }, { 409, "Conflict" }, { 413, "Content Too Large" },
-		{ 414, "URI Too Long" }, { 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
+		{ 414, "URI Too Long" }, { 417, "Expectation Failed" }, { 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
 		{ 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 503, "Service Unavailable" },
 		{ 504, "Gateway Timeout" }, { 505, "HTTP Version Not Supported" },
 	};
@@ -56,7 +58,12 @@ int http_status_of(int code)
 
 int reply_header(struct req *r, const char *name, struct str value)
 {
-	struct str line = arena_printf(&r->arena, "%s: %.*s\r\n", name, STR_ARG(value));
+	struct str line;
+
+	for (size_t i = 0; i < value.n; i++)          /* what came from outside must not begin another line */
+		if ((unsigned char)value.p[i] < ' ' || value.p[i] == 0x7f)
+			return -1;
+	line = arena_printf(&r->arena, "%s: %.*s\r\n", name, STR_ARG(value));
 
 	r->extra = arena_printf(&r->arena, "%.*s%.*s", STR_ARG(r->extra), STR_ARG(line));
 	return 0;
@@ -64,14 +71,27 @@ int reply_header(struct req *r, const char *name, struct str value)
 
 static void head_begin(struct req *r, struct buf *b, int status, const char *type)
 {
+	char date[RFC3339_MAX];
+
 	r->status = status;
+	if (server_is_stopping(r->server))
+		r->keep = false;
 	buf_printf(b, "HTTP/1.1 %d %s\r\n", status, reason(status));
 	if (r->listener && r->listener->headers)
 		r->listener->headers(r, b);
 	buf_str(b, r->extra);
-	buf_printf(b, "X-Request-Id: %s\r\n", r->id);
+	buf_printf(b, "X-Request-Id: %s\r\nDate: %.*s\r\n", r->id, STR_ARG(clock_http_date(clock_wall_ns(), date)));
 	if (type)
 		buf_printf(b, "Content-Type: %s\r\n", type);
+}
+
+static void head_end(struct req *r, struct buf *b)
+{
+	if (!r->keep)
+		buf_puts(b, "Connection: close\r\n");
+	else if (r->head.minor == 0)
+		buf_puts(b, "Connection: keep-alive\r\n");
+	buf_puts(b, "\r\n");
 }
 
 static bool is_head(const struct req *r)
@@ -88,7 +108,7 @@ int reply_text(struct req *r, int status, const char *type, struct str body, str
 	head_begin(r, &b, status, none || (body.n == 0 && !type) ? NULL : type);
 	if (!none)
 		buf_printf(&b, "Content-Length: %zu\r\n", body.n);
-	buf_puts(&b, r->keep ? "\r\n" : "Connection: close\r\n\r\n");
+	head_end(r, &b);
 	v[0] = (struct iovec){ b.p, b.n };
 	v[1] = (struct iovec){ (void *)body.p, none || is_head(r) ? 0 : body.n };
 	r->conn->timeout_ms = WRITE_STALL_MS;
@@ -137,7 +157,7 @@ int reply_begin(struct req *r, int status, const char *type, struct err *e)
 	head_begin(r, &b, status, type);
 	if (r->stream_chunked)
 		buf_puts(&b, "Transfer-Encoding: chunked\r\n");
-	buf_puts(&b, r->keep ? "\r\n" : "Connection: close\r\n\r\n");
+	head_end(r, &b);
 	r->conn->timeout_ms = WRITE_STALL_MS;
 	return conn_write_all(r->conn, b.p, b.n, e);
 }
@@ -181,38 +201,39 @@ bool reply_client_gone(struct req *r)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
+/* The head of a hijacked answer. Docker's clients look for this reason, not for "Switching Protocols". */
+static void hijack_head(struct req *r, struct buf *b, const char *type)
+{
+	struct str rest;
+	auto_buf usual = BUF_INIT(64 << 10);
+
+	head_begin(r, &usual, r->head.upgrade ? 101 : 200, type);
+	if (!r->head.upgrade) {
+		buf_str(b, buf_as_str(&usual));
+		buf_puts(b, "\r\n");
+		return;
+	}
+	rest = buf_as_str(&usual);
+	buf_puts(b, "HTTP/1.1 101 UPGRADED\r\n");
+	buf_str(b, str_drop(rest, (size_t)str_find(rest, '\n') + 1));
+	buf_puts(b, "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+}
+
 int reply_hijack(struct req *r, struct pump *p, const char *type, int fd, struct err *e)
 {
-	auto_buf b = BUF_INIT(64 << 10);
-	struct str ahead;
+	auto_buf b = BUF_INIT(128 << 10);
+	auto_fd owned = fd;
 
+	if (r->head.upgrade && !http_header_has(&r->head, "Upgrade", "tcp"))
+		return err_set(e, EINVAL, "only an upgrade to tcp is possible here");
+	if (request_drain(r, e))
+		return e->code ? -1 : err_set(e, EINVAL, "a body is not expected here");
 	r->keep = false;
-	if (request_drain(r, e)) {
-		close(fd);
+	hijack_head(r, &b, type);
+	r->conn->timeout_ms = WRITE_STALL_MS;
+	if (conn_write_all(r->conn, b.p, b.n, e))
 		return -1;
-	}
-	head_begin(r, &b, r->head.upgrade ? 101 : 200, type);
-	if (r->head.upgrade) {                        /* Docker's clients look for this reason, not "Switching Protocols" */
-		auto_buf line = BUF_INIT(64 << 10);
-		struct str rest = buf_as_str(&b);
-
-		rest = str_drop(rest, (size_t)str_find(rest, '\n') + 1);
-		buf_puts(&line, "HTTP/1.1 101 UPGRADED\r\n");
-		buf_str(&line, rest);
-		buf_puts(&line, "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
-		if (conn_write_all(r->conn, line.p, line.n, e)) {
-			close(fd);
-			return -1;
-		}
-	} else {
-		buf_puts(&b, "\r\n");
-		if (conn_write_all(r->conn, b.p, b.n, e)) {
-			close(fd);
-			return -1;
-		}
-	}
-	ahead = buf_as_str(&r->in);
-	pump_add(p, r->conn, fd, ahead, PUMP_BOTH);
+	pump_add(p, r->conn, fd_take(&owned), buf_as_str(&r->in), PUMP_BOTH);
 	r->taken = true;
 	return 0;
 }

@@ -116,6 +116,11 @@ int server_listen(struct server *s, const struct listener *l, struct err *e)
 	return 0;
 }
 
+bool server_is_stopping(const struct server *s)
+{
+	return s && atomic_load(&s->stopping);
+}
+
 /* --- seats ------------------------------------------------------------------------------------------ */
 
 static struct seat *seat_take(struct server *s, const char *address)
@@ -174,7 +179,8 @@ static void client_free(struct client *c)
 
 /* --- one request ------------------------------------------------------------------------------------ */
 
-static void log_request(struct req *r, const struct err *e)
+/* Not r->conn: the pump may have taken and freed it by now. */
+static void log_request(struct req *r, const char *peer, const struct err *e)
 {
 	int64_t us = (clock_mono_ns() - r->start_ns) / 1000;
 	bool reads = str_is(r->head.method, "GET") || str_is(r->head.method, "HEAD");
@@ -184,11 +190,11 @@ static void log_request(struct req *r, const struct err *e)
 	if (r->status >= 500)
 		log_error("request failed", L("req_id", (const char *)r->id), L("listener", r->listener->name),
 			  L("method", r->head.method), L("path", path), L("status", r->status), L("us", us),
-			  L("peer", (const char *)r->conn->peer), L("err", (const char *)e->msg));
+			  L("peer", peer), L("err", (const char *)e->msg));
 	else
 		log_at(reads ? LOG_DEBUG : LOG_INFO, "request", L("req_id", (const char *)r->id),
 		       L("listener", r->listener->name), L("method", r->head.method), L("path", path),
-		       L("status", r->status), L("us", us), L("peer", (const char *)r->conn->peer));
+		       L("status", r->status), L("us", us), L("peer", peer));
 }
 
 static int refuse(struct req *r, int status, struct err *e, const char *text)
@@ -233,7 +239,7 @@ enum visit { NEXT, PARK, CLOSE, TAKEN };
 
 static enum visit serve_request(struct server *s, struct client *c)
 {
-	struct req r = { .conn = c->conn, .listener = &c->door->l, .in = c->in, .keep = !atomic_load(&s->stopping) };
+	struct req r = { .server = s, .conn = c->conn, .listener = &c->door->l, .in = c->in, .keep = true };
 	struct err e = { 0 };
 	enum visit then;
 	int got;
@@ -250,7 +256,7 @@ static enum visit serve_request(struct server *s, struct client *c)
 		if (r.head.close)
 			r.keep = false;
 		answer(&r, &e);
-		log_request(&r, &e);
+		log_request(&r, c->peer, &e);
 		if (r.streaming)                      /* begun and not ended: the client must see that it was cut */
 			r.keep = false;
 		then = r.taken ? TAKEN : r.keep && request_drain(&r, &e) == 0 ? NEXT : CLOSE;

@@ -49,6 +49,7 @@ struct req {
 	int           status;                         /* replied with; 0: not yet */
 	int64_t       start_ns;
 	/* private to http/ */
+	struct server *server;
 	struct buf    in;                             /* read ahead of the body, then of the stream */
 	struct http_chunked chunked;
 	uint64_t      body_left;
