@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/version.h"
+#include "cloud/cloud.h"
 #include "codec/clientcert.h"
 #include "codec/rec.h"
 #include "docker/api.h"
@@ -269,7 +270,14 @@ static int listeners(struct server *s, struct api *api, const struct tls_identit
 	const struct listener local = { .name = "local", .fd = spawn_fd("unix", 0), .endpoints = docker_endpoints,
 		.authorize = authorize_local, .headers = docker_headers, .versions = true, .ctx = api };
 
+	static struct cloud cloud;
+	struct listener cloudapi;
+
+	cloud = (struct cloud){ api->view, api->datacenter, api->ca_pem, api->docker_endpoint };
+	cloudapi = cloud_listener(&cloud, spawn_fd("cloudapi", 0), tls);
 	if (docker.fd >= 0 && server_listen(s, &docker, e))
+		return -1;
+	if (cloudapi.fd >= 0 && server_listen(s, &cloudapi, e))
 		return -1;
 	return server_listen(s, &local, e);
 }
