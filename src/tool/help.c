@@ -1,6 +1,8 @@
 /* `triton help [COMMAND]`, printed from the applet table. */
 #include "tool/applet.h"
 
+#include "base/str.h"
+
 #include <string.h>
 
 const struct applet *applet_find(const struct applet *table, const char *name)
@@ -38,7 +40,8 @@ int help_main(const struct applet *table, int argc, char **argv)
 	else
 		printf("triton %s: %s\n", a->name, a->summary);
 	if (a->options) {
-		putchar('\n');
+		if (!a->usage || !str_ends(str_of(a->usage), STR("\n\n")))
+			putchar('\n');
 		options_print(a->options, stdout);
 	}
 	return 0;
