@@ -251,8 +251,9 @@ int replica_close(struct replica *r, bool clean, struct err *e)
 	struct err stop;
 	int rc = 0;
 
-	err_set(&stop, EAGAIN, "this node is stopping");
+	err_set(&stop, EAGAIN, "this node is stopping; it is not known whether this was done");
 	batch_fail(r, &stop);
+	err_set(&stop, EAGAIN, "this node is stopping");
 	answer_all(r, &r->queue, &stop);
 	snapshot_abort(&r->snapshot);
 	engine_close(r->engine);
@@ -338,7 +339,9 @@ static void batch_begin(struct replica *r)
 		return;
 	}
 	if (submit(r, &e)) {
-		/* Full disk: refuse the work, keep what there is. Whoever was not run yet is told the same. */
+		/* Full disk: refuse the work, keep what there is. If not even a transaction could begin, nobody was run. */
+		if (r->batch.n == 0)
+			answer_all(r, &r->queue, &e);
 		batch_fail(r, &e);
 		return;
 	}

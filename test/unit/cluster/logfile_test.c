@@ -163,9 +163,9 @@ TEST(a_log_that_misses_the_snapshot_goes)
 }
 
 /* Every crash point: what was synced is there, what was not is there up to some entry and right. */
-TEST(a_power_failure_leaves_a_prefix)
+TEST_LIMIT(a_power_failure_leaves_a_prefix, 90)
 {
-	for (uint64_t seed = 1; seed <= 400; seed++) {
+	for (uint64_t seed = 1; seed <= 200; seed++) {
 		uint64_t synced = 0, n = 0;
 		struct simdisk d;
 		struct logfile *l;
