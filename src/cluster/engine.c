@@ -1,6 +1,7 @@
 /* The points in comments are those of the checklist that the engine's evaluation left behind (docs/state.md). */
 #include "cluster/engine.h"
 
+#include "cluster/engine_conf.h"
 #include "cluster/wire.h"
 
 #include <errno.h>
@@ -41,71 +42,6 @@ static int64_t now_of(struct engine *g)
 	if (now > g->now)
 		g->now = now;
 	return g->now;
-}
-
-/* --- configurations --- */
-
-int engine_conf_encode(const struct engine_server *v, size_t n, struct arena *a, struct str *out, struct err *e)
-{
-	struct raft_configuration conf;
-	struct raft_buffer buf;
-	int rv = 0;
-
-	raft_configuration_init(&conf);
-	for (size_t i = 0; i < n && rv == 0; i++)
-		rv = raft_configuration_add(&conf, v[i].id, arena_cstr(a, v[i].address), v[i].voter ? RAFT_VOTER : RAFT_STANDBY);
-	if (rv == 0)
-		rv = raft_configuration_encode(&conf, &buf);
-	raft_configuration_close(&conf);
-	if (rv)
-		return err_set(e, EINVAL, "raft configuration: %s", raft_strerror(rv));
-	*out = arena_str(a, str_make(buf.base, buf.len));
-	raft_free(buf.base);
-	return 0;
-}
-
-static int conf_decode(struct str s, struct raft_configuration *conf, struct err *e)
-{
-	/* The decoder wants something it may write to; it does not. */
-	struct raft_buffer buf = { .base = (void *)s.p, .len = s.n };
-
-	raft_configuration_init(conf);
-	if (s.n == 0)
-		return 0;
-	if (raft_configuration_decode(&buf, conf)) {
-		raft_configuration_close(conf);
-		return err_set(e, EUCLEAN, "raft configuration is malformed");
-	}
-	return 0;
-}
-
-int engine_conf_decode(struct str s, struct arena *a, struct engine_server **v, size_t *n, struct err *e)
-{
-	struct raft_configuration conf;
-
-	if (conf_decode(s, &conf, e))
-		return -1;
-	*n = conf.n;
-	*v = arena_new_n(a, struct engine_server, conf.n);
-	for (unsigned i = 0; i < conf.n; i++)
-		(*v)[i] = (struct engine_server){ .id = conf.servers[i].id,
-			.address = arena_str(a, str_of(conf.servers[i].address)), .voter = conf.servers[i].role == RAFT_VOTER };
-	raft_configuration_close(&conf);
-	return 0;
-}
-
-int engine_bootstrap(struct logfile *l, uint64_t id, const struct engine_server *v, size_t n, struct err *e)
-{
-	auto_arena a = ARENA_INIT;
-	struct log_entry first = { .index = 1, .term = 1, .type = LOG_CHANGE };
-
-	if (logfile_last(l))
-		return err_set(e, EEXIST, "this log is in use already");
-	/* The entry comes last: a crash before it leaves an empty log, and this is done again. */
-	if (engine_conf_encode(v, n, &a, &first.data, e) || logfile_set_server(l, id, e) || logfile_set_term(l, 1, 0, e) ||
-	    logfile_reserve(l, 1, first.data.n, e) || logfile_append(l, &first, 1, e))
-		return -1;
-	return logfile_sync(l, e);
 }
 
 /* --- what a step asks for (point 3: this order) --- */
@@ -174,7 +110,7 @@ static int apply_one(struct engine *g, uint64_t index, struct err *e)
 	g->conf_index = index;
 	/* Point 14: the engine learns of it before anything else happens. It owns the decoded one. */
 	ev.configuration.index = index;
-	if (conf_decode(en.data, &ev.configuration.conf, e))
+	if (engine_conf_raw(en.data, &ev.configuration.conf, e))
 		return -1;
 	return step(g, &ev, e);
 }
@@ -295,7 +231,7 @@ static int start(struct engine *g, const struct snap_meta *snap, struct err *e)
 	ev.start.term = logfile_term(g->log);
 	ev.start.voted_for = logfile_vote(g->log);
 	if (snap->index) {
-		if (conf_decode(snap->conf, &meta.configuration, e))
+		if (engine_conf_raw(snap->conf, &meta.configuration, e))
 			return -1;
 		ev.start.metadata = &meta;
 	}
@@ -345,7 +281,7 @@ static int confirm_conf(struct engine *g, struct err *e)
 	if (g->conf_index <= 1 || g->conf_index <= g->snap_index)
 		return 0;
 	ev.configuration.index = g->conf_index;
-	return conf_decode(buf_as_str(&g->conf), &ev.configuration.conf, e) || step(g, &ev, e) ? -1 : 0;
+	return engine_conf_raw(buf_as_str(&g->conf), &ev.configuration.conf, e) || step(g, &ev, e) ? -1 : 0;
 }
 
 static int open_check(struct logfile *l, const struct snap_meta *snap, uint64_t applied, struct err *e)
@@ -613,7 +549,7 @@ int engine_snapshot_done(struct engine *g, const struct snap_meta *m, struct err
 	ev.snapshot.metadata = (struct raft_snapshot_metadata){ .index = m->index, .term = m->term,
 		.configuration_index = m->conf_index };
 	ev.snapshot.trailing = trailing;
-	if (conf_decode(m->conf, &ev.snapshot.metadata.configuration, e))
+	if (engine_conf_raw(m->conf, &ev.snapshot.metadata.configuration, e))
 		return -1;
 	rc = step(g, &ev, e);
 	if (rc == 0) {
@@ -637,7 +573,7 @@ int engine_install(struct engine *g, uint64_t from, uint64_t term, const struct 
 	*installed = false;
 	msg.install_snapshot = (struct raft_install_snapshot){ .term = term, .last_index = m->index, .last_term = m->term,
 		.conf_index = m->conf_index, .data = { .base = raft_malloc(1), .len = 1 } };
-	if (conf_decode(m->conf, &msg.install_snapshot.conf, e)) {
+	if (engine_conf_raw(m->conf, &msg.install_snapshot.conf, e)) {
 		raft_free(msg.install_snapshot.data.base);
 		return -1;
 	}

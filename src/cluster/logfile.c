@@ -1,26 +1,15 @@
-/* Segment: a header of 32 bytes, then entries of 40 bytes header, data, zeros to a multiple of 8. All little-endian.
- *
- *   segment  0 "TRITLOG1"  8 first index  16 checksum of the entry before  20 salt  24 zero  28 checksum of 0..27
- *   entry    0 checksum of 4.. and data, beginning with the salt  4 length of data  8 index  16 term
- *           24 synced: the last index known durable when this was written
- *           32 checksum of the entry before  36 type  37 zero
- *
- * The chain of checksums keeps stale entries behind a cut from joining a newer log. `synced` tells a torn tail, which
- * nobody was promised, from damage. The salt keeps data from looking like an entry: its author does not know it. */
 #include "cluster/logfile.h"
 
 #include "base/buf.h"
 #include "base/rand.h"
 #include "cluster/crc32c.h"
+#include "cluster/logseg.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SEGMENT_MAGIC  "TRITLOG1"
-#define SEGMENT_HEADER 32
-#define ENTRY_HEADER   40
 #define META_MAGIC     "TRITMETA"
 #define META_BYTES     56
 #define NAME_MAX_LEN   32
@@ -52,30 +41,6 @@ struct logfile {
 	bool            broken;                       /* a write failed: never used again */
 };
 
-static void put32(unsigned char *p, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		p[i] = (unsigned char)(v >> 8 * i);
-}
-
-static void put64(unsigned char *p, uint64_t v)
-{
-	for (int i = 0; i < 8; i++)
-		p[i] = (unsigned char)(v >> 8 * i);
-}
-
-static uint32_t get32(const void *v)
-{
-	const unsigned char *p = v;
-
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static uint64_t get64(const void *v)
-{
-	return get32(v) | (uint64_t)get32((const char *)v + 4) << 32;
-}
-
 static void *grow(void *v, size_t n, size_t *cap, size_t size)
 {
 	if (n < *cap)
@@ -85,103 +50,6 @@ static void *grow(void *v, size_t n, size_t *cap, size_t size)
 	if (!v)
 		abort();
 	return v;
-}
-
-static bool all_zero(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i])
-			return false;
-	return true;
-}
-
-static size_t entry_bytes(size_t data)
-{
-	return ENTRY_HEADER + ((data + 7) & ~(size_t)7);
-}
-
-/* --- one segment's bytes --- */
-
-struct parser {
-	struct str bytes;
-	uint32_t   salt, chain;
-	uint64_t   next;                              /* index expected */
-	uint64_t   term;
-	size_t     at;
-};
-
-static bool segment_header(struct str s, uint64_t *first, uint32_t *chain, uint32_t *salt)
-{
-	if (s.n < SEGMENT_HEADER || memcmp(s.p, SEGMENT_MAGIC, 8) != 0 || get32(s.p + 28) != crc32c(0, s.p, 28))
-		return false;
-	*first = get64(s.p + 8);
-	*chain = get32(s.p + 16);
-	*salt = get32(s.p + 20);
-	return *first > 0;
-}
-
-/* Is there an entry with a right checksum at `at`, whatever its index? */
-static bool entry_at(const struct parser *p, size_t at, struct log_entry *en, uint64_t *synced, uint32_t *chain)
-{
-	size_t len;
-
-	if (at + ENTRY_HEADER > p->bytes.n)
-		return false;
-	len = get32(p->bytes.p + at + 4);
-	en->index = get64(p->bytes.p + at + 8);
-	if (len > LOG_ENTRY_MAX || len > p->bytes.n - at - ENTRY_HEADER || en->index == 0 ||
-	    get32(p->bytes.p + at) != crc32c(p->salt, p->bytes.p + at + 4, ENTRY_HEADER - 4 + len))
-		return false;
-	en->term = get64(p->bytes.p + at + 16);
-	*synced = get64(p->bytes.p + at + 24);
-	*chain = get32(p->bytes.p + at + 32);
-	en->type = (uint8_t)p->bytes.p[at + 36];
-	en->data = str_make(p->bytes.p + at + ENTRY_HEADER, len);
-	return true;
-}
-
-static bool parse_next(struct parser *p, struct log_entry *en)
-{
-	uint64_t synced;
-	uint32_t chain;
-
-	if (!entry_at(p, p->at, en, &synced, &chain) || en->index != p->next || chain != p->chain || en->term < p->term ||
-	    en->term == 0 || en->type < LOG_COMMAND || en->type > LOG_CHANGE || synced >= en->index)
-		return false;
-	p->chain = get32(p->bytes.p + p->at);
-	p->at += entry_bytes(en->data.n);
-	p->term = en->term;
-	p->next++;
-	return true;
-}
-
-/* Does anything after the first bad byte say that a sync had covered what is missing? */
-static bool parse_damaged(const struct parser *p)
-{
-	struct log_entry en;
-	uint64_t synced;
-	uint32_t chain;
-
-	for (size_t at = p->at; at + ENTRY_HEADER <= p->bytes.n; at += 8)
-		if (get64(p->bytes.p + at + 24) >= p->next && entry_at(p, at, &en, &synced, &chain) && en.index > p->next)
-			return true;
-	return false;
-}
-
-size_t logfile_scan(struct str segment, void (*fn)(void *ctx, const struct log_entry *en), void *ctx, bool *damaged)
-{
-	struct parser p = { .bytes = segment, .at = SEGMENT_HEADER };
-	struct log_entry en;
-	size_t n = 0;
-
-	*damaged = false;
-	if (!segment_header(segment, &p.next, &p.chain, &p.salt))
-		return 0;
-	for (; parse_next(&p, &en); n++)
-		if (fn)
-			fn(ctx, &en);
-	*damaged = parse_damaged(&p);
-	return n;
 }
 
 /* --- segments --- */
@@ -233,16 +101,13 @@ static int segment_create(struct logfile *l, size_t need, struct err *e)
 	const struct disk_ops *ops = l->disk->ops;
 	size_t bytes = SEGMENT_HEADER + need > LOG_SEGMENT_BYTES ? SEGMENT_HEADER + need : LOG_SEGMENT_BYTES;
 	uint64_t first = logfile_last(l) + 1;
-	unsigned char head[SEGMENT_HEADER] = SEGMENT_MAGIC;
+	unsigned char head[SEGMENT_HEADER];
 	uint32_t salt = (uint32_t)rand_u64();
 	char name[NAME_MAX_LEN];
 	struct segment *s;
 	int h;
 
-	put64(head + 8, first);
-	put32(head + 16, chain_before(l, first));
-	put32(head + 20, salt);
-	put32(head + 28, crc32c(0, head, 28));
+	logseg_header_put(head, first, chain_before(l, first), salt);
 	segment_name(first, name);
 	if (ops->remove(l->disk, name, e) || (h = ops->open(l->disk, name, true, e)) < 0)
 		return -1;
@@ -321,21 +186,21 @@ static void slot_add(struct logfile *l, uint64_t term, uint8_t type, size_t off,
 }
 
 /* Read the entries of a segment whose header was good. `last`: no other segment follows. */
-static int segment_read(struct logfile *l, struct segment *s, struct parser *p, bool last, struct err *e)
+static int segment_read(struct logfile *l, struct segment *s, struct logseg_parser *p, bool last, struct err *e)
 {
 	const struct disk_ops *ops = l->disk->ops;
 	struct log_entry en;
 
-	for (size_t at = p->at; parse_next(p, &en); at = p->at)
+	for (size_t at = p->at; logseg_next(p, &en); at = p->at)
 		slot_add(l, en.term, en.type, at, p->chain);
 	s->end = (int64_t)p->at;
 	s->reserved = (int64_t)p->bytes.n;
 	if (s->end > s->reserved)                     /* the padding of the last entry was cut off */
 		s->end = s->reserved = (int64_t)p->at;
-	if (parse_damaged(p))
+	if (logseg_damaged(p))
 		return err_set(e, EUCLEAN, "log entry %llu is damaged: this node must be rebuilt from the others or a backup",
 		               (unsigned long long)p->next);
-	if (!last || all_zero(str_drop(p->bytes, p->at)))
+	if (!last || logseg_all_zero(str_drop(p->bytes, p->at)))
 		return 0;
 	if (ops->truncate(l->disk, s->h, s->end, e) ||
 	    ops->reserve(l->disk, s->h, s->end, (size_t)(s->reserved - s->end), e))
@@ -346,7 +211,7 @@ static int segment_read(struct logfile *l, struct segment *s, struct parser *p, 
 static int segment_open(struct logfile *l, uint64_t first, bool last, struct err *e)
 {
 	const struct disk_ops *ops = l->disk->ops;
-	struct parser p = { .at = SEGMENT_HEADER };
+	struct logseg_parser p = { .at = SEGMENT_HEADER };
 	uint64_t told;
 	uint32_t chain;
 	char name[NAME_MAX_LEN];
@@ -372,9 +237,9 @@ static int segment_open(struct logfile *l, uint64_t first, bool last, struct err
 	if (got < 0)
 		goto out;
 	p.bytes = str_make(bytes, (size_t)got);
-	if (!segment_header(p.bytes, &told, &chain, &p.salt)) {
+	if (!logseg_header(p.bytes, &told, &chain, &p.salt)) {
 		/* Only a creation that never ended leaves zeros; nothing was in it. */
-		if (last && all_zero(str_head(p.bytes, SEGMENT_HEADER)))
+		if (last && logseg_all_zero(str_head(p.bytes, SEGMENT_HEADER)))
 			rc = segment_drop(l, l->n_segments - 1, e);
 		else
 			err_set(e, EUCLEAN, "the header of %s is damaged", name);
@@ -410,18 +275,18 @@ static int meta_read(struct logfile *l, const char *name, struct err *e)
 	l->disk->ops->close(l->disk, h);
 	if (got < 0)
 		return -1;
-	if (all_zero(str_make(b, (size_t)got)))       /* never written, or its first write was lost */
+	if (logseg_all_zero(str_make(b, (size_t)got)))       /* never written, or its first write was lost */
 		return 0;
 	/* One sector: a power failure leaves the old or the new content. Anything else is damage, and going on with
 	 * the other slot could vote twice in a term. */
-	if (got != META_BYTES || memcmp(b, META_MAGIC, 8) != 0 || get32(b + 48) != crc32c(0, b, 48))
+	if (got != META_BYTES || memcmp(b, META_MAGIC, 8) != 0 || logseg_get32(b + 48) != crc32c(0, b, 48))
 		return err_set(e, EUCLEAN, "%s (term and vote) is damaged", name);
-	if (get64(b + 8) <= l->generation)
+	if (logseg_get64(b + 8) <= l->generation)
 		return 0;
-	l->generation = get64(b + 8);
-	l->server = get64(b + 16);
-	l->term = get64(b + 24);
-	l->vote = get64(b + 32);
+	l->generation = logseg_get64(b + 8);
+	l->server = logseg_get64(b + 16);
+	l->term = logseg_get64(b + 24);
+	l->vote = logseg_get64(b + 32);
 	return 0;
 }
 
@@ -497,11 +362,11 @@ static int meta_write(struct logfile *l, struct err *e)
 
 	if (l->broken)
 		return err_set(e, EIO, "the log failed before");
-	put64(b + 8, ++l->generation);
-	put64(b + 16, l->server);
-	put64(b + 24, l->term);
-	put64(b + 32, l->vote);
-	put32(b + 48, crc32c(0, b, 48));
+	logseg_put64(b + 8, ++l->generation);
+	logseg_put64(b + 16, l->server);
+	logseg_put64(b + 24, l->term);
+	logseg_put64(b + 32, l->vote);
+	logseg_put32(b + 48, crc32c(0, b, 48));
 	h = ops->open(l->disk, name, true, e);
 	rc = h < 0 || ops->write(l->disk, h, 0, b, sizeof b, e) || ops->sync(l->disk, h, e) ||
 	     (l->generation <= 2 && ops->sync_names(l->disk, e));
@@ -597,18 +462,9 @@ static int write_some(struct logfile *l, const struct log_entry *v, size_t n, si
 	if (!b)
 		abort();
 	for (size_t i = 0; i < n; i++) {
-		put32(p + 4, (uint32_t)v[i].data.n);
-		put64(p + 8, v[i].index);
-		put64(p + 16, v[i].term);
-		put64(p + 24, l->synced);
-		put32(p + 32, chain);
-		p[36] = v[i].type;
-		if (v[i].data.n)
-			memcpy(p + ENTRY_HEADER, v[i].data.p, v[i].data.n);
-		chain = crc32c(s->salt, p + 4, ENTRY_HEADER - 4 + v[i].data.n);
-		put32(p, chain);
+		chain = logseg_put(p, &v[i], l->synced, chain, s->salt);
 		slot_add(l, v[i].term, v[i].type, (size_t)(s->end + (p - b)), chain);
-		p += entry_bytes(v[i].data.n);
+		p += logseg_bytes(v[i].data.n);
 	}
 	rc = l->disk->ops->write(l->disk, s->h, s->end, b, bytes, e);
 	free(b);
@@ -621,10 +477,10 @@ static int append(struct logfile *l, const struct log_entry *v, size_t n, struct
 	for (size_t i = 0; i < n;) {
 		size_t k = i, bytes = 0;
 
-		if (room(l, entry_bytes(v[i].data.n), e))
+		if (room(l, logseg_bytes(v[i].data.n), e))
 			return -1;
-		while (k < n && (int64_t)(bytes + entry_bytes(v[k].data.n)) <= newest(l)->reserved - newest(l)->end)
-			bytes += entry_bytes(v[k++].data.n);
+		while (k < n && (int64_t)(bytes + logseg_bytes(v[k].data.n)) <= newest(l)->reserved - newest(l)->end)
+			bytes += logseg_bytes(v[k++].data.n);
 		if (write_some(l, v + i, k - i, bytes, e))
 			return -1;
 		i = k;
@@ -685,7 +541,7 @@ int logfile_read(struct logfile *l, uint64_t index, struct arena *a, struct log_
 	got = l->disk->ops->read(l->disk, s->h, slot->off, head, sizeof head, e);
 	if (got < 0)
 		return err_wrap(e, "log entry %llu", (unsigned long long)index);
-	if (got != sizeof head || get32(head) != slot->crc || (len = get32(head + 4)) > LOG_ENTRY_MAX)
+	if (got != sizeof head || logseg_get32(head) != slot->crc || (len = logseg_get32(head + 4)) > LOG_ENTRY_MAX)
 		return damaged(e, index);
 	data = arena_alloc(a, len + 1);
 	got = l->disk->ops->read(l->disk, s->h, slot->off + ENTRY_HEADER, data, len, e);
