@@ -15,11 +15,3 @@ W void image_op_answer(struct image_op *o,const struct err *e){(void)o;(void)e;}
 W int64_t image_layers_gc(int d,const struct strs*a,const struct strs*b,struct err*e){(void)d;(void)a;(void)b;(void)e;return 0;}
 W bool image_host_busy(const struct image_host*h){(void)h;return true;}
 W _Noreturn void logs_serve(struct runtime *rt, struct str id, const struct logs_query *q, int conn, int out){(void)rt;(void)id;(void)q;(void)conn;(void)out;_exit(0);}
-W int runtime_top(struct arena *a, struct runtime *rt, struct str id, struct str p, struct top_table *o, struct err *e){(void)a;(void)rt;(void)id;(void)p;(void)o;return err_set(e,ENOSYS,"no");}
-W uint32_t archive_go_mode(uint32_t m){return m;}
-W int archive_stat(struct arena *a, struct runtime *rt, const struct runtime_spec *s, pid_t i, struct str p,struct archive_info *o, struct err *e){(void)a;(void)rt;(void)s;(void)i;(void)p;(void)o;return err_set(e,ENOSYS,"no");}
-W int archive_get(struct arena *a, struct runtime *rt, const struct runtime_spec *s, pid_t i, struct str p,struct archive_info *o, int f,pid_t*c,struct err *e){(void)a;(void)rt;(void)s;(void)i;(void)p;(void)o;(void)f;(void)c;return err_set(e,ENOSYS,"no");}
-W int archive_put(struct runtime *rt, const struct runtime_spec *s, pid_t i, struct str p,const struct archive_put*h,int in,int*r,pid_t*c,struct err *e){(void)rt;(void)s;(void)i;(void)p;(void)h;(void)in;(void)r;(void)c;return err_set(e,ENOSYS,"no");}
-W int archive_result(int r,struct err*e){(void)r;return err_set(e,ENOSYS,"no");}
-W int archive_export(struct runtime *rt, const struct runtime_spec *s, pid_t i, int o, pid_t*p, struct err *e){(void)rt;(void)s;(void)i;(void)o;(void)p;return err_set(e,ENOSYS,"no");}
-W int archive_changes(struct arena *a, struct runtime *rt, const struct runtime_spec *s, struct str *j, struct err *e){(void)a;(void)rt;(void)s;(void)j;return err_set(e,ENOSYS,"no");}

@@ -56,7 +56,7 @@ struct local {
 	int            in_flight;                     /* reports: until they are recorded the record is old */
 	int64_t        stop_gen;                      /* start_gen of the run that was told to stop */
 	bool           stop_sent, shim_done;
-	int64_t        gen;                           /* of the run */
+	int64_t        gen, pid;                      /* of the run: start_gen, init's pid on this machine */
 	struct list    syncs;                         /* exec_inspect waits for exec reports */
 	int            execs_in_flight;
 };

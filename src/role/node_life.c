@@ -337,6 +337,7 @@ static void take_event(struct local *l, const struct runtime_event *ev)
 	case EVENT_STARTED:
 		l->phase = RUNNING;
 		l->gen = ev->gen;
+		l->pid = ev->pid;
 		r.running = true;
 		report_send(l->n, l, &r);
 		break;
@@ -550,6 +551,7 @@ static void recover_shim(struct node_role *n, struct view_txn *t, struct str id)
 		return;                               /* only its socket is left: the records below tell the rest */
 	l->phase = RUNNING;
 	l->gen = l->rec.gen;
+	l->pid = l->rec.pid;
 	if (shim_watch(fd, &e)) {
 		close(fd);
 		return;

@@ -337,7 +337,7 @@ static int op_stats(struct ipc_req *r, void *in, struct err *e)
 		.periods = s.periods, .throttled_time = s.throttled_time, .memory = s.memory, .memory_max = s.memory_max,
 		.memory_limit = s.memory_limit, .inactive_file = s.inactive_file, .pids = s.pids, .pids_limit = s.pids_limit, .failcnt = s.failcnt,
 		.blk_read = s.blk_read, .blk_write = s.blk_write, .blk_read_ops = s.blk_read_ops, .blk_write_ops = s.blk_write_ops };
-	net_stats(r->arena, l->rec.pid, &out.nets);
+	net_stats(r->arena, l->pid, &out.nets);
 	return ipc_reply(r, stats_reply_fields, &out, NULL, 0);
 }
 
@@ -380,7 +380,7 @@ static int files_of(struct ipc_req *r, struct str account, struct str id, struct
 	for (size_t i = 0; i < c.mounts.n; i++)
 		if (str_is(c.mounts.v[i].type, "volume") && runtime_volume_create(&n->rt, c.account, c.mounts.v[i].name, e))
 			return -1;
-	*init = l && l->phase == RUNNING ? (pid_t)l->rec.pid : 0;
+	*init = l && l->phase == RUNNING ? (pid_t)l->pid : 0;
 	return 0;
 }
 

@@ -56,6 +56,8 @@ int user_resolve(struct str passwd, struct str group, struct str spec, const str
 
 /* rootfs.c, in init: the root from the descriptors of BIRTH_MOUNTS; afterwards it is "/". */
 int rootfs_enter(const struct runtime_spec *s, const int *fds, size_t nfds, struct err *e);
+/* Only the files: layers, volumes and binds, for archives of a container that does not run. */
+int rootfs_enter_files(const struct runtime_spec *s, const int *fds, size_t nfds, struct err *e);
 int rootfs_terminal(const struct runtime_spec *s, int *slave, struct err *e); /* master; bound on /dev/console */
 int rootfs_finish(const struct runtime_spec *s, struct err *e);               /* sysctls, masks, read-only paths */
 

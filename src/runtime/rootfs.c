@@ -286,6 +286,20 @@ int rootfs_enter(const struct runtime_spec *s, const int *fds, size_t nfds, stru
 	return mount_pivot(root, e);
 }
 
+int rootfs_enter_files(const struct runtime_spec *s, const int *fds, size_t nfds, struct err *e)
+{
+	auto_fd root = -1;
+
+	if (nfds < 2)
+		return err_set(e, EINVAL, "the root file system has no descriptors");
+	if (mount_make_private("/", e))
+		return -1;
+	root = overlay(s, fds[0], fds[1], e);
+	if (root < 0 || add_mounts(s, root, fds + 2, nfds - 2, e))
+		return -1;
+	return mount_pivot(root, e);
+}
+
 int rootfs_terminal(const struct runtime_spec *s, int *slave, struct err *e)
 {
 	char name[32];

@@ -1,0 +1,18 @@
+/* Between archive.c (processes) and archive_tar.c (files): what happens inside the container's root. */
+#ifndef RUNTIME_ARCHIVE_PARTS_H
+#define RUNTIME_ARCHIVE_PARTS_H
+
+#include "runtime/archive.h"
+
+/* The caller's "/" is the container's root and it has no rights outside of it, so plain paths are safe here. */
+int tree_stat(const char *path, struct archive_info *info, char name[256], char link[4096], struct err *e);
+/* `one_fs`: nothing of what is mounted below (export). */
+int tree_write(const char *path, bool one_fs, int out, struct err *e);
+
+struct tree_put {
+	struct archive_put how;
+	uint32_t uid, gid;                            /* with copy_uid_gid: everything belongs to them */
+};
+int tree_read(const char *path, const struct tree_put *how, int in, struct err *e);
+
+#endif
