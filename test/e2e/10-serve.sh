@@ -99,7 +99,7 @@ test_the_log_is_bunyan() {
 
 test_request_ids_are_in_answers_and_in_the_log() {
 	local id
-	id=$(curl_as me -D - -o /dev/null "https://$DOCKER_ADDR/containers/nope/json" | tr -d '\r' | sed -n 's/^[Xx]-[Rr]equest-[Ii]d: //p')
+	id=$(curl_as me -X POST -D - -o /dev/null "https://$DOCKER_ADDR/containers/nope/start" | tr -d '\r' | sed -n 's/^[Xx]-[Rr]equest-[Ii]d: //p')
 	[ "$id" ] || fail "no X-Request-Id"
 	is "$(curl_as me -D - -o /dev/null "https://$DOCKER_ADDR/_ping" | grep -ci '^x-request-id')" 1
 	wait_for 3 grep -q "$id" "$LOG"

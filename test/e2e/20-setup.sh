@@ -120,7 +120,7 @@ test_a_self_signed_certificate_with_the_account_key_is_accepted() {
 test_the_certificate_that_setup_makes_is_as_documented() {
 	local text
 	text=$(openssl x509 -in "$DOCKER_CERT_PATH/cert.pem" -noout -text)
-	has "$text" "CN = MD5:"
+	has "$text" "MD5:"
 	has "$text" "Subject: CN = me"
 	has "$text" "TLS Web Client Authentication"
 	has "$text" "1.3.6.1.4.1.38678.1.4.1"
@@ -171,7 +171,7 @@ test_cloudapi_answers_signed_requests() {
 	has "$(jq -r .docker "$TMP/body")" "tcp://$DOCKER_ADDR"
 	# H27
 	is "$(signed /kim "$id" draft "$(LC_ALL=C date -u -d '-400 seconds' '+%a, %d %b %Y %H:%M:%S GMT')")" 401
-	is "$(signed /me "$id" draft)" 401
+	is "$(signed /me "$id" draft)" 404                  # as every object of another account
 	is "$(signed /kim /me/keys/$print draft)" 401
 	is "$(curl -sS --cacert "$DOCKER_CERT_PATH/ca.pem" -o /dev/null -w '%{http_code}' "$base/kim")" 401
 	sig_of_other_path=$(signed /kim/services "$id" draft; echo "$auth")

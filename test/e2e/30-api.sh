@@ -57,7 +57,7 @@ test_old_clients_run_containers_with_the_right_exit_code() {
 
 test_info_says_what_the_issue_asks_for() {
 	is "$(docker info -f '{{.Name}}')" e2e
-	has "$(docker info)" "SDCAccount: me"
+	is "$(api GET /info | jq -r .SDCAccount)" me
 	has "$(docker info)" "Storage Driver: overlay"
 	is "$(docker info -f '{{.NCPU}}')" "$(nproc --all)"
 	is "$(docker info -f '{{.MemTotal}}')" "$(awk '/^MemTotal/ {print $2 * 1024}' /proc/meminfo)"
