@@ -2,6 +2,7 @@
 #include "ipc/spawn.h"
 #include "os/proc.h"
 #include "role/api.h"
+#include "role/dns.h"
 #include "role/node.h"
 #include "role/options.h"
 #include "role/serve.h"
@@ -31,6 +32,7 @@ static const struct applet applets[] = {
 	{ "help",    help,         "this list, or all about one command", "usage: triton help [COMMAND]\n", NULL, false },
 	{ "api",     role_api,     "a role: TLS, HTTP, the APIs", NULL, NULL, true },
 	{ "node",    role_node,    "a role: containers of this machine", NULL, NULL, true },
+	{ "dns",     role_dns,     "a role: names of containers", NULL, NULL, true },
 	{ 0 }
 };
 
