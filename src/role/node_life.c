@@ -450,6 +450,20 @@ static void step(struct local *l, struct view_txn *t)
 		start(l, t);
 }
 
+/* docker update of a running container: its control group gets the new limits. */
+static void limits_changed(struct node_role *n, struct view_txn *t, struct str id)
+{
+	struct local *l = map_get(&n->locals, id);
+	auto_arena a = ARENA_INIT;
+	struct runtime_spec s;
+	struct err e = { 0 };
+
+	if (!l || l->phase != RUNNING || record_read(l, t) != 1)
+		return;
+	if (spec_make(n, t, &a, &l->rec, &s, &e) || runtime_update(&n->rt, &s, &e))
+		log_failed("new limits could not be set", &e, L("id", id));
+}
+
 /* Volumes that were deleted: their files go before anything can be made under the same name again. */
 static void events_since(struct node_role *n, struct view_txn *t)
 {
@@ -468,6 +482,8 @@ static void events_since(struct node_role *n, struct view_txn *t)
 			continue;
 		if (str_is(ev.type, "volume") && str_is(ev.action, "destroy") && runtime_volume_remove(&n->rt, ev.account, ev.id, &e))
 			log_failed("a volume's files could not be removed", &e, L("volume", ev.id));
+		if (str_is(ev.type, "container") && str_is(ev.action, "update"))
+			limits_changed(n, t, ev.id);
 		if (str_is(ev.type, "image") && (str_is(ev.action, "delete") || str_is(ev.action, "untag")))
 			n->images_dirty = true;
 	}
@@ -486,6 +502,7 @@ void life_scan(struct node_role *n)
 	struct err e;
 	struct work *work = NULL;
 	size_t count = 0, cap = 0;
+	void *each;
 
 	if (!n->registered || view_begin(n->view, &t, &e))
 		return;
@@ -513,8 +530,8 @@ void life_scan(struct node_role *n)
 	}
 	view_end(&t);
 	/* Containers at rest, and those whose exit is recorded and needs nothing more. */
-	for (size_t at = 0; map_next(&n->locals, &at, &key, (void **)&work);) {
-		struct local *l = (void *)work;
+	for (size_t at = 0; map_next(&n->locals, &at, &key, &each);) {
+		struct local *l = each;
 
 		if (l->in_flight)
 			continue;
