@@ -380,7 +380,7 @@ TEST(h17_bodies_cut_short)
 	}
 	for (i = 0; i < 300 && (world_fds() > before || atomic_load(&sized) < 20); i++)
 		clock_sleep_ms(10);
-	CHECK_INT(world_fds(), before);
+	CHECK(world_fds() <= before);                 /* the first connection may have been closing still */
 	CHECK_INT(atomic_load(&sized), 20);
 }
 

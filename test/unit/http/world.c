@@ -17,8 +17,9 @@
 
 struct world world;
 
-static void make_certificates(struct world *w)
+void world_certificates(void)
 {
+	struct world *w = &world;
 	struct privkey ca_key, server_key, client_key, account_key;
 	struct arena *a = &w->arena;
 	struct signer by;
@@ -43,9 +44,11 @@ static void make_certificates(struct world *w)
 	/* The authority goes along, so that clients may pin it. */
 	w->server_id = tls_identity_new(arena_printf(a, "%.*s%.*s", STR_ARG(pem_encode(a, "CERTIFICATE", w->server_der)),
 						     STR_ARG(w->ca_pem)), buf_as_str(&pem), &e);
+	w->server_key_pem = arena_str(a, buf_as_str(&pem));
 	buf_release(&pem);
 	REQUIRE_OK(privkey_ec_pem(&client_key, &pem, &e), e);
 	w->client_id = tls_identity_new(pem_encode(a, "CERTIFICATE", w->client_der), buf_as_str(&pem), &e);
+	w->client_key_pem = arena_str(a, buf_as_str(&pem));
 	buf_release(&pem);
 	REQUIRE(w->server_id && w->client_id);
 }
@@ -86,7 +89,7 @@ void world_start(const struct endpoint *endpoints, bool tls, int max_connections
 	l.fd = listen_on(&w->port);
 	REQUIRE_OK(server_listen(w->server, &l, &e), e);
 	if (tls) {
-		make_certificates(w);
+		world_certificates();
 		l.fd = listen_on(&w->tls_port);
 		l.tls = w->server_id;
 		REQUIRE_OK(server_listen(w->server, &l, &e), e);

@@ -16,6 +16,7 @@ struct world {
 	int            port, tls_port;
 	struct str     ca_pem, ca_der, server_der, client_der;
 	struct tls_identity *server_id, *client_id;
+	struct str     server_key_pem, client_key_pem;
 };
 
 /* What the handlers and hooks under test share. */
@@ -23,6 +24,8 @@ extern struct world world;
 
 /* Starts it with the endpoints, in threads. tls: also a TLS port and the certificates. */
 void world_start(const struct endpoint *endpoints, bool tls, int max_connections, int max_per_address);
+
+void world_certificates(void);                        /* only these */
 
 /* A client of the plain port, or of the TLS port with the client's certificate. */
 struct http_client world_client(bool tls);
