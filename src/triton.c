@@ -5,6 +5,7 @@
 #include "role/dns.h"
 #include "role/node.h"
 #include "role/options.h"
+#include "role/pull.h"
 #include "role/serve.h"
 #include "role/state.h"
 #include "tool/applet.h"
@@ -28,6 +29,7 @@ static const struct applet applets[] = {
 	{ "account", tool_account, "add, list, disable and remove accounts", account_usage, account_options, false },
 	{ "key",     tool_key,     "the SSH public keys of accounts", key_usage, key_options, false },
 	{ "state",   state,        "print the replicated state", state_usage, state_options, false },
+	{ "pull",    role_pull,    "fetch an image (started by the node)", NULL, NULL, true },
 	{ "version", tool_version, "version and licences", version_usage, version_options, false },
 	{ "help",    help,         "this list, or all about one command", "usage: triton help [COMMAND]\n", NULL, false },
 	{ "api",     role_api,     "a role: TLS, HTTP, the APIs", NULL, NULL, true },

@@ -1,0 +1,361 @@
+#include "image/pull.h"
+
+#include "codec/sha256.h"
+#include "os/path.h"
+#include "image/registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#define WORKERS 3
+
+/* ---- talking to the node ---- */
+
+int pull_ask_layer(struct pull *p, struct arena *a, struct str diff_id, struct layer_reply *out, struct err *e)
+{
+	struct layer_call call = { .diff_id = diff_id };
+	struct ipc_call c = { .op = PULL_LAYER, .in_fields = layer_call_fields, .in = &call, .out_fields = layer_reply_fields,
+		.out = out, .timeout_ms = -1 };
+
+	return ipc_call(p->node, a, &c, e);
+}
+
+int pull_unpack(struct pull *p, struct arena *a, const char *file, struct str diff_id, struct str blob, struct layer_reply *out,
+                struct err *e)
+{
+	auto_fd fd = path_open(p->blobs, file, O_RDONLY, 0, e);
+	struct layer_call call = { .diff_id = diff_id, .blob = blob };
+	struct ipc_call c = { .op = PULL_UNPACK, .in_fields = layer_call_fields, .in = &call, .out_fields = layer_reply_fields,
+		.out = out, .fds = &fd, .nfds = 1, .timeout_ms = -1 };
+
+	return fd < 0 ? -1 : ipc_call(p->node, a, &c, e);
+}
+
+void pull_add(struct pull *p, const struct image *img, struct strs refs)
+{
+	struct image_put *v = arena_new_n(p->arena, struct image_put, p->puts.n + 1);
+
+	if (p->puts.n)
+		memcpy(v, p->puts.v, p->puts.n * sizeof *v);
+	v[p->puts.n] = (struct image_put){ .image = *img, .refs = refs };
+	p->puts.v = v;
+	p->puts.n++;
+}
+
+int pull_keep_bytes(struct pull *p, struct str bytes, struct str digest, struct err *e)
+{
+	char *hex = arena_cstr(p->arena, digest_hex(digest));
+
+	if (path_write(p->blobs, hex, bytes, 0600, false, e))
+		return -1;
+	strs_add(p->arena, &p->keep, digest);
+	return 0;
+}
+
+void image_spread_sizes(struct image *img, const int64_t *sizes)
+{
+	size_t i, layer = 0;
+
+	img->size = 0;
+	for (i = 0; i < img->layers.n; i++)
+		img->size += sizes[i];
+	for (i = 0; i < img->history.n; i++)
+		if (!img->history.v[i].empty_layer && layer < img->layers.n)
+			img->history.v[i].size = sizes[layer++];
+}
+
+/* ---- an image from a registry ---- */
+
+struct layer {
+	const struct descriptor *d;
+	struct str diff_id, id;                       /* id: short, as shown */
+	struct layer_reply reply;
+	bool is_fetched;                              /* its blob lies in our directory */
+	struct layer *same;                           /* an earlier layer of this image with the same diff id */
+};
+
+struct fetch {
+	struct pull *p;
+	struct registry *registry;
+	struct layer *layers;
+	size_t n, next;
+	struct err failed;
+	pthread_mutex_t lock;
+};
+
+static int ca_for(struct pull *p, const struct reference *ref, struct str *pem, struct err *e)
+{
+	struct str path = arena_printf(p->arena, "%.*s/ca.crt", STR_ARG(ref->host)), own;
+
+	*pem = p->ca_pem;
+	if (p->certs < 0)
+		return 0;
+	if (path_read(p->arena, p->certs, path.p, 1 << 20, &own, e))
+		return e->code == ENOENT ? 0 : err_wrap(e, "certs.d");
+	*pem = arena_printf(p->arena, "%.*s\n%.*s", STR_ARG(own), STR_ARG(p->ca_pem));
+	return 0;
+}
+
+struct told { struct pull *p; const struct layer *l; };
+
+static void tell(void *ctx, int64_t done)
+{
+	struct told *t = ctx;
+
+	progress_amount(&t->p->progress, t->l->id, "Downloading", done, t->l->d->size);
+}
+
+static int download(struct fetch *f, struct registry *r, struct layer *l, struct err *e)
+{
+	struct pull *p = f->p;
+	struct told t = { p, l };
+	char hex[SHA256_HEX + 1];
+	auto_fd fd = -1;
+
+	memcpy(hex, digest_hex(l->d->digest).p, SHA256_HEX);
+	hex[SHA256_HEX] = 0;
+	fd = path_open(p->blobs, hex, O_RDWR | O_CREAT | O_TRUNC, 0600, e);
+	if (fd < 0 || registry_blob(r, l->d, fd, tell, &t, e))
+		return -1;
+	progress_status(&p->progress, l->id, "Verifying Checksum");
+	progress_status(&p->progress, l->id, "Download complete");
+	return 0;
+}
+
+static int get_layer(struct fetch *f, struct registry *r, struct layer *l, struct err *e)
+{
+	struct pull *p = f->p;
+	auto_arena a = ARENA_INIT;
+	struct layer_reply out = { 0 };
+	char hex[SHA256_HEX + 1];
+	bool is_fetched;
+
+	if (pull_ask_layer(p, &a, l->diff_id, &out, e))
+		return -1;
+	is_fetched = !out.have;
+	if (out.have) {
+		progress_status(&p->progress, l->id, "Already exists");
+	} else {
+		progress_status(&p->progress, l->id, "Pulling fs layer");
+		if (download(f, r, l, e))
+			return -1;
+		progress_amount(&p->progress, l->id, "Extracting", l->d->size, l->d->size);
+		memcpy(hex, digest_hex(l->d->digest).p, SHA256_HEX);
+		hex[SHA256_HEX] = 0;
+		if (pull_unpack(p, &a, hex, l->diff_id, l->d->digest, &out, e))
+			return err_wrap(e, "layer %.12s", hex);
+		progress_status(&p->progress, l->id, "Pull complete");
+	}
+	pthread_mutex_lock(&f->lock);
+	l->reply = out;
+	l->reply.blob = arena_str(p->arena, out.blob);
+	l->is_fetched = is_fetched;
+	pthread_mutex_unlock(&f->lock);
+	return 0;
+}
+
+/* Take layers until there are none, or one of us failed. */
+static void *worker(void *arg)
+{
+	struct fetch *f = arg;
+	struct registry *r = NULL;
+	struct err e = { 0 };
+
+	for (;;) {
+		struct layer *l = NULL;
+
+		pthread_mutex_lock(&f->lock);
+		if (e.code && !f->failed.code)
+			f->failed = e;
+		if (!f->failed.code && f->next < f->n)
+			l = &f->layers[f->next++];
+		pthread_mutex_unlock(&f->lock);
+		if (!l)
+			break;
+		if (l->same)
+			continue;
+		if (!r)
+			r = registry_clone(f->registry);
+		if (get_layer(f, r, l, &e) == 0)
+			e.code = 0;
+	}
+	registry_free(r);
+	return NULL;
+}
+
+static int get_layers(struct pull *p, struct registry *r, const struct manifest *m, struct image *img, struct err *e)
+{
+	struct fetch f = { .p = p, .registry = r, .n = m->layers.n, .lock = PTHREAD_MUTEX_INITIALIZER };
+	int64_t *sizes = arena_new_n(p->arena, int64_t, f.n);
+	pthread_t thread[WORKERS];
+	size_t i, k, threads = f.n < WORKERS ? f.n : WORKERS;
+
+	if (img->layers.n != f.n)
+		return err_set(e, EBADMSG, "the image's config tells of %zu layers, its manifest of %zu", img->layers.n, f.n);
+	f.layers = arena_new_n(p->arena, struct layer, f.n);
+	for (i = 0; i < f.n; i++) {
+		struct layer *l = &f.layers[i];
+
+		*l = (struct layer){ .d = &m->layers.v[i], .diff_id = img->layers.v[i], .id = digest_short(m->layers.v[i].digest) };
+		for (k = 0; k < i && !l->same; k++)
+			if (str_eq(f.layers[k].diff_id, l->diff_id) || str_eq(f.layers[k].d->digest, l->d->digest))
+				l->same = &f.layers[k];
+		if (l->same && !str_eq(l->same->diff_id, l->diff_id))
+			return err_set(e, EBADMSG, "one layer of the image has two diff ids");
+	}
+	for (i = 0; i < threads; i++)
+		if (pthread_create(&thread[i], NULL, worker, &f))
+			abort();
+	for (i = 0; i < threads; i++)
+		pthread_join(thread[i], NULL);
+	if (f.failed.code)
+		return err_set(e, f.failed.code, "%s", f.failed.msg);
+	for (i = 0; i < f.n; i++) {
+		const struct layer_reply *reply = f.layers[i].same ? &f.layers[i].same->reply : &f.layers[i].reply;
+
+		sizes[i] = reply->size;
+		strs_add(p->arena, &img->blobs, reply->blob);
+		if (f.layers[i].is_fetched)
+			strs_add(p->arena, &p->keep, reply->blob);
+	}
+	image_spread_sizes(img, sizes);
+	return 0;
+}
+
+static int get_config(struct pull *p, struct registry *r, const struct descriptor *d, struct image *img, struct err *e)
+{
+	char *hex = arena_cstr(p->arena, digest_hex(d->digest));
+	auto_fd fd = path_open(p->blobs, hex, O_RDWR | O_CREAT | O_TRUNC, 0600, e);
+	struct str json;
+
+	if (fd < 0 || registry_blob(r, d, fd, NULL, NULL, e) || path_read(p->arena, p->blobs, hex, MANIFEST_MAX, &json, e))
+		return -1;
+	strs_add(p->arena, &p->keep, d->digest);
+	return image_config_parse(p->arena, json, img, e);
+}
+
+static int get_manifest(struct pull *p, struct registry *r, struct str what, struct str *digest, struct manifest *m, struct err *e)
+{
+	char text[DIGEST_TEXT + 1];
+	struct str body, type;
+
+	if (registry_manifest(r, p->arena, what, &body, &type, e) || manifest_parse(p->arena, body, type, m, e))
+		return -1;
+	sha256_digest_of(body, text);
+	*digest = arena_str(p->arena, str_of(text));
+	return pull_keep_bytes(p, body, *digest, e);
+}
+
+/* The manifest for our platform, directly or through an index. */
+static int find_manifest(struct pull *p, struct registry *r, struct str what, struct str *top, struct str *digest, struct manifest *m,
+                         struct err *e)
+{
+	struct platform want;
+	const struct descriptor *d;
+
+	if (platform_parse(p->arena, p->start.call.platform, &want, e) || get_manifest(p, r, what, top, m, e))
+		return -1;
+	*digest = *top;
+	if (!m->is_index)
+		return 0;
+	d = manifest_choose(m, &want);
+	if (!d)
+		return err_set(e, ENOENT, "no matching manifest for %.*s in the manifest list entries",
+		               STR_ARG(platform_text(p->arena, &want)));
+	if (get_manifest(p, r, d->digest, digest, m, e))
+		return -1;
+	return m->is_index ? err_set(e, EBADMSG, "manifest: an index in an index") : 0;
+}
+
+static int check_platform(struct pull *p, const struct image *img, struct err *e)
+{
+	struct platform want, have = { img->os, img->architecture, img->variant };
+
+	if (!p->start.call.platform.n)                /* a single manifest: the user gets what there is, as with Docker */
+		return 0;
+	if (platform_parse(p->arena, p->start.call.platform, &want, e))
+		return -1;
+	return platform_fits(&want, &have) ? 0 : err_set(e, ENOENT, "image with reference %.*s was found but does not match the "
+		"specified platform: wanted %.*s, actual: %.*s", STR_ARG(p->start.call.ref), STR_ARG(platform_text(p->arena, &want)),
+		STR_ARG(platform_text(p->arena, &have)));
+}
+
+int pull_image(struct pull *p, struct last_lines *last, struct err *e)
+{
+	const struct pull_call *call = &p->start.call;
+	struct registry_config rc = { .username = call->username, .password = call->password,
+		.identity_token = call->identity_token, .registry_token = call->registry_token, .is_private_ok = p->start.is_private_ok };
+	struct image img = { 0 };
+	struct manifest m = { 0 };
+	struct registry *r;
+	struct strs refs = { 0 };
+	struct str top, digest, what;
+	int rc_all;
+
+	if (reference_parse(p->arena, call->ref, &rc.ref, e) || ca_for(p, &rc.ref, &rc.ca_pem, e))
+		return -1;
+	reference_default_tag(&rc.ref);
+	what = rc.ref.digest.n ? rc.ref.digest : rc.ref.tag;
+	r = registry_new(&rc);
+	progress_status(&p->progress, what, arena_printf(p->arena, "Pulling from %.*s", STR_ARG(rc.ref.path)).p);
+	rc_all = find_manifest(p, r, what, &top, &digest, &m, e) || get_config(p, r, &m.config, &img, e) ||
+		check_platform(p, &img, e) || get_layers(p, r, &m, &img, e);
+	registry_free(r);
+	if (rc_all)
+		return -1;
+	img.manifest = top;
+	strs_add(p->arena, &refs, reference_familiar(p->arena, &rc.ref));
+	pull_add(p, &img, refs);
+	strs_add(p->arena, &last->status, arena_printf(p->arena, "Digest: %.*s", STR_ARG(top)));
+	strs_add(p->arena, &last->status, arena_printf(p->arena, "Status: %s for %.*s",
+		str_eq(img.id, p->start.known_id) ? "Image is up to date" : "Downloaded newer image", STR_ARG(refs.v[0])));
+	return 0;
+}
+
+/* ---- any kind ---- */
+
+static int finish(struct pull *p, struct err *e)
+{
+	struct pull_finish f = { .puts = p->puts, .blobs = p->keep };
+	struct ipc_call c = { .op = PULL_FINISH, .in_fields = pull_finish_fields, .in = &f, .timeout_ms = -1 };
+	auto_arena a = ARENA_INIT;
+
+	return ipc_call(p->node, &a, &c, e);
+}
+
+static void tell_node(struct pull *p, const struct err *why)
+{
+	struct pull_failed f = { .code = why->code, .message = str_of(why->msg) };
+	struct ipc_call c = { .op = PULL_FAILED, .in_fields = pull_failed_fields, .in = &f, .timeout_ms = 10000 };
+	auto_arena a = ARENA_INIT;
+
+	ipc_call(p->node, &a, &c, NULL);
+}
+
+int pull_run(struct pull *p, struct err *e)
+{
+	static int (*const kinds[])(struct pull *, struct last_lines *, struct err *) = {
+		[IMAGE_PULL] = pull_image, [IMAGE_LOAD] = pull_load, [IMAGE_IMPORT] = pull_import,
+	};
+	struct last_lines last = { 0 };
+	size_t i;
+
+	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_IMPORT)
+		return err_set(e, EBADMSG, "the node asks for something unknown");
+	if (kinds[p->start.kind](p, &last, e)) {
+		progress_error(&p->progress, e->msg);
+		tell_node(p, e);
+		return -1;
+	}
+	if (finish(p, e)) {
+		progress_error(&p->progress, e->msg);
+		return -1;
+	}
+	for (i = 0; i < last.status.n; i++)
+		progress_line(&p->progress, last.status.v[i]);
+	for (i = 0; i < last.stream.n; i++)
+		progress_stream(&p->progress, last.stream.v[i]);
+	return 0;
+}

@@ -1,0 +1,45 @@
+/* The work of a pull process: pull, load or import one thing, talking to the node (pullproto.h) and to the client (progress.h). Runs
+ * unprivileged; has threads. Everything it reads is hostile. */
+#ifndef IMAGE_PULL_H
+#define IMAGE_PULL_H
+
+#include "image/host.h"
+#include "image/manifest.h"
+#include "image/progress.h"
+#include "image/pullproto.h"
+#include "ipc/call.h"
+
+#define LOAD_MAX_ENTRIES 20000
+#define LOAD_MAX_BYTES   (1ll << 40)
+
+struct pull {
+	struct ipc_client *node;
+	struct progress progress;
+	struct pull_start start;
+	int  blobs;                                   /* directory to write files into */
+	int  input;                                   /* load, import */
+	int  certs;                                   /* directory of extra authorities: <host>/ca.crt; -1 */
+	struct str ca_pem;                            /* the system's authorities */
+	struct arena *arena;
+	struct pull_puts puts;                        /* what came of it */
+	struct strs keep;                             /* digests of files in `blobs` to keep */
+};
+
+/* Everything, including telling the client. 0, or -1 with `e` when it failed (the client and the node know). */
+int pull_run(struct pull *p, struct err *e);
+
+/* The three kinds. They fill puts and keep; lines that come after success are left in `*last`. */
+struct last_lines { struct strs status, stream; };
+int pull_image(struct pull *p, struct last_lines *last, struct err *e);
+int pull_load(struct pull *p, struct last_lines *last, struct err *e);
+int pull_import(struct pull *p, struct last_lines *last, struct err *e);
+
+/* Shared pieces. */
+int pull_ask_layer(struct pull *p, struct arena *a, struct str diff_id, struct layer_reply *out, struct err *e);
+int pull_unpack(struct pull *p, struct arena *a, const char *file, struct str diff_id, struct str blob, struct layer_reply *out,
+                struct err *e);
+void pull_add(struct pull *p, const struct image *img, struct strs refs);
+int pull_keep_bytes(struct pull *p, struct str bytes, struct str digest, struct err *e); /* write blobs/<hex> and keep it */
+void image_spread_sizes(struct image *img, const int64_t *sizes);  /* per layer, into history and the sum */
+
+#endif
