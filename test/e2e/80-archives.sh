@@ -1,0 +1,198 @@
+# Hostile archives through every door that takes one: import, load, and PUT archive (docker cp). I and A as in the
+# reliability list. What counts: nothing of the machine changes, no 5xx that names host paths, nothing half made.
+
+hostile() { python3 test/e2e/tars.py "$1"; }
+
+clean() { # nothing came out, nothing stayed
+	[ ! -e /e2e-escaped ] && [ ! -e "$E2E/e2e-escaped" ] && [ ! -e "$DATA/e2e-escaped" ] || fail "a file came out"
+	is "$(ls "$DATA/staging" | wc -l)" 0 "entries in staging"
+	is "$(find "$DATA" -name e2e-escaped -not -path '*/fs/layers/*' -not -path '*/fs/containers/*' | head -1)" ""
+}
+
+# import: may be refused or inert; a refusal is a sentence without host paths
+try_import() {
+	local got=0
+	hostile "$1" >"$TMP/t.tar"
+	out=$(timeout 30 docker import "$TMP/t.tar" hostile:x 2>&1) || got=$?
+	has_not "$out" "$DATA"
+	clean
+	[ $got = 0 ] && docker rmi hostile:x >/dev/null
+	return 0
+}
+
+must_refuse() { # NAME
+	hostile "$1" >"$TMP/t.tar"
+	refused "" timeout 30 docker import "$TMP/t.tar" hostile:x
+	has_not "$out" "$DATA"
+	clean
+	refused "No such image" docker image inspect hostile:x
+}
+
+test_i01_names_with_dots_and_slashes() { try_import dotdot; try_import absolute; }
+test_i02_a_file_below_a_symlink_out() { try_import symlink-out; }
+test_i03_hard_links_to_the_outside() { try_import hardlink-out; try_import hardlink-through-symlink; }
+test_i04_a_folder_replaced_by_a_symlink() { try_import dir-to-symlink; }
+test_i05_a_symlink_and_a_file_of_one_name() { try_import symlink-then-file; }
+test_i06_devices() { try_import devices; }
+test_i09_deep_and_long_names() { try_import deep; try_import longname; }
+test_i10_odd_numbers() { try_import odd; }
+test_i11_names_with_escape_codes() { try_import escapes; }
+test_i12_truncated() { must_refuse truncated; }
+test_i12_bad_checksum() { must_refuse checksum; }
+test_i12_a_size_of_8_gigabytes_that_is_not_there() { must_refuse huge-size; }
+test_i12_negative_size() { must_refuse negative; }
+test_i12_random_bytes() { must_refuse random; }
+test_i14_gzip_truncated() { must_refuse gzip-truncated; }
+test_i14_gzip_with_wrong_crc() { must_refuse gzip-crc; }
+test_names_of_64_kib() { must_refuse name-64k; }
+
+test_i06_devices_are_never_usable() {
+	hostile devices-and-busybox >"$TMP/t.tar"
+	docker import -c 'ENV PATH=/bin' "$TMP/t.tar" hostile:dev >/dev/null 2>&1 || return 0       # refused is fine
+	exits 1 docker run --rm hostile:dev sh -c 'head -c 1 /dev-sda'
+	docker rmi hostile:dev >/dev/null
+}
+
+test_i07_setuid_files_stay_and_mean_the_containers_root() {
+	docker run --name suid busybox sh -c 'cp /bin/busybox /su; chmod 4755 /su'
+	docker start suid >/dev/null
+	docker rm -f suid >/dev/null
+	is "$(stat -c %a "$DATA/fs")" 700 "who may reach files with unshifted owners"
+}
+
+test_i08_whiteouts() {
+	mkdir -p "$TMP/l"
+	cp "$E2E/busybox.tar" "$TMP/l/1.tar"
+	hostile whiteouts >"$TMP/l/2.tar"
+	python3 test/e2e/images.py save "$TMP/l" hostile:wh >"$TMP/saved.tar"
+	timeout 30 docker load -qi "$TMP/saved.tar" >"$TMP/out" 2>&1 || true
+	clean
+	docker rmi hostile:wh >/dev/null 2>&1 || true
+	exits 0 run test -e /etc/passwd
+}
+
+# limit test_i13_bombs_are_stopped 120
+test_i13_bombs_are_stopped() {
+	hostile bomb | gzip -1 >"$TMP/bomb.tar.gz"                    # 2 GB of zeros in one file
+	local before after
+	before=$(df -k --output=used "$DATA" | tail -1)
+	timeout 100 docker import "$TMP/bomb.tar.gz" hostile:bomb >"$TMP/out" 2>&1 && docker rmi hostile:bomb >/dev/null
+	clean
+	sleep 1
+	after=$(df -k --output=used "$DATA" | tail -1)
+	[ $((after - before)) -lt 2200000 ] || fail "$((after - before)) KiB more are used"
+}
+
+test_i16_bad_manifests_of_docker_load() {
+	local kind
+	for kind in config-out layer-out layer-symlink fewer-layers not-array none bad-tag no-config bad-diffid; do
+		python3 test/e2e/tars.py "load-$kind" "$E2E/busybox.tar" >"$TMP/t.tar"
+		refused "" timeout 30 docker load -i "$TMP/t.tar"
+		has_not "$out" "$DATA"
+		has_not "$out" "root:x"
+		clean
+	done
+}
+
+# limit test_i18_100000_entries 120
+test_i18_100000_entries() {
+	hostile many >"$TMP/t.tar"
+	timeout 90 docker import "$TMP/t.tar" hostile:many >/dev/null
+	docker rmi hostile:many >/dev/null
+	gone() { [ "$(ls "$DATA/fs/trash" | wc -l)" = 0 ]; }
+	wait_for 20 gone
+}
+
+test_i19_an_image_with_symlinks_where_things_are_mounted() {
+	hostile mount-symlinks >"$TMP/t.tar"
+	docker import -c 'ENV PATH=/b' "$TMP/t.tar" hostile:links >/dev/null
+	docker run --rm -v vx:/vol -w /work hostile:links /b/busybox sh -c 'echo x >/vol/e2e-escaped; echo x >/work/e2e-escaped' >"$TMP/out" 2>&1 || true
+	clean
+	[ ! -e /tmp/e2e-escaped ] && [ ! -e /etc/e2e-escaped ] || fail "a file came out"
+	docker rmi hostile:links >/dev/null
+	docker volume rm vx >/dev/null 2>&1 || true
+}
+
+test_a04_hostile_archives_into_a_container() {
+	docker run -d --name into busybox sleep 100 >/dev/null
+	local kind code
+	for kind in dotdot absolute symlink-out hardlink-out hardlink-through-symlink dir-to-symlink symlink-then-file devices deep longname odd \
+		escapes truncated checksum huge-size negative random name-64k; do
+		hostile $kind >"$TMP/t.tar"
+		code=$(api_status PUT "/containers/into/archive?path=/tmp" -H 'Content-Type: application/x-tar' --data-binary "@$TMP/t.tar")
+		case $code in
+		200 | 400 | 403 | 409 | 413) ;;
+		*) fail "$kind: status $code: $(head -c 300 "$TMP/body")" ;;
+		esac
+		has_not "$(cat "$TMP/body")" "$DATA"
+		clean
+		is "$(docker exec into sh -c 'echo alive')" alive
+	done
+	docker rm -f into >/dev/null
+}
+
+test_a05_reading_endless_files() {
+	docker run -d --name endless busybox sh -c 'mkfifo /tmp/fifo; sleep 100' >/dev/null
+	sleep 0.2
+	local path
+	for path in /tmp/fifo /dev/zero /proc/1/mem; do
+		timeout 12 docker cp "endless:$path" - >"$TMP/out" 2>&1 || [ $? != 124 ] || fail "$path hangs"
+		[ "$(stat -c %s "$TMP/out")" -lt 10000000 ]
+	done
+	docker rm -f endless >/dev/null
+}
+
+test_a06_bad_paths() {
+	docker create --name paths busybox >/dev/null
+	api_refused 400 "" GET "/containers/paths/archive?path="
+	api_refused 400 "" GET "/containers/paths/archive"
+	api_refused 400 "" GET "/containers/paths/archive?path=%00"
+	is "$(api_status GET "/containers/paths/archive?path=/$(printf 'a%.0s' {1..9000})" | tr 4 4 | cut -c1)" 4
+	is "$(api_status GET "/containers/paths/archive?path=/../../../../etc/shadow")" 404
+	docker rm paths >/dev/null
+}
+
+# A09
+# limit test_a09_a_flood_of_logs_is_bounded_and_keeps_its_end 60
+test_a09_a_flood_of_logs_is_bounded_and_keeps_its_end() {
+	docker run --name flood --log-opt max-size=1m --log-opt max-file=2 busybox sh -c 'yes "a line of a flood" | head -n 500000; echo the end' >/dev/null
+	is "$(docker logs --tail 1 flood)" "the end"
+	[ "$(du -sk "$DATA/containers" | cut -f1)" -lt 8000 ] || fail "$(du -sk "$DATA/containers")"
+	docker run --name long busybox sh -c 'head -c 3000000 /dev/zero | tr "\0" x; echo; printf "a\000b\033[1m\n"' >/dev/null
+	is "$(docker logs long | head -1 | wc -c)" 3000001
+	is "$(docker logs long | tail -1 | od -An -c | tr -d ' \n')" 'a\0b033[1m\n'
+	docker rm flood long >/dev/null
+}
+
+# --- a full disk --------------------------------------------------------------------------------------------
+
+# limit test_a_full_disk_refuses_new_work_and_keeps_old_work 120
+test_a_full_disk_refuses_new_work_and_keeps_old_work() {
+	local run pid dir=$TMP/disk
+	modprobe loop 2>/dev/null || true
+	mkdir -p "$dir"
+	truncate -s 160M "$TMP/disk.img"
+	mkfs.ext4 -q "$TMP/disk.img" 2>/dev/null || skip "no mkfs.ext4"
+	mount -o loop "$TMP/disk.img" "$dir" 2>/dev/null || skip "loop devices cannot be mounted here"
+	run=$(mktemp -d /tmp/triton-e2e3.XXXXXX)
+	trap 'kill $pid 2>/dev/null; sleep 1; for m in $(grep "$dir" /proc/self/mountinfo | cut -d" " -f5 | tac); do umount -l $m; done; rm -rf "$run" "$TMP"' EXIT
+	"$TRITON" serve --data-dir "$dir/data" --run-dir "$run" --docker "" --cloudapi "" --peer "" --instance "$NAME-c" --uid-base 64300 \
+		>"$TMP/out" 2>"$TMP/err" </dev/null &
+	pid=$!
+	small() { env -u DOCKER_TLS_VERIFY -u DOCKER_CERT_PATH DOCKER_HOST="unix://$run/docker.sock" docker "$@"; }
+	wait_for 15 small ps
+	small import -c 'ENV PATH=/bin' "$E2E/busybox.tar" busybox >/dev/null
+	small run -d --name old busybox sh -c 'while :; do echo x; sleep 0.2; done' >/dev/null
+	dd if=/dev/zero of="$dir/filler" bs=64k 2>/dev/null || true
+	head -c 60000000 /dev/urandom >"$TMP/f"
+	tar -C "$TMP" -cf "$TMP/f.tar" f
+	refused "" small import "$TMP/f.tar" big
+	small run --rm busybox true >"$TMP/run" 2>&1 || true
+	is "$(small inspect -f '{{.State.Running}}' old)" true
+	rm "$dir/filler"
+	working() { small run --rm busybox true; }
+	wait_for 10 working
+	small rm -f old >/dev/null
+	kill $pid
+	wait $pid || true
+}
