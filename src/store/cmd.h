@@ -48,6 +48,8 @@ int container_save(struct command_env *c, const struct container *ct, struct err
 /* The package that these wishes get, and what it means in figures. */
 int container_resources(struct command_env *c, const struct container *ct, struct resources *out, struct err *e);
 
+void container_show_package(struct command_env *c, struct container *ct); /* as a label, after container_resources */
+
 /* --- networks, volumes, images --- */
 
 int network_list(struct command_env *c, struct str account, struct network **v, size_t *n, struct err *e);

@@ -144,6 +144,14 @@ int container_resources(struct command_env *c, const struct container *ct, struc
 	return 0;
 }
 
+/* `docker ps` shows and filters by the package; a package by its label says the memory, too. */
+void container_show_package(struct command_env *c, struct container *ct)
+{
+	if (pairs_get(&ct->config.labels, STR(PACKAGE_LABEL)))
+		ct->host.memory = ct->resources.memory;
+	pairs_set(c->a, &ct->config.labels, STR(PACKAGE_LABEL), ct->resources.package);
+}
+
 /* --- create --- */
 
 static int decide_name(struct command_env *c, struct str wish, struct container *ct, struct err *e)
@@ -271,6 +279,7 @@ COMMAND(cmd_container_create)
 	if (decide_name(c, q->name, ct, e) || check_image(c, ct, e) || container_resources(c, ct, &ct->resources, e) ||
 	    decide_network(c, ct, e) || decide_volumes(c, ct, e) || alloc_slot(c, ct->id, &ct->uid_slot, e))
 		return -1;
+	container_show_package(c, ct);
 	if (!ct->config.hostname.n && !str_is(ct->host.network_mode, "host") &&
 	    !str_starts(ct->host.network_mode, STR("container:")))
 		ct->config.hostname = str_head(ct->id, 12);

@@ -246,6 +246,17 @@ static void take_str(struct str *to, struct str from)
 		*to = from;
 }
 
+/* A wish for memory replaces the package, however that was chosen. */
+static void forget_package(struct command_env *c, struct container *ct)
+{
+	struct pairs kept = { 0 };
+
+	for (size_t i = 0; i < ct->config.labels.n; i++)
+		if (!str_is(ct->config.labels.v[i].key, PACKAGE_LABEL))
+			pairs_set(c->a, &kept, ct->config.labels.v[i].key, ct->config.labels.v[i].val);
+	ct->config.labels = kept;
+}
+
 COMMAND(cmd_container_update)
 {
 	struct container_update *q = in;
@@ -275,7 +286,11 @@ COMMAND(cmd_container_update)
 	take_str(&h->cpuset_mems, w->cpuset_mems);
 	if (w->restart_policy.name.n)
 		h->restart_policy = w->restart_policy;
+	if (w->memory)
+		forget_package(c, &ct);
 	if (container_resources(c, &ct, &ct.resources, e))
 		return -1;
+	if (w->memory)
+		container_show_package(c, &ct);
 	return save_event(c, &ct, "update", e);
 }

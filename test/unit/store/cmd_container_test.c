@@ -94,6 +94,8 @@ TEST(packages_and_resources)
 	CHECK_STR(c.resources.package, "t4-standard-128M");
 	CHECK_INT(c.resources.memory, 128 << 20);
 	CHECK_INT(c.resources.cpu_quota_us, 6250);
+	CHECK_STR(*pairs_get(&c.config.labels, STR(PACKAGE_LABEL)), "t4-standard-128M");
+	CHECK_INT(c.host.memory, 100 << 20);
 	REQUIRE_OK(create(&(struct container){ .host.memory = 128 << 20 }, "cb", &c), f.e);
 	CHECK_STR(c.resources.package, "t4-standard-128M");
 	REQUIRE_OK(create(&(struct container){ .host.memory = (128 << 20) + 1 }, "cc", &c), f.e);
@@ -102,6 +104,7 @@ TEST(packages_and_resources)
 	          "no package supports the given constraints: memory=65g");
 	REQUIRE_OK(create(&(struct container){ .host.memory = 65ll << 30, .config.labels = { &label, 1 } }, "ce", &c), f.e);
 	CHECK_STR(c.resources.package, "t4-standard-256M");
+	CHECK_INT(c.host.memory, 256 << 20);
 	label.val = STR("nonsense");
 	CHECK_ERR(create(&(struct container){ .config.labels = { &label, 1 } }, "cf", &c), f.e, "package=nonsense");
 	REQUIRE_OK(create(&(struct container){ .host.nano_cpus = 250000000, .host.pids_limit = 100 }, "cg", &c), f.e);
@@ -457,6 +460,11 @@ TEST(updating)
 	c = fixture_container(&f, c.id);
 	CHECK_STR(c.resources.package, "t4-standard-256M");
 	CHECK_STR(c.host.restart_policy.name, "always");
+	CHECK_STR(*pairs_get(&c.config.labels, STR(PACKAGE_LABEL)), "t4-standard-256M");
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_UPDATE, container_update, { .id = c.id, .host.nano_cpus = 100000000 }), f.e);
+	c = fixture_container(&f, c.id);
+	CHECK_STR(c.resources.package, "t4-standard-256M");
+	CHECK_INT(c.resources.cpu_quota_us, 10000);
 	CHECK_ERR(RUN(&f, CMD_CONTAINER_UPDATE, container_update, { .id = c.id, .host.memory = 100ll << 30 }), f.e, "memory=100g");
 	fixture_close(&f);
 }
