@@ -141,7 +141,7 @@ void images_sweep(struct node_role *n)
 	struct images images = { 0 };
 	struct { struct container *v; size_t n; } containers = { 0 };
 	struct strs layers = { 0 }, blobs = { 0 };
-	struct map seen = { 0 };
+	struct map layers_seen = { 0 }, blobs_seen = { 0 }; /* apart: an uncompressed layer's blob has its diff id's digest */
 	struct err e;
 
 	if (!n->images_dirty || image_host_busy(n->images) || view_begin(n->view, &t, &e))
@@ -153,17 +153,18 @@ void images_sweep(struct node_role *n)
 	}
 	view_end(&t);
 	for (size_t i = 0; i < images.n; i++) {
-		use(&a, &seen, &blobs, images.v[i].id);
-		use(&a, &seen, &blobs, images.v[i].manifest);
+		use(&a, &blobs_seen, &blobs, images.v[i].id);
+		use(&a, &blobs_seen, &blobs, images.v[i].manifest);
 		for (size_t k = 0; k < images.v[i].layers.n; k++)
-			use(&a, &seen, &layers, images.v[i].layers.v[k]);
+			use(&a, &layers_seen, &layers, images.v[i].layers.v[k]);
 		for (size_t k = 0; k < images.v[i].blobs.n; k++)
-			use(&a, &seen, &blobs, images.v[i].blobs.v[k]);
+			use(&a, &blobs_seen, &blobs, images.v[i].blobs.v[k]);
 	}
 	for (size_t i = 0; i < containers.n; i++)
 		for (size_t k = 0; k < containers.v[i].layers.n; k++)
-			use(&a, &seen, &layers, containers.v[i].layers.v[k]);
-	map_release(&seen);
+			use(&a, &layers_seen, &layers, containers.v[i].layers.v[k]);
+	map_release(&layers_seen);
+	map_release(&blobs_seen);
 	n->images_dirty = false;
 	/* Not in a child: a pull that began meanwhile would build on layers that are being removed. */
 	if (image_layers_gc(n->rt.data, &layers, &blobs, &e) < 0) {
