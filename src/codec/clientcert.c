@@ -14,15 +14,16 @@ static struct str md5_text(struct arena *a, struct str raw)
 	return str_make(out, 3 * raw.n - 1);
 }
 
-/* "MD5:" and base64; some tools write colon-separated hex there. */
+/* "MD5:" and base64, which the npm client writes without its padding. */
 static bool issuer_md5(struct arena *a, struct str cn, struct str *md5)
 {
-	struct str raw;
+	struct str raw, text = str_drop(cn, 4);
 
 	if (!str_starts(cn, STR("MD5:")))
 		return false;
-	cn = str_drop(cn, 4);
-	if (!base64_decode(a, cn, &raw) || raw.n != 16)
+	if (text.n == 22)
+		text = arena_printf(a, "%.*s==", STR_ARG(text));
+	if (!base64_decode(a, text, &raw) || raw.n != 16)
 		return false;
 	*md5 = md5_text(a, raw);
 	return true;
