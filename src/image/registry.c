@@ -100,7 +100,7 @@ static int find_registry(struct registry *r, struct err *e)
 	if (e->code == ECONNREFUSED)
 		return -1;
 	set_up(r, &r->api, r->host, r->address, r->port, false);
-	if (http_request(&r->api, "GET", STR("/v2/"), STR(AGENT), STR_NONE, &h, &plain) == 0 && (h.status == 200 || h.status == 401)) {
+	if (http_request(&r->api, "GET", STR("/v2/"), STR(AGENT), STR_NONE, &h, &plain) == 0 && h.status != 400) {
 		r->tls = false;
 		return 0;
 	}
@@ -213,7 +213,7 @@ static int bad_status(struct registry *r, struct http_client *from, const struct
 
 static void pause_before(const struct registry *r, int attempt)
 {
-	clock_sleep_ms((r->c.retry_ms ? r->c.retry_ms : 1000) << (attempt < 4 ? attempt : 4));
+	clock_sleep_ms((r->c.retry_ms ? r->c.retry_ms : 500) << (attempt < 4 ? attempt : 4));
 }
 
 static bool is_passing(const struct err *e)

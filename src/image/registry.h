@@ -18,7 +18,7 @@ struct registry_config {
 	int         connect_ms, stall_ms;             /* 0: 10 s, 30 s without a byte */
 	int         slow_ms;                          /* over so long at least slow_bytes must come; 0: 60 s */
 	int64_t     slow_bytes;                       /* 0: 4096 */
-	int         retry_ms;                         /* pause before trying again; 0: 1 s, doubled each time */
+	int         retry_ms;                         /* pause before trying again; 0: 0.5 s, doubled each time */
 };
 
 struct registry;
