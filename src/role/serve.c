@@ -440,6 +440,8 @@ static void on_signal(struct loop_watch *w, uint32_t events)
 	if (read(w->fd, &info, sizeof(info)) != sizeof(info) || s->stopping)
 		return;
 	s->stopping = true;
+	if (info.ssi_signo == SIGUSR1)                /* what --stop-containers makes of SIGTERM, for this once */
+		s->o.stop_containers = true;
 	log_info("stopping", L("signal", (int64_t)info.ssi_signo), L("containers", s->o.stop_containers ? "stopped" : "run on"));
 	if (s->o.stop_containers && s->children[R_NODE].control) {
 		ipc_chan_event(s->children[R_NODE].control, OP_STOP, NULL, NULL, NULL, 0);
@@ -502,7 +504,7 @@ static int directories(struct serve *s, struct err *e)
 
 static int serve_start(struct serve *s, struct err *e)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, 0 };
 
 	if (geteuid() != 0)
 		return err_set(e, EPERM, "triton serve needs root: it makes namespaces and mounts for containers");
