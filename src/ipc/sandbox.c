@@ -177,11 +177,17 @@ static int set_filter(const struct sandbox *s, struct err *e)
 
 int sandbox_enter(const struct sandbox *s, struct err *e)
 {
+	int death_signal = 0;
+
+	/* Becoming another user clears it (prctl(2)), and a role must not outlive serve: it holds its sockets. */
+	prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0);
 	if (set_limits(s, e) || set_root(s, e) || drop_bounding(s->caps, e) || set_ids(s, e) || caps_keep_only(s->caps, e))
 		return err_wrap(e, "sandbox");
 	if (!s->new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return err_sys(e, "sandbox: no_new_privs");
 	if (prctl(PR_SET_DUMPABLE, s->dumpable, 0, 0, 0))
 		return err_sys(e, "sandbox: dumpable");
+	if (prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0))
+		return err_sys(e, "sandbox: death signal");
 	return set_filter(s, e) ? err_wrap(e, "sandbox") : 0;
 }

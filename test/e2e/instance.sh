@@ -42,7 +42,7 @@ serve_start() { # FLAG...: more flags for serve
 	echo $! >"$E2E/serve.pid"
 	until_ok 15 grep -q 'serves data center' "$E2E/serve.out" && return 0
 	echo "triton serve was not ready after 15 s:"
-	tail -20 "$E2E/serve.out" "$E2E/serve.err"
+	cat "$E2E/serve.out"; tail -n 20 "$E2E/serve.err"
 	return 1
 }
 
@@ -52,11 +52,16 @@ serve_stop() { # SIGNAL
 	local pid
 	pid=$(serve_pid) || return 0
 	[ "$pid" ] || return 0
-	kill "-${1:-TERM}" "$pid" 2>/dev/null
+	kill "-${1:-TERM}" "$pid" 2>/dev/null || return 0
 	until_ok 30 not_alive "$pid"
 }
 
-not_alive() { [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+serve_ensure() { # a test that failed may have left none
+	not_alive "$(serve_pid || echo none)" || return 0
+	serve_start >>"$E2E/restart.out" 2>&1
+}
+
+not_alive() { [ -z "$1" ] || [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
 
 log_mark() { stat -c %s "$LOG" >"$E2E/log.mark" 2>/dev/null || echo 0 >"$E2E/log.mark"; }
 log_tail() { # what was logged since the mark, without what is only information

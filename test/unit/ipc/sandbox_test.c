@@ -204,3 +204,33 @@ TEST(daily_work_is_allowed)
 	s.syscalls = list;
 	CHECK_INT(in_sandbox(&s, daily_work), 0);
 }
+
+/* Changing the user clears it; the sandbox sets it again: a role that outlived serve would keep its ports. */
+TEST(the_parents_death_still_ends_a_role)
+{
+	static const struct sandbox s = { .uid = 64999, .gid = 64999, .syscalls = NULL };
+	int fds[2];
+	char c;
+	pid_t parent;
+
+	SKIP_UNLESS_ROOT();
+	REQUIRE(pipe(fds) == 0);
+	parent = fork();
+	if (parent == 0) {
+		if (fork() == 0) {                    /* the role: holds the pipe until it ends */
+			struct err e;
+
+			prctl(PR_SET_PDEATHSIG, SIGTERM);
+			if (sandbox_enter(&s, &e) || write(fds[1], "r", 1) != 1)
+				_exit(1);
+			pause();
+			_exit(0);
+		}
+		pause();
+	}
+	close(fds[1]);
+	REQUIRE(read(fds[0], &c, 1) == 1);
+	kill(parent, SIGKILL);
+	waitpid(parent, NULL, 0);
+	CHECK_INT(read(fds[0], &c, 1), 0);            /* a role that lives on makes this hang until the limit */
+}
