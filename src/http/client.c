@@ -190,6 +190,7 @@ static int read_head(struct http_client *c, struct http_head *out, struct err *e
 	int status;
 	ssize_t n;
 
+	c->conn->wait_first = c->in.n == 0 && !c->conn->ops->pending(c->conn);
 	while ((end = http_head_end(buf_as_str(&c->in), &status, e)) == 0) {
 		if (stall_ms(c) > 0) {
 			if (clock_mono_ms() >= until)

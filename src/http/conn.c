@@ -25,6 +25,14 @@ int conn_poll(struct conn *c, short events, struct err *e)
 	return 0;
 }
 
+int conn_wait_first(struct conn *c, struct err *e)
+{
+	bool wait = c->wait_first && !c->nonblock;
+
+	c->wait_first = false;
+	return wait ? conn_poll(c, POLLIN, e) : 0;
+}
+
 int fcntl_nonblock(int fd)
 {
 	return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -32,6 +40,8 @@ int fcntl_nonblock(int fd)
 
 static ssize_t plain_read(struct conn *c, void *p, size_t n, struct err *e)
 {
+	if (conn_wait_first(c, e))
+		return -1;
 	for (;;) {
 		ssize_t got = recv(c->fd, p, n, 0);
 

@@ -28,6 +28,7 @@ struct conn {
 	int        fd;
 	int        timeout_ms;                        /* of each blocking read or write; -1: for ever */
 	bool       nonblock, tls;
+	bool       wait_first;                        /* nothing can have come yet: the next blocking read polls before it reads */
 	char       peer[64];                          /* "192.0.2.7:51234", or "unix" */
 	struct str cert;                              /* DER of the client's certificate, owned by the connection; empty: none */
 	unsigned   uid;                               /* unix sockets: SO_PEERCRED; else -1 */

@@ -10,11 +10,13 @@
 
 /* A connection's descriptor is always non-blocking; "blocking" is waiting here, at most c->timeout_ms. */
 int  conn_poll(struct conn *c, short events, struct err *e);
+int  conn_wait_first(struct conn *c, struct err *e);
 int  fcntl_nonblock(int fd);                          /* -1 with errno */
 
 bool server_is_stopping(const struct server *s);
 
-void request_id(struct req *r);
+/* Unique, not secret: a connection's random bytes and the number of the request on it. */
+void request_id(struct req *r, const unsigned char random[12], uint32_t number);
 void request_body_begin(struct req *r);               /* after the head: how does the body end? */
 
 /* Read the head of the next request into r->in and parse it. 1, 0: the client closed before a byte, -1: answered or dead. */

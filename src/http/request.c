@@ -2,22 +2,21 @@
 #include "http/private.h"
 
 #include "base/clock.h"
-#include "base/rand.h"
 #include "codec/json.h"
 
 #include <errno.h>
 
 #define READ_STEP (16 << 10)
 
-void request_id(struct req *r)
+void request_id(struct req *r, const unsigned char random[12], uint32_t number)
 {
 	static const char digits[] = "0123456789abcdef";
-	unsigned char raw[16];
 
-	rand_bytes(raw, sizeof(raw));
-	for (size_t i = 0; i < sizeof(raw); i++) {
-		r->id[2 * i] = digits[raw[i] >> 4];
-		r->id[2 * i + 1] = digits[raw[i] & 15];
+	for (size_t i = 0; i < 16; i++) {
+		unsigned char b = i < 12 ? random[i] : (unsigned char)(number >> (8 * (15 - i)));
+
+		r->id[2 * i] = digits[b >> 4];
+		r->id[2 * i + 1] = digits[b & 15];
 	}
 	r->id[32] = 0;
 }

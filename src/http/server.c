@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/rand.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -55,6 +56,8 @@ struct client {
 	struct buf    in;
 	int64_t       deadline_ms;
 	bool          parked;
+	unsigned char random[12];                     /* of the ids of its requests */
+	uint32_t      requests;
 };
 
 struct server {
@@ -246,7 +249,7 @@ static enum visit serve_request(struct server *s, struct client *c)
 
 	r.in.max = HTTP_HEAD_MAX + (128 << 10);
 	c->conn->timeout_ms = LINGER_MS;
-	request_id(&r);
+	request_id(&r, c->random, c->requests++);
 	got = request_read(&r, &e);
 	if (got <= 0) {
 		then = got < 0 && e.code == ETIMEDOUT && !r.status ? PARK : CLOSE;
@@ -261,6 +264,8 @@ static enum visit serve_request(struct server *s, struct client *c)
 			r.keep = false;
 		then = r.taken ? TAKEN : r.keep && request_drain(&r, &e) == 0 ? NEXT : CLOSE;
 		c->deadline_ms = clock_mono_ms() + IDLE_MS;
+		if (then == NEXT)
+			c->conn->wait_first = !r.in.n && !c->conn->ops->pending(c->conn);
 	}
 	c->in = r.in;
 	arena_release(&r.arena);
@@ -522,6 +527,7 @@ static bool accept_one(struct server *s, struct door *d)
 		abort();
 	c->fd = fd;
 	c->door = d;
+	rand_bytes(c->random, sizeof c->random);
 	list_init(&c->link);
 	set_peer(c, &from, d->unix_socket);
 	address_of(c, &from, address);

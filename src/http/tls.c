@@ -298,6 +298,8 @@ static int receive(struct tls *t, struct err *e)
 {
 	ssize_t n;
 
+	if (conn_wait_first(&t->c, e))
+		return -1;
 	for (;;) {
 		n = recv(t->c.fd, t->ibuf + t->raw_to, IBUF - t->raw_to, 0);
 		if (n >= 0)
