@@ -5,7 +5,8 @@
 #include "http/server.h"
 
 #define HEAD_TIMEOUT_MS 10000                         /* a request's head, from its first byte */
-#define BODY_STALL_MS   60000
+#define BODY_STALL_MS   60000                         /* of a body that is read as it comes */
+#define BODY_WHOLE_MS   30000                         /* all of a body that is read at once */
 #define WRITE_STALL_MS  60000
 
 /* A connection's descriptor is always non-blocking; "blocking" is waiting here, at most c->timeout_ms. */

@@ -244,9 +244,12 @@ static int say_continue(struct req *r, struct err *e)
 /* From the connection, which must not end here. */
 static ssize_t body_bytes(struct req *r, void *p, size_t n, struct err *e)
 {
+	int64_t left = BODY_STALL_MS;
 	ssize_t got;
 
-	r->conn->timeout_ms = BODY_STALL_MS;
+	if (r->body_until_ms)
+		left = r->body_until_ms - clock_mono_ms();
+	r->conn->timeout_ms = left > 0 ? (int)left : 0;
 	got = r->conn->ops->read(r->conn, p, n, e);
 	if (got == 0)
 		return err_set(e, EBADMSG, "the connection ended inside the request's body");
@@ -324,6 +327,7 @@ int req_body(struct req *r, size_t max, struct str *out, struct err *e)
 
 	if (r->head.length > (int64_t)max)
 		return err_set(e, EFBIG, "the request's body has %lld bytes, more than the %zu allowed here", (long long)r->head.length, max);
+	r->body_until_ms = clock_mono_ms() + BODY_WHOLE_MS;
 	for (;;) {
 		char *room = buf_reserve(&b, 1);
 		size_t step;
@@ -345,6 +349,7 @@ int req_body(struct req *r, size_t max, struct str *out, struct err *e)
 	}
 	if (got == 0)
 		*out = b.n ? arena_str(&r->arena, buf_as_str(&b)) : STR_NONE;
+	r->body_until_ms = 0;
 	buf_release(&b);
 	return got < 0 ? -1 : 0;
 }

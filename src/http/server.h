@@ -53,6 +53,7 @@ struct req {
 	struct buf    in;                             /* read ahead of the body, then of the stream */
 	struct http_chunked chunked;
 	uint64_t      body_left;
+	int64_t       body_until_ms;                  /* 0: no end is set */
 	struct str    extra;                          /* header lines of reply_header */
 	bool          body_done, timed_out, continue_sent, taken, keep, streaming, stream_chunked;
 };
@@ -86,7 +87,7 @@ struct str req_header(struct req *r, const char *name);
 bool req_query_bool(struct req *r, const char *name);
 int  req_query_i64(struct req *r, const char *name, int64_t fallback, int64_t *out, struct err *e); /* EINVAL names it */
 
-/* The whole body (STR_NONE when empty). Errors: EFBIG (413), EBADMSG (400), ETIMEDOUT (408). */
+/* The whole body (STR_NONE when empty), within 30 s. Errors: EFBIG (413), EBADMSG (400), ETIMEDOUT (408). */
 int req_body(struct req *r, size_t max, struct str *out, struct err *e);
 /* An empty body decodes as {}; any other must be declared application/json (EINVAL). */
 int req_json(struct req *r, const struct field *f, void *out, struct err *e);
