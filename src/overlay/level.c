@@ -1,7 +1,9 @@
 /* Lists that are given whole each time: published ports, containers on other nodes; and the broom. */
+#include "os/conntrack.h"
 #include "overlay/state.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 /* --- published ports ---------------------------------------------------------------------------------- */
@@ -28,6 +30,29 @@ static uint64_t digest_port(uint64_t h, const struct plan_port *p)
 
 #define DIGEST_START 14695981039346656037u
 
+/* UDP flows that were redirected before the change, or came to a port before it was published, are looked at anew with their
+ * next packet. */
+static bool was_published(void *ctx, const struct conntrack_flow *f)
+{
+	(void)ctx;
+	return f->redirected;
+}
+
+struct published { const struct overlay *o; const struct plan_ports *l; };
+
+static bool is_published(void *ctx, const struct conntrack_flow *f)
+{
+	const struct published *p = ctx;
+	size_t i;
+
+	if (f->redirected)
+		return cidr_has(p->o->pool, f->answerer);
+	for (i = 0; i < p->l->n; i++)
+		if (p->l->v[i].p.proto == IPPROTO_UDP && p->l->v[i].p.host_port == f->dport)
+			return true;
+	return false;
+}
+
 static int net_ports(struct net *n, const struct plan_ports *l, struct err *e)
 {
 	uint64_t h = DIGEST_START;
@@ -46,7 +71,7 @@ static int net_ports(struct net *n, const struct plan_ports *l, struct err *e)
 	for (i = 0; i < l->n; i++)
 		if (str_eq(l->v[i].p.network, n->want.id))
 			rules_net_port(&t, &l->v[i]);
-	if (nft_commit(&t, e))
+	if (nft_commit(&t, e) || conntrack_forget_udp(n->netns, was_published, NULL, e) < 0)
 		return err_wrap(e, "published ports of network %.12s", n->id);
 	n->ports_seen = h;
 	return 0;
@@ -76,7 +101,7 @@ static int node_ports(struct overlay *o, const struct plan_ports *l, struct err 
 		if (n && n->present && !n->want.internal)
 			rules_node_port(&t, &l->v[i], n->uplink_net);
 	}
-	if (nft_commit(&t, e))
+	if (nft_commit(&t, e) || conntrack_forget_udp(o->netns, is_published, &(struct published){ o, l }, e) < 0)
 		return err_wrap(e, "published ports");
 	o->ports_seen = h;
 	return 0;

@@ -394,6 +394,35 @@ TEST(udp_ports_are_published_too)
 	len = sizeof from;
 	CHECK_INT(recvfrom(c, buf, sizeof buf, 0, (struct sockaddr *)&from, &len), 4);
 	CHECK_INT(ntohs(from.sin_port), 5353);
+
+	/* The port moves to another container while the client keeps sending from one socket. */
+	{
+		int b = container("one", "172.17.0.3/16"), sb = netns_socket(b, AF_INET, SOCK_DGRAM, 0, &e);
+
+		to = sa("0.0.0.0", 53);
+		REQUIRE(bind(sb, (struct sockaddr *)&to, sizeof to) == 0);
+		setsockopt(sb, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+		p.ip = ip("172.17.0.3");
+		REQUIRE_OK(overlay_ports_set(o, &p, 1, &e), e);
+		to = sa(NODE, 5353);
+		CHECK_INT(sendto(c, "again", 5, 0, (struct sockaddr *)&to, sizeof to), 5);
+		CHECK_INT(recv(sb, buf, sizeof buf, 0), 5);
+		CHECK_INT(recv(s, buf, sizeof buf, MSG_DONTWAIT), -1);
+	}
+	/* And one that was asked for before it was published. */
+	to = sa(NODE, 5454);
+	CHECK_INT(sendto(c, "early", 5, 0, (struct sockaddr *)&to, sizeof to), 5);
+	p = port("one", "", 5454, "172.17.0.2", 53);
+	p.proto = IPPROTO_UDP;
+	REQUIRE_OK(overlay_ports_set(o, &p, 1, &e), e);
+	(void)!sendto(c, "", 0, 0, (struct sockaddr *)&to, sizeof to); /* takes the ICMP error of before */
+	CHECK_INT(sendto(c, "later", 5, 0, (struct sockaddr *)&to, sizeof to), 5);
+	while ((len = (socklen_t)recv(s, buf, sizeof buf, 0)) == 0)
+		;
+	CHECK_INT((int)len, 5);
+	p = port("one", "", 5353, "172.17.0.2", 53);
+	p.proto = IPPROTO_UDP;
+	REQUIRE_OK(overlay_ports_set(o, &p, 1, &e), e);
 	CHECK_INT(reach(outside, NODE, 5353, -1, NULL), ECONNREFUSED);
 }
 
