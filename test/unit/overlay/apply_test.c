@@ -338,34 +338,6 @@ TEST(published_ports_answer_from_everywhere)
 	CHECK_INT(reach(a, NODE, 8080, -1, NULL), ECONNREFUSED);
 }
 
-/* From the wire, 127.0.0.1 is nobody: only raw frames could carry it, and a router with such a route. */
-TEST(loopback_ports_stay_on_the_host)
-{
-	int a, sa_;
-
-	setup();
-	ensure("one", "172.17.0.0/16");
-	a = container("one", "172.17.0.2/16");
-	sa_ = serve(a, "0.0.0.0", 80);
-	{
-		struct overlay_port v[] = { port("one", "127.0.0.1", 8080, "172.17.0.2", 80), port("one", "", 8081, "172.17.0.2", 80) };
-		auto_netlink nl = NETLINK_INIT;
-		int back;
-
-		REQUIRE_OK(overlay_ports_set(o, v, 2, &e), e);
-		REQUIRE_OK(netlink_open(&nl, outside, &e), e);
-		back = netns_enter(outside, &e);
-		REQUIRE_OK(netns_sysctl("ipv4/conf/all/route_localnet", "1", 0, &e), e);
-		netns_leave(back);
-		link_set_down(&nl, 1);
-		route_add(&nl, link_index(nl.fd, "wire"), cidr("127.0.0.1/32"), ip(NODE));
-		REQUIRE_OK(netlink_commit(&nl, &e), e);
-	}
-	CHECK_INT(reach(outside, NODE, 8081, sa_, NULL), 0);
-	CHECK(reach(outside, "127.0.0.1", 8080, sa_, NULL) != 0);
-	CHECK(reach(outside, "127.0.0.1", 8081, sa_, NULL) != 0);
-}
-
 TEST(udp_ports_are_published_too)
 {
 	struct sockaddr_in to, from;
@@ -420,6 +392,21 @@ TEST(udp_ports_are_published_too)
 	while ((len = (socklen_t)recv(s, buf, sizeof buf, 0)) == 0)
 		;
 	CHECK_INT((int)len, 5);
+	{                                                 /* and to another network */
+		int x, sx;
+
+		ensure("two", "172.17.0.0/16");
+		x = container("two", "172.17.0.2/16");
+		sx = netns_socket(x, AF_INET, SOCK_DGRAM, 0, &e);
+		to = sa("0.0.0.0", 53);
+		REQUIRE(bind(sx, (struct sockaddr *)&to, sizeof to) == 0);
+		setsockopt(sx, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+		p.network = STR("two");
+		REQUIRE_OK(overlay_ports_set(o, &p, 1, &e), e);
+		to = sa(NODE, 5454);
+		CHECK_INT(sendto(c, "moved", 5, 0, (struct sockaddr *)&to, sizeof to), 5);
+		CHECK_INT(recv(sx, buf, sizeof buf, 0), 5);
+	}
 	p = port("one", "", 5353, "172.17.0.2", 53);
 	p.proto = IPPROTO_UDP;
 	REQUIRE_OK(overlay_ports_set(o, &p, 1, &e), e);
@@ -559,6 +546,47 @@ TEST(a_port_is_locked_to_its_addresses)
 	CHECK(!passes(ra, rb, broadcast, am, 0x8100, body, 40)); /* VLAN */
 	CHECK(!passes(ra, rb, (uint8_t[]){ 1, 0x80, 0xc2, 0, 0, 0 }, am, 0x0026, body, 38)); /* STP */
 	CHECK(!passes(ra, rb, (uint8_t[]){ 1, 0x80, 0xc2, 0, 0, 14 }, am, 0x88cc, body, 38)); /* LLDP */
+}
+
+/* From the wire, 127.0.0.1 is nobody: raw frames of a neighbour say it all the same. */
+TEST(loopback_ports_stay_on_the_host)
+{
+	struct overlay_port v[2];
+	auto_netlink nl = NETLINK_INIT, here = NETLINK_INIT;
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_protocol = htons(0x0800), .sll_halen = 6 };
+	struct sockaddr_in any;
+	struct link_info wire_end;
+	uint8_t packet[32];
+	int a, s, out;
+
+	setup();
+	ensure("one", "172.17.0.0/16");
+	a = container("one", "172.17.0.2/16");
+	v[0] = port("one", "127.0.0.1", 12345, "172.17.0.2", 53);
+	v[1] = port("one", NODE, 12345, "172.17.0.2", 53);
+	v[0].proto = v[1].proto = IPPROTO_UDP;
+	s = netns_socket(a, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0, &e);
+	any = sa("0.0.0.0", 53);
+	REQUIRE(bind(s, (struct sockaddr *)&any, sizeof any) == 0);
+	REQUIRE_OK(netlink_open(&nl, outside, &e), e);
+	REQUIRE_OK(netlink_open(&here, node, &e), e);
+	REQUIRE(link_find(&here, "wire", &wire_end, &e) == 1);
+	out = netns_socket(outside, AF_PACKET, SOCK_DGRAM, 0, &e);
+	to.sll_ifindex = link_index(nl.fd, "wire");
+	memcpy(to.sll_addr, wire_end.mac.b, 6);
+
+	REQUIRE_OK(overlay_ports_set(o, &v[1], 1, &e), e);
+	udp(packet, ip(OUTSIDE), ip(NODE));               /* this way it goes ... */
+	CHECK_INT(sendto(out, packet, 32, 0, (struct sockaddr *)&to, sizeof to), 32);
+	CHECK_INT(poll(&(struct pollfd){ s, POLLIN, 0 }, 1, 500), 1);
+	CHECK_INT(recv(s, packet, sizeof packet, 0), 4);
+	REQUIRE_OK(overlay_ports_set(o, &v[0], 1, &e), e);
+	udp(packet, ip(OUTSIDE), ip("127.0.0.1"));        /* ... and this way it does not */
+	CHECK_INT(sendto(out, packet, 32, 0, (struct sockaddr *)&to, sizeof to), 32);
+	CHECK_INT(poll(&(struct pollfd){ s, POLLIN, 0 }, 1, 100), 0);
+	udp(packet, ip(OUTSIDE), ip("100.127.0.1"));      /* nor by the uplink's own address */
+	CHECK_INT(sendto(out, packet, 32, 0, (struct sockaddr *)&to, sizeof to), 32);
+	CHECK_INT(poll(&(struct pollfd){ s, POLLIN, 0 }, 1, 100), 0);
 }
 
 /* --- two nodes: "outside" is the second --- */
