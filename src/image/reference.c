@@ -127,15 +127,19 @@ static bool looks_like_id(struct str s)
 	return s.n == SHA256_HEX;
 }
 
-/* The first part is a host when it looks like one: a dot, a port, an upper case letter, "localhost", an address. */
+/* Does the first part of a name mean a host? A dot, a port, an upper case letter, "localhost", an address. */
+static bool looks_like_host(struct str first)
+{
+	return str_find(first, '.') >= 0 || str_find(first, ':') >= 0 || str_is(first, "localhost") || has_upper(first);
+}
+
 static void split_host(struct str name, struct str *host, struct str *path)
 {
 	struct str first, rest;
 
 	*host = STR(HUB);
 	*path = name;
-	if (str_cut(name, '/', &first, &rest) &&
-	    (str_find(first, '.') >= 0 || str_find(first, ':') >= 0 || str_is(first, "localhost") || has_upper(first))) {
+	if (str_cut(name, '/', &first, &rest) && looks_like_host(first)) {
 		*host = first;
 		*path = rest;
 	}
@@ -197,9 +201,10 @@ void reference_default_tag(struct reference *r)
 
 struct str reference_familiar_name(struct arena *a, const struct reference *r)
 {
-	struct str path = r->path;
+	struct str path = r->path, first, rest;
 
-	if (!str_is(r->host, HUB))
+	/* docker.io/a.b/c must not become a.b/c, which is somewhere else. */
+	if (!str_is(r->host, HUB) || (str_cut(path, '/', &first, &rest) && looks_like_host(first)))
 		return reference_full_name(a, r);
 	if (str_starts(path, STR("library/")) && str_find(str_drop(path, 8), '/') < 0)
 		path = str_drop(path, 8);

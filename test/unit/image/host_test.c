@@ -1,4 +1,5 @@
 /* Operations of the node's image host: load, import, errors, leftovers. Pulling is in pull_test.c. */
+#include "image/save.h"
 #include "unit/image/node.h"
 
 __attribute__((constructor)) static void become_pull(void)
@@ -44,6 +45,19 @@ static struct job load(struct tnode *n, int fd, const struct strs *owned)
 	return j;
 }
 
+static int run_shell(const char *command)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", command, NULL);
+		_exit(127);
+	}
+	waitpid(pid, &status, 0);
+	return status;
+}
+
 TEST(load_brings_an_image)
 {
 	struct made i = make_image("bin/sh", 100000);
@@ -78,6 +92,47 @@ TEST(load_brings_an_image)
 	CHECK_INT(count_in(n.data, "staging"), 0);
 	CHECK_INT(image_layers_gc(n.data, &(struct strs){ 0 }, &(struct strs){ 0 }, NULL) > 100000, 1);
 	CHECK_INT(count_in(n.data, "fs/layers") + count_in(n.data, "blobs/sha256"), 0);
+}
+
+/* What was saved loads again, as Docker's archive and as an OCI layout. */
+TEST(saved_images_load_again)
+{
+	struct made i = make_image("bin/sh", 100000);
+	struct err e = { 0 };
+	struct save_image v = { 0 };
+	struct image missing;
+	struct tnode n;
+	struct job j, again;
+	char path[400];
+	int fd;
+
+	SKIP_UNLESS_ROOT();
+	n = node_new();
+	j = load(&n, saved(&i, GOOD_JSON), NULL);
+	REQUIRE(j.result.puts.n == 1);
+	v.image = &j.result.puts.v[0].image;
+	v.refs = j.result.puts.v[0].refs;
+	fd = archive_fd(STR(""));
+	CHECK_OK(images_save(n.data, &v, 1, fd, &e), e);
+	image_layers_gc(n.data, &(struct strs){ 0 }, &(struct strs){ 0 }, NULL);
+	lseek(fd, 0, SEEK_SET);
+	again = load(&n, fd, NULL);
+	CHECK_HAS(&again, "Loaded image: tr/img:1");
+	REQUIRE(again.result.puts.n == 1);
+	CHECK_STR(again.result.puts.v[0].image.id, i.config_digest);
+	snprintf(path, sizeof path, "cd %s && mkdir oci && tar -C oci -xf /proc/%d/fd/%d && rm oci/manifest.json && tar -C oci -cf oci.tar .",
+	         test_dir(), getpid(), fd);
+	REQUIRE(run_shell(path) == 0);
+	snprintf(path, sizeof path, "%s/oci.tar", test_dir());
+	again = load(&n, open(path, O_RDONLY), NULL);
+	CHECK_HAS(&again, "Loaded image: tr/img:1");
+	missing = *v.image;
+	missing.blobs = (struct strs){ &(struct str){ STR("sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb").p, DIGEST_TEXT }, 1 };
+	v.image = &missing;
+	fd = archive_fd(STR(""));
+	CHECK_ERR(images_save(n.data, &v, 1, fd, &e), e, "save");
+	CHECK_INT(lseek(fd, 0, SEEK_END), 0);
+	image_host_free(n.host);
 }
 
 TEST(bad_archives_leave_nothing_I15_I16)

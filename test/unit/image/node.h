@@ -76,6 +76,9 @@ static inline void on_done(void *ctx, struct image_op *op, const struct image_re
 		v[i].image.layers.v = arena_new_n(&j->arena, struct str, v[i].image.layers.n);
 		for (size_t k = 0; k < v[i].image.layers.n; k++)
 			v[i].image.layers.v[k] = arena_str(&j->arena, r->puts.v[i].image.layers.v[k]);
+		v[i].image.blobs = (struct strs){ 0 };
+		for (size_t k = 0; k < r->puts.v[i].image.blobs.n; k++)
+			strs_add(&j->arena, &v[i].image.blobs, arena_str(&j->arena, r->puts.v[i].image.blobs.v[k]));
 		v[i].refs = (struct strs){ 0 };
 		for (size_t k = 0; k < r->puts.v[i].refs.n; k++)
 			strs_add(&j->arena, &v[i].refs, arena_str(&j->arena, r->puts.v[i].refs.v[k]));

@@ -14,6 +14,7 @@ TEST(good_names)
 		{ "index.docker.io/busybox:x", "docker.io", "library/busybox", "x", "", "busybox:x" },
 		{ "tr/img", "docker.io", "tr/img", "", "", "tr/img" },
 		{ "docker.io/library/a/b", "docker.io", "library/a/b", "", "", "library/a/b" },
+		{ "docker.io/27.8/2", "docker.io", "27.8/2", "", "", "docker.io/27.8/2" },
 		{ "localhost/img", "localhost", "img", "", "", "localhost/img" },
 		{ "localhost:5000/a/b-c__d.e:T_1-x", "localhost:5000", "a/b-c__d.e", "T_1-x", "", "localhost:5000/a/b-c__d.e:T_1-x" },
 		{ "127.0.0.1:5000/img@" D, "127.0.0.1:5000", "img", "", D, "127.0.0.1:5000/img@" D },
