@@ -114,6 +114,8 @@ int ports_apply(struct overlay *o, struct err *e)
 	struct plan_ports l;
 	size_t i;
 
+	if (!o->ports_given)
+		return 0;
 	if (plan_ports(&a, o->ports, o->nports, &l, e))
 		return -1;
 	for (i = 0; i < o->nnet; i++)
@@ -129,6 +131,7 @@ int overlay_ports_set(struct overlay *o, const struct overlay_port *v, size_t n,
 	arena_release(&o->ports_arena);
 	o->ports = arena_new_n(&o->ports_arena, struct overlay_port, n + 1);
 	o->nports = n;
+	o->ports_given = true;
 	for (i = 0; i < n; i++) {
 		o->ports[i] = v[i];
 		o->ports[i].network = arena_str(&o->ports_arena, v[i].network);

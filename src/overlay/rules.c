@@ -163,6 +163,10 @@ static void network_input(struct nft *n, const struct overlay_network *net)
 	nft_iif(n, NFT_IS, OVERLAY_BRIDGE);
 	nft_icmp_type(n, ICMP_PING);
 	nft_verdict(n, NFT_ACCEPT);
+	nft_rule(n, "input");                             /* a port that is being withdrawn: already gone here */
+	nft_iif(n, NFT_IS, OVERLAY_UPLINK);
+	nft_l4proto(n, IPPROTO_TCP);
+	nft_reject_tcp(n);
 }
 
 static void network_forward(struct nft *n, const struct overlay_network *net)

@@ -35,6 +35,7 @@ struct overlay {
 	size_t      nnet;
 	struct overlay_port *ports;                   /* last list given, to repair with; ids point to port_ids */
 	size_t      nports;
+	bool        ports_given;                      /* in this process; until then those of before stay */
 	struct arena ports_arena;
 	uint64_t    ports_seen;
 };

@@ -676,6 +676,9 @@ TEST(a_restart_finds_everything_again)
 	ensure("one", "172.17.0.0/16");
 	ensure("two", "172.18.0.0/16");
 	CHECK_INT(count_links(node), links);
+	CHECK_INT(reach(outside, NODE, 8080, sa_, NULL), 0); /* no list was given yet: the old one is good */
+	REQUIRE_OK(overlay_sync(o, &e), e);
+	CHECK_INT(reach(outside, NODE, 8080, sa_, NULL), 0);
 	b = container("one", "172.17.0.3/16");
 	CHECK_INT(reach(b, "172.17.0.2", 80, sa_, NULL), 0);
 	CHECK_INT(reach(a, "172.17.0.2", 80, sa_, NULL), 0);
