@@ -98,7 +98,12 @@ static void wake_waiters(struct image_host *h)
 static void op_free(struct image_op *op)
 {
 	struct image_host *h = op->host;
+	struct err e;
 
+	if (op->last) {
+		err_set(&e, ECANCELED, "canceled");
+		ipc_token_fail(op->last, &e);
+	}
 	ipc_chan_free(op->chan);
 	loop_remove(&h->loop, &op->ended);
 	fd_close(&op->pull.pidfd);
@@ -106,7 +111,7 @@ static void op_free(struct image_op *op)
 	fd_close(&op->dir);
 	fd_close(&op->blobs);
 	fd_close(&op->layers);
-	child_clean(h, op->name);
+	child_clean(h, op->name, NULL);
 	list_remove(&op->link);
 	map_release(&op->owned);
 	map_release(&op->proved);
@@ -159,15 +164,29 @@ static void op_fail(struct image_op *op, const struct err *e)
 	op_done(op);
 }
 
+/* The client shall find nothing of us left when it hears the end. */
+void op_clean_if_idle(struct image_op *op)
+{
+	if (op->last && op->children == 0 && !op->is_cleaning) {
+		op->is_cleaning = true;
+		child_clean(op->host, op->name, op);
+	}
+}
+
+static void last_word(struct image_op *op, struct ipc_token *token, const struct err *why)
+{
+	op->last = token;
+	op->why = why ? *why : (struct err){ 0 };
+	op_clean_if_idle(op);
+}
+
 void image_op_answer(struct image_op *op, const struct err *e)
 {
 	bool failed = e && e->code;
 
 	op->is_answered = true;
-	if (op->finish && failed)
-		ipc_token_fail(op->finish, e);
-	else if (op->finish)
-		ipc_token_reply(op->finish, NULL, NULL, NULL, 0);
+	if (op->finish)
+		last_word(op, op->finish, e);
 	else if (failed && !op->result.answered && op->progress >= 0)
 		child_tell(op, e);
 	op->finish = NULL;
@@ -305,8 +324,8 @@ static int on_failed(struct ipc_req *r, void *in, struct err *e)
 	(void)e;
 	err_set(&why, f->code > 0 && f->code < 4096 ? (int)f->code : EIO, "%.*s", STR_ARG(str_head(f->message, 400)));
 	op->result.answered = true;
-	ipc_reply(r, NULL, NULL, NULL, 0);
 	op_fail(op, &why);
+	last_word(op, ipc_defer(r), NULL);
 	return 0;
 }
 
@@ -324,6 +343,14 @@ void op_child_done(struct image_op *op, struct child *c, const struct child_resu
 	struct str diff_id = str_of(r->unpacked.diff_id), blob = str_of(r->unpacked.blob);
 	struct layer_reply out = { .have = true, .diff_id = diff_id, .blob = blob, .size = r->unpacked.size };
 
+	if (c->kind == CHILD_CLEAN) {
+		if (op->why.code)
+			ipc_token_fail(op->last, &op->why);
+		else
+			ipc_token_reply(op->last, NULL, NULL, NULL, 0);
+		op->last = NULL;
+		return;
+	}
 	if (c->kind == CHILD_COMMIT) {
 		if (r->err.code)
 			op_fail(op, &r->err);

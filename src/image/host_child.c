@@ -65,8 +65,10 @@ static void child_ended(struct loop_watch *w, uint32_t events)
 		op_child_done(op, c, &r);
 	}
 	child_free(c);
-	if (op)
+	if (op) {
+		op_clean_if_idle(op);
 		op_release_if_over(op);
+	}
 	run_queue(h);
 }
 
@@ -209,9 +211,9 @@ int child_commit(struct image_op *op, struct err *e)
 	return 0;
 }
 
-void child_clean(struct image_host *h, const char *name)
+void child_clean(struct image_host *h, const char *name, struct image_op *op)
 {
-	struct child *c = child_new(h, CHILD_CLEAN, NULL);
+	struct child *c = child_new(h, CHILD_CLEAN, op);
 	struct child_result r = { 0 };
 	struct err e;
 	int to;
@@ -224,8 +226,11 @@ void child_clean(struct image_host *h, const char *name)
 		finish(to, &r, path_remove_tree(h->staging, name, &r.err));
 	}
 	if (pid < 0) {                                /* no process to be had: do it here */
-		child_free(c);
 		path_remove_tree(h->staging, name, &e);
+		if (op)
+			fail_now(c, &e);
+		else
+			child_free(c);
 	}
 }
 

@@ -38,6 +38,9 @@ struct image_op {
 	struct spawned pull;
 	struct loop_watch ended;                      /* on pull.pidfd */
 	struct ipc_token *finish;                     /* the pull waits for our word */
+	struct ipc_token *last;                       /* our word, held back until staging is clean: `why` or well */
+	struct err  why;
+	bool        is_cleaning;
 	struct strs keep_blobs;
 	struct image_result result;
 	bool        is_done, is_answered, is_pull_gone, is_cancelled, in_done;
@@ -75,10 +78,12 @@ struct waiter {
 void op_child_done(struct image_op *op, struct child *c, const struct child_result *r);
 void op_release_if_over(struct image_op *op);
 
+void op_clean_if_idle(struct image_op *op);
+
 /* host_child.c */
 int  child_unpack(struct image_op *op, int blob, const struct unpack_job *job, struct ipc_token *token); /* takes blob; queued */
 int  child_commit(struct image_op *op, struct err *e);
-void child_clean(struct image_host *h, const char *name);
+void child_clean(struct image_host *h, const char *name, struct image_op *op); /* op: told when done; NULL: nobody is */
 void child_tell(struct image_op *op, const struct err *failed);
 void children_of_op_end(struct image_op *op);         /* kills, drops what is queued */
 void child_free(struct child *c);

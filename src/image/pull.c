@@ -307,6 +307,12 @@ int pull_image(struct pull *p, struct last_lines *last, struct err *e)
 		return -1;
 	img.manifest = top;
 	strs_add(p->arena, &refs, reference_familiar(p->arena, &rc.ref));
+	if (!rc.ref.digest.n) {                       /* Docker's RepoDigests: what the tag stood for */
+		struct reference exact = rc.ref;
+
+		exact.digest = top;
+		strs_add(p->arena, &refs, reference_familiar(p->arena, &exact));
+	}
 	pull_add(p, &img, refs);
 	strs_add(p->arena, &last->status, arena_printf(p->arena, "Digest: %.*s", STR_ARG(top)));
 	strs_add(p->arena, &last->status, arena_printf(p->arena, "Status: %s for %.*s",
@@ -345,8 +351,8 @@ int pull_run(struct pull *p, struct err *e)
 	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_IMPORT)
 		return err_set(e, EBADMSG, "the node asks for something unknown");
 	if (kinds[p->start.kind](p, &last, e)) {
+		tell_node(p, e);                      /* it cleans up before the client hears */
 		progress_error(&p->progress, e->msg);
-		tell_node(p, e);
 		return -1;
 	}
 	if (finish(p, e)) {

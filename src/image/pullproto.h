@@ -11,7 +11,7 @@ enum pull_op {                                        /* all: pull -> node, requ
 	PULL_LAYER  = 101,                            /* layer_call -> layer_reply. Waits while another operation of the account gets this layer */
 	PULL_UNPACK = 102,                            /* layer_call with blob (fd: the file, read only) -> layer_reply when in place */
 	PULL_FINISH = 103,                            /* pull_finish -> (empty) when everything is recorded; then tell the client */
-	PULL_FAILED = 104,                            /* pull_failed -> (empty): the client has been told already */
+	PULL_FAILED = 104,                            /* pull_failed -> (empty) when all is cleaned up: then tell the client */
 };
 
 struct pull_start {

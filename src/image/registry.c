@@ -152,7 +152,9 @@ static int get(struct registry *r, struct str path, struct str headers, struct h
 		buf_str(&lines, headers);
 		auth_header(r, &lines);
 		*from = &r->api;
-		if (find_registry(r, e) || http_request(&r->api, "GET", path, buf_as_str(&lines), STR_NONE, h, e))
+		if (find_registry(r, e))
+			return err_wrap(e, "registry %.*s", STR_ARG(r->c.ref.host));
+		if (http_request(&r->api, "GET", path, buf_as_str(&lines), STR_NONE, h, e))
 			return -1;
 		if (h->status != 401)
 			break;

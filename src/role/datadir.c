@@ -93,7 +93,7 @@ static int layout(int dir, struct datadir_owner owner, struct err *e)
 	const struct { const char *path; int mode; unsigned uid; } dirs[] = {
 		{ "ca", 0700, 0 }, { "tls", 0700, 0 }, { "state", 0700, owner.state_uid }, { "blobs", 0711, 0 },
 		{ "blobs/sha256", 0711, 0 }, { "staging", 0711, 0 }, { "certs.d", 0755, 0 },
-		{ "fs", 0711, 0 }, { "fs/layers", 0711, 0 }, { "fs/containers", 0711, 0 }, { "fs/volumes", 0711, 0 },
+		{ "fs", 0700, 0 }, { "fs/layers", 0711, 0 }, { "fs/containers", 0711, 0 }, { "fs/volumes", 0711, 0 },
 		{ "fs/trash", 0700, 0 }, { "containers", 0711, 0 },
 	};
 
