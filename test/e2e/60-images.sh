@@ -71,8 +71,11 @@ test_a_debian_root_file_system() {
 
 # --- a registry ----------------------------------------------------------------------------------------
 
-push() { # KIND NAME [ARGS...]: make an image of busybox and put it there
-	python3 test/e2e/images.py push "https://$REGISTRY" "$E2E/registry/ca.crt" pusher:secret "$E2E/busybox.tar" "$@"
+push() { # KIND NAME [ARGS...]: make an image of busybox, with a layer that no other image has, and put it there
+	cp "$E2E/busybox.tar" "$TMP/push.tar"
+	head -c 16 /dev/urandom >"$TMP/unique"
+	tar -rf "$TMP/push.tar" -C "$TMP" unique
+	python3 test/e2e/images.py push "https://$REGISTRY" "$E2E/registry/ca.crt" pusher:secret "$TMP/push.tar" "$@"
 }
 
 login() { mkdir -p "$TMP/config"; printf '{"auths":{"%s":{"auth":"%s"}}}' "$REGISTRY" "$(printf %s "${1:-pusher:secret}" | base64 -w0)" >"$TMP/config/config.json"; export DOCKER_CONFIG=$TMP/config; }
