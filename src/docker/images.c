@@ -439,7 +439,40 @@ int image_load(struct req *r, struct err *e)
 	return upload(r, OP_LOAD, &in, e);
 }
 
+/* What the node is to save: the tag as it was named, or the id where an image was named otherwise. */
+static int save_name(struct req *r, struct view_txn *t, struct str name, struct save_call *in, struct err *e)
+{
+	struct image i = { 0 };
+	struct image_view v = { .image = &i };
+	struct reference ref;
+	struct str tag = STR_NONE;
+
+	if (image_find(r, t, name, &i, e) || image_refs(r, t, i.id, &v, e))
+		return -1;
+	if (reference_parse(&r->arena, name, &ref, NULL) == 0) {
+		reference_default_tag(&ref);
+		tag = reference_familiar(&r->arena, &ref);
+	}
+	strs_add(&r->arena, &in->refs, tag.n && strs_has(&v.tags, tag) ? tag : i.id);
+	return 0;
+}
+
 int image_save(struct req *r, struct err *e)
 {
-	return err_set(e, ENOTSUP, "docker save (%.*s) is not supported yet", STR_ARG(r->head.path));
+	auto_view t = { 0 };
+	struct save_call in = { .account = who(r)->login };
+	size_t n = 1;
+	int fd = -1;
+
+	if (api_view(r, &t, e) || (req_var(r, "name").n && save_name(r, &t, req_var(r, "name"), &in, e)))
+		return -1;
+	for (size_t i = 0; i < r->query.n; i++)
+		if (str_is(r->query.v[i].key, "names") && save_name(r, &t, r->query.v[i].val, &in, e))
+			return -1;
+	view_end(&t);
+	if (in.refs.n == 0)
+		return err_set(e, EINVAL, "no image names given");
+	if (api_node(r, OP_SAVE, save_call_fields, &in, NULL, NULL, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e))
+		return -1;
+	return n == 1 ? reply_pump(r, api_of(r)->pump, "application/x-tar", fd, e) : err_set(e, EIO, "the node answered without a stream");
 }

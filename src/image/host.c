@@ -386,7 +386,7 @@ static void pull_ended(struct loop_watch *w, uint32_t events)
 		return op_release_if_over(op);        /* the commit goes on: what it brought is whole */
 	if (op->is_cancelled)
 		err_set(&e, ECANCELED, "canceled");
-	else if (info.si_code == CLD_EXITED)
+	else if (info.si_code == CLD_EXITED || info.si_code == 0) /* 0: the caller reaped it */
 		err_set(&e, EIO, "the pull process ended before its work was done");
 	else
 		err_set(&e, EIO, "the pull process was ended by signal %d", info.si_status);

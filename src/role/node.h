@@ -98,7 +98,7 @@ struct net_call { struct overlay *overlay; const struct container *c; };
 /* node_ops.c, node_images.c */
 extern const struct ipc_op node_api_ops[];
 int  op_pull(struct ipc_req *r, void *in, struct err *e), op_load(struct ipc_req *r, void *in, struct err *e),
-	op_import(struct ipc_req *r, void *in, struct err *e);
+	op_import(struct ipc_req *r, void *in, struct err *e), op_save(struct ipc_req *r, void *in, struct err *e);
 void images_sweep(struct node_role *n);               /* remove layers that nobody uses any more, in a child */
 
 int role_node(int argc, char **argv);

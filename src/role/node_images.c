@@ -3,8 +3,13 @@
 
 #include "base/log.h"
 #include "codec/rec.h"
+#include "codec/sha256.h"
+#include "image/save.h"
+#include "os/fd.h"
+#include "os/proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -124,6 +129,67 @@ int op_load(struct ipc_req *r, void *in, struct err *e)
 int op_import(struct ipc_req *r, void *in, struct err *e)
 {
 	return start(r, IMAGE_IMPORT, in, r->msg->nfds > 0 ? r->msg->fds[0] : -1, r->msg->nfds > 1 ? r->msg->fds[1] : -1, e);
+}
+
+/* The images that tags and ids stand for, each once, with all its tags that were named. */
+static int saves_of(struct node_role *n, struct arena *a, const struct save_call *call, struct save_image *out, size_t *count, struct err *e)
+{
+	auto_view t = { 0 };
+
+	if (view_begin(n->view, &t, e))
+		return -1;
+	for (size_t i = 0; i < call->refs.n; i++) {
+		struct str ref = call->refs.v[i], id = ref;
+		struct image *img = arena_new(a, struct image);
+		struct image_tag tag = { 0 };
+		size_t k = 0;
+
+		if (!digest_is(ref)) {
+			if (view_get(&t, a, key_make(a, "t", call->account, ref, STR_NONE), image_tag_fields, &tag, e) != 1)
+				return err_set(e, ENOENT, "No such image: %.*s", (int)(ref.n > 100 ? 100 : ref.n), ref.p);
+			id = tag.image_id;
+		}
+		while (k < *count && !str_eq(out[k].image->id, id))
+			k++;
+		if (k == *count) {
+			if (view_get(&t, a, key_make(a, "i", call->account, id, STR_NONE), image_fields, img, e) != 1)
+				return err_set(e, ENOENT, "No such image: %.*s", (int)(ref.n > 100 ? 100 : ref.n), ref.p);
+			out[(*count)++].image = img;
+		}
+		if (!digest_is(ref))
+			strs_add(a, &out[k].refs, ref);
+	}
+	return 0;
+}
+
+int op_save(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = r->ctx;
+	const struct save_call *call = in;
+	struct save_image *v = arena_new_n(r->arena, struct save_image, call->refs.n);
+	size_t count = 0;
+	int fds[2];
+	pid_t pid;
+
+	if (saves_of(n, r->arena, call, v, &count, e))
+		return -1;
+	if (pipe2(fds, O_CLOEXEC))
+		return err_sys(e, "pipe");
+	pid = proc_clone(0, -1, NULL, e);
+	if (pid == 0) {
+		const int keep[] = { fds[1], n->rt.data };
+
+		proc_reset_signals();
+		fd_close_others(keep, 2);
+		if (images_save(n->rt.data, v, count, fds[1], e))
+			log_failed("an archive of images ended early", e, L("account", call->account));
+		_exit(0);
+	}
+	close(fds[1]);
+	if (pid > 0)
+		ipc_reply(r, NULL, NULL, &fds[0], 1);
+	close(fds[0]);
+	return pid > 0 ? 0 : -1;
 }
 
 static void use(struct arena *a, struct map *seen, struct strs *list, struct str s)

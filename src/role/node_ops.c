@@ -525,6 +525,7 @@ const struct ipc_op node_api_ops[] = {
 	{ OP_LOAD,         ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_load },
 	{ OP_IMPORT,       ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_import },
 	{ OP_CHANGES,      ROLE_API, by_id_fields,        sizeof(struct by_id),        op_changes },
+	{ OP_SAVE,         ROLE_API, save_call_fields,    sizeof(struct save_call),    op_save },
 	{ OP_EXPORT,       ROLE_API, by_id_fields,        sizeof(struct by_id),        op_export },
 	{ OP_NODE_INFO,    ROLE_API, NULL,                0,                           op_info },
 	{ 0 }

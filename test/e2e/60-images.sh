@@ -29,6 +29,18 @@ test_load_of_two_layers() {
 	docker rmi loaded:two >/dev/null
 }
 
+test_save_and_load_again() {
+	docker import -c 'CMD ["echo","was saved"]' "$E2E/busybox.tar" saved:v1 >/dev/null
+	docker tag saved:v1 saved:v2
+	docker save saved:v1 saved:v2 >"$TMP/saved.tar"
+	has "$(tar -tf "$TMP/saved.tar")" manifest.json
+	docker rmi saved:v1 saved:v2 >/dev/null
+	has "$(docker load <"$TMP/saved.tar")" "Loaded image: saved:v2"
+	is "$(docker run --rm saved:v1)" "was saved"
+	docker rmi saved:v1 saved:v2 >/dev/null
+	refused "No such image" docker save nosuch:v1 -o "$TMP/none.tar"
+}
+
 test_tags_references_and_removal() {
 	local id
 	id=$(docker image inspect -f '{{.Id}}' busybox)
