@@ -137,6 +137,18 @@ void link_set_down(struct netlink *nl, int index)
 	set_flag(nl, index, 0, "bring down");
 }
 
+void link_no_ipv6(struct netlink *nl, int index)
+{
+	set_link(nl, index, "set address mode of");
+	nlmsg_nest(nl, IFLA_AF_SPEC);
+	nlmsg_nest(nl, AF_INET6);
+	nlmsg_u8(nl, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	nlmsg_unnest(nl);
+	nlmsg_unnest(nl);
+	nlmsg_end(nl);
+	netlink_tolerate(nl, EAFNOSUPPORT);               /* a kernel without IPv6 */
+}
+
 void link_set_mtu(struct netlink *nl, int index, int mtu)
 {
 	set_link(nl, index, "set mtu of");

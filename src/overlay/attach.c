@@ -63,6 +63,7 @@ static int container_side(const struct overlay_endpoint *ep, int netns, struct e
 	if (!index)
 		return err_set(e, ENODEV, "the new link %s is gone", ep->ifname);
 	link_set_up(&nl, 1);
+	link_no_ipv6(&nl, index);
 	addr_add(&nl, index, ep->ip);
 	link_set_up(&nl, index);
 	if (ep->default_route && ep->gateway.family)

@@ -252,6 +252,31 @@ TEST(the_way_out_is_nat_and_the_node_is_closed)
 	CHECK_INT(reach(a, "192.0.2.77", 80, denied, NULL), ECONNREFUSED);
 }
 
+TEST(a_container_has_the_one_address_it_was_given)
+{
+	auto_netlink nl = NETLINK_INIT;
+	auto_arena arena = ARENA_INIT;
+	struct addr_infos l;
+	struct link_info eth;
+	char text[IP_TEXT_MAX + 4];
+	size_t i, n = 0;
+
+	setup();
+	ensure("one", "172.17.0.0/16");
+	REQUIRE_OK(netlink_open(&nl, container("one", "172.17.0.2/16"), &e), e);
+	REQUIRE(link_find(&nl, "eth0", &eth, &e) == 1);
+	CHECK(mac_eq(eth.mac, mac_of_ip(ip("172.17.0.2"))));
+	CHECK(eth.works);
+	clock_sleep_ms(50);
+	REQUIRE_OK(addr_list(&nl, &arena, &l, &e), e);
+	for (i = 0; i < l.n; i++)
+		if (l.v[i].index == eth.index) {
+			CHECK_STR(cidr_format(l.v[i].cidr, text), "172.17.0.2/16");
+			n++;
+		}
+	CHECK_INT(n, 1);
+}
+
 TEST(internal_networks_have_no_way_out)
 {
 	struct overlay_network n;
