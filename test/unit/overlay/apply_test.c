@@ -54,21 +54,26 @@ static struct sockaddr_in sa(const char *address, uint16_t port)
 	return a;
 }
 
-static void wire(int from, int to, const char *a, const char *b)
+static void wire_as(const char *name, int index, int from, int to, const char *a, const char *b)
 {
 	auto_netlink nl = NETLINK_INIT, peer = NETLINK_INIT;
 
 	REQUIRE_OK(netlink_open(&nl, from, &e), e);
-	link_add_veth(&nl, &(struct veth){ .name = "wire", .index = 900, .up = true, .peer_name = "wire", .peer_netns = to });
+	link_add_veth(&nl, &(struct veth){ .name = name, .index = index, .up = true, .peer_name = "wire", .peer_netns = to });
 	link_set_up(&nl, 1);
-	addr_add(&nl, 900, cidr(a));
+	addr_add(&nl, index, cidr(a));
 	REQUIRE_OK(netlink_commit(&nl, &e), e);
 	REQUIRE_OK(netlink_open(&peer, to, &e), e);
 	link_set_up(&peer, 1);
 	addr_add(&peer, link_index(peer.fd, "wire"), cidr(b));
 	link_set_up(&peer, link_index(peer.fd, "wire"));
 	REQUIRE_OK(netlink_commit(&peer, &e), e);
-	REQUIRE(link_wait(&nl, 900, 2000, &e) == 1 && link_wait(&peer, link_index(peer.fd, "wire"), 2000, &e) == 1);
+	REQUIRE(link_wait(&nl, index, 2000, &e) == 1 && link_wait(&peer, link_index(peer.fd, "wire"), 2000, &e) == 1);
+}
+
+static void wire(int from, int to, const char *a, const char *b)
+{
+	wire_as("wire", 900, from, to, a, b);
 }
 
 static struct overlay *open_at(const char *sub, struct ip vtep)
@@ -792,6 +797,46 @@ TEST(nothing_is_left)
 	CHECK_INT(nft_table_exists(&n, NFT_IPV4, "triton", &e), 0);
 	snprintf(path, sizeof path, "%s/netns", test_dir());
 	CHECK_INT(rmdir(path), 0);                        /* empty: no name, no mount */
+}
+
+static void default_route(int ns, const char *via)
+{
+	auto_netlink nl = NETLINK_INIT;
+
+	REQUIRE_OK(netlink_open(&nl, ns, &e), e);
+	route_add_default(&nl, link_index(nl.fd, "wire"), ip(via));
+	REQUIRE_OK(netlink_commit(&nl, &e), e);
+}
+
+/* A host that was no router must not become one because containers need forwarding; one that was must stay one. */
+TEST(forwarding_between_others_stays_as_it_was)
+{
+	int was, lan, a, s, out;
+
+	for (was = 0; was < 2; was++) {
+		setup();
+		overlay_remove_all(o, &e);
+		overlay_close(o);
+		lan = netns_new(&e);
+		wire_as("lan", 901, node, lan, "198.51.100.1/24", "198.51.100.2/24");
+		default_route(lan, "198.51.100.1");
+		default_route(outside, NODE);
+		s = serve(lan, "0.0.0.0", 80);
+		out = serve(outside, "0.0.0.0", 80);
+		REQUIRE_OK(netns_sysctl("ipv4/ip_forward", was ? "1" : "0", 0, &e), e);
+		o = open_at("", (struct ip){ 0 });
+		REQUIRE(o);
+		CHECK_INT(reach(outside, "198.51.100.2", 80, s, NULL), was ? 0 : ETIMEDOUT);
+		ensure("one", "172.17.0.0/16");
+		a = container("one", "172.17.0.2/16");
+		CHECK_INT(reach(a, OUTSIDE, 80, out, NULL), 0);
+		CHECK_INT(reach(a, "198.51.100.2", 80, s, NULL), 0);
+		overlay_close(o);
+		o = open_at("", (struct ip){ 0 });        /* also after a restart, when forwarding is on because of us */
+		REQUIRE(o);
+		CHECK_INT(reach(outside, "198.51.100.2", 80, s, NULL), was ? 0 : ETIMEDOUT);
+		REQUIRE_OK(overlay_remove_all(o, &e), e);
+	}
 }
 
 TEST(gateway_sockets_for_dns)

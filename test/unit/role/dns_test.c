@@ -42,7 +42,8 @@ static void send_event(int fd, uint16_t op, const struct field *fields, const vo
 	auto_arena a = ARENA_INIT;
 	struct ipc_msg m = { .kind = IPC_EVENT, .op = op, .body = rec_encode_arena(&a, fields, in), .nfds = n };
 
-	memcpy(m.fds, fds, n * sizeof *fds);
+	if (n)
+		memcpy(m.fds, fds, n * sizeof *fds);
 	REQUIRE_OK(ipc_send(fd, &m, 1000, &f.e), f.e);
 }
 
