@@ -206,7 +206,7 @@ struct str reference_familiar_name(struct arena *a, const struct reference *r)
 	/* docker.io/a.b/c must not become a.b/c, which is somewhere else. */
 	if (!str_is(r->host, HUB) || (str_cut(path, '/', &first, &rest) && looks_like_host(first)))
 		return reference_full_name(a, r);
-	if (str_starts(path, STR("library/")) && str_find(str_drop(path, 8), '/') < 0)
+	if (str_starts(path, STR("library/")) && str_find(str_drop(path, 8), '/') < 0 && !looks_like_id(str_drop(path, 8)))
 		path = str_drop(path, 8);
 	return arena_str(a, path);
 }
