@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 
 #define NODE    "192.0.2.1"
 #define OUTSIDE "192.0.2.2"
@@ -864,6 +865,57 @@ TEST(gateway_sockets_for_dns)
 	CHECK_INT(sendto(udp2, "tell", 4, 0, (struct sockaddr *)&from, len), 4);
 	CHECK_INT(recv(c, buf, sizeof buf, 0), 4);
 	close(udp2), close(tcp2);
+}
+
+/* Operation children attach at the same time, while the node repairs. */
+TEST_LIMIT(attaching_at_once, 60)
+{
+	enum { CHILDREN = 4, EACH = 15 };
+	auto_arena arena = ARENA_INIT;
+	auto_nft n = NFT_INIT;
+	struct nft_pairs have;
+	int64_t start;
+	int dir, net, i, j, status, ns[CHILDREN * EACH];
+	char path[300];
+
+	setup();
+	ensure("one", "172.17.0.0/16");
+	for (i = 0; i < CHILDREN * EACH; i++)
+		REQUIRE((ns[i] = netns_new(&e)) >= 0);
+	start = clock_mono_ns();
+	for (i = 0; i < CHILDREN; i++)
+		if (fork() == 0) {
+			for (j = 0; j < EACH; j++) {
+				char address[32];
+				struct overlay_endpoint ep;
+
+				snprintf(address, sizeof address, "172.17.%d.%d/16", i + 1, j + 1);
+				ep = endpoint("one", address);
+				if (overlay_attach(o, &ep, ns[i * EACH + j], &e)) {
+					test_failed(__FILE__, __LINE__, "%s", e.msg);
+					_exit(1);
+				}
+			}
+			_exit(0);
+		}
+	for (i = 0; i < CHILDREN;) {
+		int got = waitpid(-1, &status, WNOHANG);
+
+		CHECK_OK(overlay_sync(o, &e), e);
+		if (got > 0) {
+			CHECK_INT(status, 0);
+			i++;
+		}
+	}
+	printf("# %d at once with repairs: %.2f ms each\n", CHILDREN * EACH,
+	       (double)(clock_mono_ns() - start) / 1e6 / (CHILDREN * EACH));
+	snprintf(path, sizeof path, "%s/netns", test_dir());
+	dir = open(path, O_RDONLY | O_DIRECTORY);
+	net = netns_open(dir, "one", &e);
+	REQUIRE_OK(nft_open(&n, net, &e), e);
+	nft_table_use(&n, NFT_BRIDGE, OVERLAY_NET_TABLE);
+	REQUIRE_OK(nft_list(&n, &arena, RULES_SENDERS, &have, &e), e);
+	CHECK_INT(have.n, CHILDREN * EACH);
 }
 
 static int by_value(const void *a, const void *b)
