@@ -393,7 +393,7 @@ void render_container(struct render_env *env, struct buf *b, const struct contai
 			.error = c->error, .started = c->started, .finished = c->finished,
 		},
 		.resolv = file_of(env, c, "resolv.conf"), .hostname = file_of(env, c, "hostname"), .hosts = file_of(env, c, "hosts"),
-		.log = str_is(c->host.log_config.type, "none") ? STR("") : file_of(env, c, "json.log"),
+		.log = str_is(c->host.log_config.type, "none") ? STR("") : file_of(env, c, "log"),
 		.name = arena_printf(env->a, "/%.*s", STR_ARG(c->name)), .driver = STR("overlay2"), .platform = STR("linux"),
 		.restart_count = c->restart_count, .exec_ids = env->exec_ids, .host = c->host, .graph = graph_of(env, c),
 		.mounts = mounts_of(env, c), .config = c->config,
