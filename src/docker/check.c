@@ -2,6 +2,7 @@
  * that are harmless and ignored are listed in docs/api.md. Includes create.h: this is its second half. */
 #include "docker/create.h"
 #include "docker/ports.h"
+#include "os/caps.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -188,8 +189,20 @@ static int modes_check(const struct host_config *h, bool op, struct err *e)
 	return 0;
 }
 
+/* Dropping is for everybody, as is adding what a container has anyway. */
+static int caps_check(const struct host_config *h, bool op, struct err *e)
+{
+	uint64_t caps;
+
+	if (caps_choose(CAPS_DEFAULT, &h->cap_add, &h->cap_drop, &caps, e))
+		return -1;
+	return caps & ~CAPS_DEFAULT ? only_operator(op, "--cap-add beyond the default capabilities", e) : 0;
+}
+
 static int security_check(const struct host_config *h, bool op, struct err *e)
 {
+	if (caps_check(h, op, e))
+		return -1;
 	if (h->privileged && only_operator(op, "--privileged", e))
 		return -1;
 	for (size_t i = 0; i < h->security_opt.n; i++) {

@@ -50,8 +50,9 @@ test_h28_versions_out_of_range_are_refused() {
 test_old_clients_run_containers_with_the_right_exit_code() {
 	local v
 	for v in 1.24 1.30 1.41; do
-		DOCKER_API_VERSION=$v exits 3 docker run --rm busybox sh -c 'echo out; exit 3'
+		DOCKER_API_VERSION=$v exits 3 docker run --name old busybox sh -c 'echo out; exit 3'
 		is "$out" out "API $v"
+		DOCKER_API_VERSION=$v docker rm old >/dev/null
 	done
 }
 
@@ -60,7 +61,7 @@ test_info_says_what_the_issue_asks_for() {
 	is "$(api GET /info | jq -r .SDCAccount)" me
 	has "$(docker info)" "Storage Driver: overlay"
 	is "$(docker info -f '{{.NCPU}}')" "$(nproc --all)"
-	is "$(docker info -f '{{.MemTotal}}')" "$(awk '/^MemTotal/ {print $2 * 1024}' /proc/meminfo)"
+	is "$(docker info -f '{{.MemTotal}}')" "$(awk '/^MemTotal/ {printf "%d", $2 * 1024}' /proc/meminfo)"
 }
 
 test_what_is_not_there_yet_is_501_with_its_name() {
@@ -87,7 +88,7 @@ test_another_accounts_objects_are_404() {
 	has_not "$(as other docker volume ls)" hiddenvol
 	refused "No such container" as other docker inspect --type container hidden
 	refused "No such container" as other docker inspect --type container "$id"
-	refused "No such container" as other docker rm -f "$id"
+	refused "No such container" as other docker rm "$id"
 	refused "No such container" as other docker exec "$id" true
 	refused "No such container" as other docker logs "$id"
 	refused "No such container" as other docker run --rm --network "container:$id" busybox true

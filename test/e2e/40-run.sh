@@ -14,8 +14,8 @@ test_exit_codes_125_126_127() {
 	exits 126 run /etc
 	exits 127 run /nosuch
 	has "$out" nosuch
-	exits 137 run sh -c 'kill -9 $$'
-	exits 143 run sh -c 'kill -TERM $$; sleep 1'
+	exits 137 docker run --rm --init busybox sh -c 'kill -9 $$'       # process 1 itself cannot be killed from inside
+	exits 143 docker run --rm --init busybox sh -c 'kill -TERM $$; sleep 1'
 	docker create --name bad busybox /nosuch >/dev/null
 	refused nosuch docker start bad
 	is "$(inspect bad '{{.State.Status}} {{.State.ExitCode}}')" "created 127"
@@ -42,20 +42,20 @@ test_create_start_wait_rm() {
 }
 
 test_stop_restart_kill_pause() {
-	docker run -d --name s busybox sh -c 'trap "exit 9" TERM; while :; do sleep 0.05; done' >/dev/null
+	docker run -d --name st busybox sh -c 'trap "exit 9" TERM; while :; do sleep 0.05; done' >/dev/null
 	sleep 0.2
-	docker stop s >/dev/null
-	is "$(inspect s '{{.State.ExitCode}}')" 9
-	docker restart s >/dev/null
-	is "$(inspect s '{{.State.Running}}')" true
-	docker pause s >/dev/null
-	is "$(inspect s '{{.State.Status}}')" paused
-	docker unpause s >/dev/null
-	docker kill -s KILL s >/dev/null
-	docker wait s >/dev/null
-	is "$(inspect s '{{.State.ExitCode}}')" 137
-	refused "is not running" docker kill s
-	docker rm s >/dev/null
+	docker stop st >/dev/null
+	is "$(inspect st '{{.State.ExitCode}}')" 9
+	docker restart st >/dev/null
+	is "$(inspect st '{{.State.Running}}')" true
+	docker pause st >/dev/null
+	is "$(inspect st '{{.State.Status}}')" paused
+	docker unpause st >/dev/null
+	docker kill -s KILL st >/dev/null
+	docker wait st >/dev/null
+	is "$(inspect st '{{.State.ExitCode}}')" 137
+	refused "is not running" docker kill st
+	docker rm st >/dev/null
 }
 
 test_stop_waits_and_then_kills() {

@@ -212,13 +212,13 @@ instance_processes() { # pids of the program, its shims included
 namespace_processes() { # pids that live in a network namespace or a cgroup of this instance, the tests' own left out
 	local p
 	for p in /proc/[0-9]*; do
-		grep -q "$NAME" "$p/cgroup" 2>/dev/null && basename "$p"
+		if grep -q "$NAME" "$p/cgroup" 2>/dev/null; then basename "$p"; fi
 	done
 }
 
 # What the instance holds, as lines "WHAT NUMBER".
 counts_take() {
-	echo "mounts $(grep -c "$E2E" /proc/self/mountinfo)"
+	echo "mounts $(grep -c -e "$E2E" -e "$RUN" /proc/self/mountinfo)"
 	echo "cgroups $(find /sys/fs/cgroup -type d -path "*$NAME*" 2>/dev/null | wc -l)"
 	echo "links $(inside ip -o link | wc -l)"
 	echo "rules $(inside nft list ruleset 2>/dev/null | wc -l)"
@@ -247,7 +247,7 @@ instance_left() {
 	local pid
 	for pid in $(instance_processes); do echo "process $pid: $(tr '\0' ' ' <"/proc/$pid/cmdline")"; done
 	for pid in $(namespace_processes); do echo "workload $pid: $(tr '\0' ' ' <"/proc/$pid/cmdline")"; done
-	grep "$E2E" /proc/self/mountinfo
+	grep -e "$E2E" -e "$RUN" /proc/self/mountinfo
 	find /sys/fs/cgroup -mindepth 2 -type d -path "*$NAME*/*" 2>/dev/null
 }
 
@@ -267,7 +267,7 @@ instance_destroy() {
 		[ "$pid" = $$ ] || kill -KILL "$pid" 2>/dev/null
 	done
 	sleep 0.2
-	grep "$E2E" /proc/self/mountinfo | cut -d' ' -f5 | tac | xargs -r -n1 umount -l
+	grep -e "$E2E" -e "$RUN" /proc/self/mountinfo | cut -d' ' -f5 | tac | xargs -r -n1 umount -l
 	find /sys/fs/cgroup -depth -type d -path "*$NAME*" -exec rmdir {} + 2>/dev/null
 	ip netns del "$NS" 2>/dev/null
 	ip netns del "$OUT" 2>/dev/null
