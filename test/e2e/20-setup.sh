@@ -158,7 +158,8 @@ test_cloudapi_answers_signed_requests() {
 		else
 			auth="Signature keyId=\"$2\",algorithm=\"rsa-sha256\",$extra\"$sig\""
 		fi
-		curl -sS --cacert "$DOCKER_CERT_PATH/ca.pem" -o "$TMP/body" -w '%{http_code}' -H "Date: $date" -H "Authorization: $auth" "$base$1"
+		printf 'Date: %s\nAuthorization: %s\n' "$date" "$auth" >"$TMP/signed"
+		curl -sS --cacert "$DOCKER_CERT_PATH/ca.pem" -o "$TMP/body" -w '%{http_code}' -H "@$TMP/signed" "$base$1"
 	}
 	local print id form
 	print=$(ssh-keygen -l -E md5 -f "$key.pub" | sed 's/.*MD5:\([^ ]*\).*/\1/')
