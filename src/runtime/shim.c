@@ -223,15 +223,14 @@ void shim_run(const struct shim_start *st)
 	shim_conn_add(s, st->report, true);
 	reap(s);
 	while (!finished(s)) {
-		struct epoll_event evs[16];
-		int n = epoll_wait(s->epoll, evs, 16, tend(s));
+		struct epoll_event ev1;
 
-		/* A callback may close another source of the same batch: then its pointer may be gone, so one at a time after the
-		 * first that frees. Level-triggered: what is left comes again. */
-		for (int i = 0; i < n && i < 1; i++) {
-			struct source *src = evs[i].data.ptr;
+		/* One at a time: a callback may close another source that is ready too. The kernel puts what is still ready at the
+		 * end of its list, so that each source has its turn. */
+		if (epoll_wait(s->epoll, &ev1, 1, tend(s)) == 1) {
+			struct source *src = ev1.data.ptr;
 
-			src->ready(s, src, evs[i].events);
+			src->ready(s, src, ev1.events);
 		}
 	}
 	leave(s);
