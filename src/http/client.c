@@ -67,6 +67,7 @@ static int connect_tcp(struct http_client *c, struct err *e)
 	struct addrinfo want = { .ai_socktype = SOCK_STREAM }, *list = NULL, *at;
 	char *name = arena_cstr(&c->head_arena, c->address.n ? c->address : c->host), port[8];
 	int on = 1, rc, fd, failed = EHOSTUNREACH;
+	bool v6 = strchr(name, ':') != NULL;
 
 	if (c->address.n)
 		want.ai_flags = AI_NUMERICHOST;
@@ -87,7 +88,7 @@ static int connect_tcp(struct http_client *c, struct err *e)
 	}
 	freeaddrinfo(list);
 	errno = failed;
-	return err_sys(e, "connect to %s port %s", name, port);
+	return err_sys(e, "connect to %s%s%s:%s", v6 ? "[" : "", name, v6 ? "]" : "", port);
 }
 
 static int connect_now(struct http_client *c, struct err *e)

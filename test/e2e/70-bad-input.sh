@@ -43,7 +43,7 @@ test_h12_hosts() {
 test_h13_other_versions() {
 	is "$(raw 'GET /_ping\r\n')" "400 closed"
 	is "$(raw 'GET /_ping HTTP/9.9\r\nHost: x\r\n\r\n')" "505 closed"
-	is "$(raw 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')" "505 closed"
+	is "$(raw 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')" "400 closed"
 }
 
 test_h14_methods() {
