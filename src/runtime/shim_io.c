@@ -372,6 +372,8 @@ int attach_add(struct shim *s, struct task *t, const struct attach_opts *o, int 
 		free(a);
 		return err_set(e, EINVAL, "Invalid detach keys (%.*s) provided", STR_ARG(str_head(o->detach_keys, 100)));
 	}
+	if (!t->tty)
+		a->nkeys = 0;                         /* without a terminal every byte is the program's */
 	fd_nonblock(fd, true);
 	list_add_tail(&t->attaches, &a->link);
 	attach_events(s, a);
