@@ -72,7 +72,9 @@ int layer_place(int data, int from, const char *name, const char *diff_id, const
 		return err_sys(e, "write the layer to the disk");
 	snprintf(file, sizeof file, "%s.size", hex);
 	n = snprintf(text, sizeof text, "%lld %s\n", (long long)note->size, note->blob);
-	if (path_write(layers, file, str_make(text, n), 0600, false, e))
+	/* Another pull may be putting the same layer into place at this moment, with the same note: its file will do. */
+	if (path_write(layers, file, str_make(text, n), 0600, false, e) &&
+	    (e->code != ENOENT || fstatat(layers, file, &st, AT_SYMLINK_NOFOLLOW)))
 		return -1;
 	if (renameat(from, name, layers, hex) && errno != EEXIST && errno != ENOTEMPTY)
 		return err_sys(e, "put the layer into place");
