@@ -59,7 +59,7 @@ int layer_place(int data, int from, const char *name, const char *diff_id, const
 {
 	auto_fd layers = open_dir(data, "fs/layers", e);
 	const char *hex = diff_id + 7;
-	char file[SHA256_HEX + 8], text[120];
+	char file[SHA256_HEX + 8], mine[40], text[120];
 	struct stat st;
 	int n;
 
@@ -67,15 +67,17 @@ int layer_place(int data, int from, const char *name, const char *diff_id, const
 		return -1;
 	if (fstatat(layers, hex, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
+	/* Two pulls may be placing the same layer at this moment: each writes the note, the same one, in its own place. */
+	snprintf(mine, sizeof mine, "%s.size", name);
+	n = snprintf(text, sizeof text, "%lld %s\n", (long long)note->size, note->blob);
+	if (path_write(from, mine, str_make(text, n), 0600, false, e))
+		return -1;
 	/* Content first: everything of this file system, since a layer is thousands of files. */
 	if (syncfs(from))
 		return err_sys(e, "write the layer to the disk");
 	snprintf(file, sizeof file, "%s.size", hex);
-	n = snprintf(text, sizeof text, "%lld %s\n", (long long)note->size, note->blob);
-	/* Another pull may be putting the same layer into place at this moment, with the same note: its file will do. */
-	if (path_write(layers, file, str_make(text, n), 0600, false, e) &&
-	    (e->code != ENOENT || fstatat(layers, file, &st, AT_SYMLINK_NOFOLLOW)))
-		return -1;
+	if (renameat(from, mine, layers, file))
+		return err_sys(e, "put the layer's size into place");
 	if (renameat(from, name, layers, hex) && errno != EEXIST && errno != ENOTEMPTY)
 		return err_sys(e, "put the layer into place");
 	return fsync(layers) ? err_sys(e, "write the layer to the disk") : 0;
