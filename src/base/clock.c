@@ -160,8 +160,7 @@ bool clock_parse(struct str s, int64_t *wall_ns)
 	return true;
 }
 
-/* "1h30m", "90s", "500ms": Go's durations, the units that people use. */
-static bool parse_span(struct str s, int64_t *ns)
+bool clock_parse_span(struct str s, int64_t *ns)
 {
 	static const struct { const char *unit; int64_t ns; } units[] = {
 		{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", SECOND }, { "m", 60 * SECOND }, { "h", 3600 * SECOND },
@@ -197,7 +196,7 @@ bool clock_parse_until(struct str s, int64_t *wall_ns)
 
 	if (clock_parse(s, wall_ns))
 		return true;
-	if (!parse_span(s, &span))
+	if (!clock_parse_span(s, &span))
 		return false;
 	*wall_ns = clock_wall_ns() - span;
 	return true;

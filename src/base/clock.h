@@ -20,7 +20,10 @@ struct str clock_rfc3339(int64_t wall_ns, char out[RFC3339_MAX]);
 /* Parse RFC 3339 with optional fraction and zone, or Docker's "seconds[.nanoseconds]". False if neither. */
 bool clock_parse(struct str s, int64_t *wall_ns);
 
-/* The same, or a span before now as Go writes it: "10m", "1h30m", "24h" (what filters call until). */
+/* A span as Go writes it, in the units that people use: "1h30m", "90s", "500ms". */
+bool clock_parse_span(struct str s, int64_t *ns);
+
+/* The same as clock_parse, or a span before now as Go writes it: "10m", "1h30m", "24h" (what filters call until). */
 bool clock_parse_until(struct str s, int64_t *wall_ns);
 
 /* "Tue, 24 Nov 2026 03:05:42 GMT" (RFC 9110 section 5.6.7) and back. */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "codec/sha256.h"
+#include "image/change.h"
 #include "image/reference.h"
 #include "os/path.h"
 

@@ -59,8 +59,4 @@ struct str image_config_make(struct arena *a, struct image *img);
 /* A Docker schema 2 manifest of img: config size and layer sizes as given (img->blobs are the layers' digests). */
 struct str manifest_make(struct arena *a, const struct image *img, int64_t config_size, const int64_t *sizes, const struct strs *types);
 
-/* Apply Dockerfile-like instructions (import --change, commit --change): CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, USER, VOLUME,
- * WORKDIR, STOPSIGNAL, HEALTHCHECK NONE. EINVAL in Docker's words. */
-int image_config_change(struct arena *a, struct container_config *c, struct str line, struct err *e);
-
 #endif

@@ -1,5 +1,6 @@
 /* Any bytes as a manifest or index, as an image configuration, and as a change: what is accepted keeps its promises. */
 #include "codec/sha256.h"
+#include "image/change.h"
 #include "image/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);

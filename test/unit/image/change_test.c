@@ -1,4 +1,4 @@
-#include "image/manifest.h"
+#include "image/change.h"
 
 #include "unit/test.h"
 
@@ -42,7 +42,7 @@ TEST(each_instruction)
 
 TEST(bad_instructions)
 {
-	static const char *const rows[] = { "", "RUN x", "FROM y", "CMD", "ENV", "ENV X", "ENV A=1 B", "EXPOSE 0", "EXPOSE 70000",
+	static const char *const rows[] = { "", "RUN x", "FROM y", "ENV", "ENV X", "ENV A=1 B", "EXPOSE 0", "EXPOSE 70000",
 		"EXPOSE 80/xyz", "LABEL x", "HEALTHCHECK x", "USER a\nUSER b", "VOLUME [\"\"]" };
 	size_t i;
 
@@ -54,4 +54,71 @@ TEST(bad_instructions)
 		if (image_config_change(&a, &c, str_of(rows[i]), &e) == 0)
 			test_failed(__FILE__, __LINE__, "\"%s\" was accepted", rows[i]);
 	}
+}
+
+static struct config_change change;
+static struct arena arena;
+
+static struct str apply(const char *text)
+{
+	struct instruction i;
+	struct str line = STR("(refused)");
+	struct err e;
+
+	if (instruction_parse(&arena, str_of(text), '\\', 0, &i, &e) == 0)
+		config_apply(&arena, &change, &i, &line, &e);
+	return line;
+}
+
+TEST(variables_have_the_values_from_before_the_instruction)
+{
+	struct pair arg = { STR("V"), STR("arg") };
+	struct pairs args = { &arg, 1 };
+	struct container_config c = { 0 };
+
+	change = (struct config_change){ .config = &c, .args = &args, .escape = '\\' };
+	CHECK_STR(apply("ENV A=1 B=$V"), "ENV A=1 B=arg");
+	CHECK_STR(apply("ENV A=2 C=$A D=\"x y\""), "ENV A=2 C=1 D=x y");
+	CHECK_STR(apply("ENV V=env"), "ENV V=env");
+	CHECK_STR(apply("LABEL $V=\"${A}\""), "LABEL env=2");
+	CHECK_STR(apply("WORKDIR /a/$A/"), "WORKDIR /a/2");
+	CHECK_STR(apply("WORKDIR b"), "WORKDIR /a/2/b");
+	CHECK_STR(apply("USER ${U:-app}"), "USER app");
+	CHECK_STR(apply("EXPOSE $A 8000-8002/UDP"), "EXPOSE $A 8000-8002/UDP");
+	CHECK_INT(c.exposed_ports.n, 4);
+	CHECK_STR(c.exposed_ports.v[3].key, "8002/udp");
+	CHECK_STR(apply("CMD echo $A"), "CMD echo $A");
+}
+
+TEST(shell_and_entrypoint)
+{
+	struct container_config c = { 0 };
+
+	change = (struct config_change){ .config = &c, .escape = '\\' };
+	strs_add(&arena, &c.cmd, STR("image's"));
+	CHECK_STR(apply("SHELL [\"/bin/bash\", \"-ec\"]"), "SHELL [\"/bin/bash\", \"-ec\"]");
+	apply("ENTRYPOINT run");
+	CHECK_INT(c.cmd.n, 0);
+	CHECK_INT(c.entrypoint.n, 3);
+	CHECK_STR(c.entrypoint.v[1], "-ec");
+	apply("CMD x");
+	apply("ENTRYPOINT [\"y\"]");
+	CHECK_INT(c.cmd.n, 3);
+	CHECK_STR(apply("SHELL sh -c"), "(refused)");
+	CHECK_STR(apply("ONBUILD ONBUILD RUN x"), "(refused)");
+	CHECK_STR(apply("ONBUILD RUN x"), "ONBUILD RUN x");
+}
+
+TEST(health_flags)
+{
+	struct container_config c = { 0 };
+
+	change = (struct config_change){ .config = &c, .escape = '\\' };
+	apply("HEALTHCHECK --interval=1m30s --timeout=5s --start-period=1ms --retries=4 CMD [\"a\", \"b\"]");
+	CHECK_INT(c.healthcheck.interval, 90000000000);
+	CHECK_INT(c.healthcheck.retries, 4);
+	CHECK_INT(c.healthcheck.test.n, 3);
+	CHECK_STR(apply("HEALTHCHECK --interval=1us CMD x"), "(refused)");
+	CHECK_STR(apply("HEALTHCHECK --interval=x CMD x"), "(refused)");
+	CHECK_STR(apply("HEALTHCHECK NONE x"), "(refused)");
 }
