@@ -65,6 +65,12 @@ int image_find(struct req *r, struct view_txn *t, struct str ref, struct image *
 /* The references of an image of the caller. */
 int image_refs(struct req *r, struct view_txn *t, struct str id, struct image_view *v, struct err *e);
 
+/* Pause or unpause, and wait until it is. EBUSY as CMD_CONTAINER_PAUSE. */
+int container_freeze(struct req *r, const struct container *c, bool on, struct err *e);
+
+/* OP_COMMIT: a new image from call->base and the changes of call->container; *id is in the request's arena. */
+int image_commit_job(struct req *r, const struct pull_call *call, struct str *id, struct err *e);
+
 /* Answer with what a render function wrote. */
 int reply_json(struct req *r, int status, struct buf *b, struct err *e);
 struct render_env render_env_of(struct req *r);
@@ -97,7 +103,8 @@ int container_attach(struct req *r, struct err *e), container_logs(struct req *r
 int archive_head(struct req *r, struct err *e), archive_read(struct req *r, struct err *e), archive_write(struct req *r, struct err *e);
 int image_list(struct req *r, struct err *e), image_create(struct req *r, struct err *e), image_inspect(struct req *r, struct err *e),
 	image_history(struct req *r, struct err *e), image_tag_add(struct req *r, struct err *e), image_delete(struct req *r, struct err *e),
-	image_load(struct req *r, struct err *e), image_prune(struct req *r, struct err *e), image_save(struct req *r, struct err *e);
+	image_load(struct req *r, struct err *e), image_prune(struct req *r, struct err *e), image_save(struct req *r, struct err *e),
+	image_commit(struct req *r, struct err *e);
 int networks_get(struct req *r, struct err *e), network_inspect(struct req *r, struct err *e);
 int volume_list(struct req *r, struct err *e), volume_create(struct req *r, struct err *e), volume_inspect(struct req *r, struct err *e),
 	volume_remove(struct req *r, struct err *e), volume_prune(struct req *r, struct err *e);

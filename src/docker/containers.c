@@ -508,23 +508,24 @@ static bool is_unpaused(const struct container *before, const struct container *
 	return now->status != STATUS_PAUSED;
 }
 
-static int pause_command(struct req *r, int cmd, record_done *done, struct err *e)
+int container_freeze(struct req *r, const struct container *c, bool on, struct err *e)
 {
-	struct container c = { 0 };
-
-	if (container_of(r, &c, e) || api_command(r, cmd, by_id_fields, &(struct by_id){ c.id }, NULL, NULL, e) || record_wait(r, &c, done, e))
-		return -1;
-	return reply_empty(r, 204, e);
+	return api_command(r, on ? CMD_CONTAINER_PAUSE : CMD_CONTAINER_UNPAUSE, by_id_fields, &(struct by_id){ c->id }, NULL, NULL, e) ||
+	       record_wait(r, c, on ? is_paused : is_unpaused, e) ? -1 : 0;
 }
 
 int container_pause(struct req *r, struct err *e)
 {
-	return pause_command(r, CMD_CONTAINER_PAUSE, is_paused, e);
+	struct container c = { 0 };
+
+	return container_of(r, &c, e) || container_freeze(r, &c, true, e) ? -1 : reply_empty(r, 204, e);
 }
 
 int container_unpause(struct req *r, struct err *e)
 {
-	return pause_command(r, CMD_CONTAINER_UNPAUSE, is_unpaused, e);
+	struct container c = { 0 };
+
+	return container_of(r, &c, e) || container_freeze(r, &c, false, e) ? -1 : reply_empty(r, 204, e);
 }
 
 struct warnings { struct strs warnings; };

@@ -78,7 +78,7 @@ static struct strs words(struct strs s)
 	return s.n == 1 && s.v[0].n == 0 ? (struct strs){ 0 } : s;
 }
 
-static void config_merge(struct arena *a, struct container_config *c, const struct container_config *image)
+void config_merge(struct arena *a, struct container_config *c, const struct container_config *image)
 {
 	struct strs env = { 0 };
 

@@ -32,6 +32,9 @@ int create_check(const struct create_request *q, bool operator_, int64_t cpus, s
 int create_plan(struct arena *a, const struct create_request *q, const struct image *image,
 		struct container_create *out, struct err *e);
 
+/* What the client did not say is as in the image (or, for commit, as in the container). */
+void config_merge(struct arena *a, struct container_config *c, const struct container_config *image);
+
 /* What `docker update` may change. */
 int update_check(const struct host_config *h, struct err *e);
 

@@ -54,7 +54,7 @@ const struct endpoint docker_endpoints[] = {
 	{ DELETE, "/images/{name...}",          image_delete,      0 },
 	{ POST,   "/build",                     sys_later,         0 },
 	{ POST,   "/build/prune",               sys_later,         0 },
-	{ POST,   "/commit",                    sys_later,         0 },
+	{ POST,   "/commit",                    image_commit,      0 },
 	{ GET,    "/distribution/{name...}/json", sys_later,       0 },
 
 	{ GET,    "/networks",                  networks_get,      0 },

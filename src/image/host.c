@@ -280,7 +280,8 @@ static int check_put(const struct image_op *op, const struct image_put *p, struc
 
 static int take_puts(struct image_op *op, const struct pull_finish *f, struct err *e)
 {
-	static const char *const actions[] = { [IMAGE_PULL] = "pull", [IMAGE_LOAD] = "load", [IMAGE_IMPORT] = "import" };
+	static const char *const actions[] = { [IMAGE_PULL] = "pull", [IMAGE_LOAD] = "load", [IMAGE_IMPORT] = "import",
+		[IMAGE_COMMIT] = "commit" };
 	struct image_put *v = arena_new_n(&op->arena, struct image_put, f->puts.n);
 	size_t i;
 
@@ -291,6 +292,7 @@ static int take_puts(struct image_op *op, const struct pull_finish *f, struct er
 		v[i].image.account = op->call.account;
 		v[i].image.put.ns = clock_wall_ns();
 		v[i].action = str_of(actions[op->kind]);
+		v[i].container = op->call.container;
 	}
 	op->result.puts = (struct image_puts){ v, f->puts.n };
 	for (i = 0; i < f->blobs.n; i++)

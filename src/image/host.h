@@ -1,4 +1,4 @@
-/* The node's side of images: starts one `triton pull` process per pull, load or import (own uid, own sandbox), forks an unpacker in a
+/* The node's side of images: starts one `triton pull` process per pull, load, import or commit (own uid, own sandbox), forks an unpacker in a
  * user namespace for each layer, and puts finished layers and blobs into place durably (content first, then visible). For a single-threaded
  * epoll process running as root: it parses no JSON, no tar and no HTTP, only records of ours. Nothing here blocks; slow work is in
  * children. Children are waited for by pidfd only: if the caller reaps them first (waitpid(-1)), that is fine.
@@ -32,13 +32,13 @@ struct image_host_config {
 	int64_t max_image;                            /* bytes of one layer unpacked; 0: 64 GiB */
 };
 
-enum image_job_kind { IMAGE_PULL = 1, IMAGE_LOAD, IMAGE_IMPORT };
+enum image_job_kind { IMAGE_PULL = 1, IMAGE_LOAD, IMAGE_IMPORT, IMAGE_COMMIT };
 
 struct image_puts { struct image_put *v; size_t n; };
 
 struct image_result {
 	struct err err;                               /* code 0: success */
-	struct image_puts puts;                       /* image, refs (familiar), action "pull", "load" or "import" */
+	struct image_puts puts;                       /* image, refs (familiar), action "pull", "load", "import" or "commit" */
 	bool answered;                                /* the client has read the error line already */
 };
 
@@ -46,7 +46,7 @@ struct image_job {
 	enum image_job_kind kind;
 	const struct pull_call *call;                 /* copied */
 	int progress;                                 /* JSON progress lines go there; a copy is made. -1: nowhere */
-	int input;                                    /* load, import: the archive; -1 otherwise; a copy is made */
+	int input;                                    /* load, import: the archive; commit: the layer, or -1; a copy is made */
 	const struct strs *owned;                     /* diff ids of the account's images on this node; copied */
 	struct str known_id;                          /* pull: the image id that call->ref has now in this account, or "" */
 	bool   is_private_ok;                         /* registries at private and loopback addresses are allowed */

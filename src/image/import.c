@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static int spool(struct pull *p, struct str *digest, struct err *e)
+int pull_spool(struct pull *p, struct str *digest, int64_t *size, struct err *e)
 {
 	auto_fd fd = path_open(p->blobs, "import", O_WRONLY | O_CREAT | O_EXCL, 0600, e);
 	char text[DIGEST_TEXT + 1];
@@ -31,6 +31,7 @@ static int spool(struct pull *p, struct str *digest, struct err *e)
 	if (n < 0)
 		return -1;
 	sha256_digest(&h.sum, text);
+	*size = h.n;
 	*digest = arena_str(p->arena, str_of(text));
 	return renameat(p->blobs, "import", p->blobs, text + 7) ? err_sys(e, "keep the archive") : 0;
 }
@@ -69,6 +70,7 @@ int pull_import(struct pull *p, struct last_lines *last, struct err *e)
 	struct reference r = { 0 };
 	struct strs refs = { 0 };
 	struct str digest, json;
+	int64_t size;
 
 	if (p->start.call.ref.n) {
 		if (reference_parse(p->arena, p->start.call.ref, &r, e))
@@ -78,7 +80,7 @@ int pull_import(struct pull *p, struct last_lines *last, struct err *e)
 		reference_default_tag(&r);
 		strs_add(p->arena, &refs, reference_familiar(p->arena, &r));
 	}
-	if (spool(p, &digest, e) ||
+	if (pull_spool(p, &digest, &size, e) ||
 	    pull_unpack(p, p->arena, arena_cstr(p->arena, digest_hex(digest)), STR_NONE, digest, &layer, e) ||
 	    make_image(p, &layer, &img, e))
 		return -1;

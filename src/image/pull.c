@@ -344,11 +344,12 @@ int pull_run(struct pull *p, struct err *e)
 {
 	static int (*const kinds[])(struct pull *, struct last_lines *, struct err *) = {
 		[IMAGE_PULL] = pull_image, [IMAGE_LOAD] = pull_load, [IMAGE_IMPORT] = pull_import,
+		[IMAGE_COMMIT] = pull_commit,
 	};
 	struct last_lines last = { 0 };
 	size_t i;
 
-	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_IMPORT)
+	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_COMMIT)
 		return err_set(e, EBADMSG, "the node asks for something unknown");
 	if (kinds[p->start.kind](p, &last, e)) {
 		tell_node(p, e);                      /* it cleans up before the client hears */

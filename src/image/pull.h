@@ -1,4 +1,4 @@
-/* The work of a pull process: pull, load or import one thing, talking to the node (pullproto.h) and to the client (progress.h). Runs
+/* The work of a pull process: pull, load, import or commit one thing, talking to the node (pullproto.h) and to the client (progress.h). Runs
  * unprivileged; has threads. Everything it reads is hostile. */
 #ifndef IMAGE_PULL_H
 #define IMAGE_PULL_H
@@ -28,13 +28,15 @@ struct pull {
 /* Everything, including telling the client. 0, or -1 with `e` when it failed (the client and the node know). */
 int pull_run(struct pull *p, struct err *e);
 
-/* The three kinds. They fill puts and keep; lines that come after success are left in `*last`. */
+/* The kinds. They fill puts and keep; lines that come after success are left in `*last`. */
 struct last_lines { struct strs status, stream; };
 int pull_image(struct pull *p, struct last_lines *last, struct err *e);
 int pull_load(struct pull *p, struct last_lines *last, struct err *e);
 int pull_import(struct pull *p, struct last_lines *last, struct err *e);
+int pull_commit(struct pull *p, struct last_lines *last, struct err *e);
 
 /* Shared pieces. */
+int pull_spool(struct pull *p, struct str *digest, int64_t *size, struct err *e); /* the input into blobs/<hex>; digest: of it */
 int pull_ask_layer(struct pull *p, struct arena *a, struct str diff_id, struct layer_reply *out, struct err *e);
 int pull_unpack(struct pull *p, struct arena *a, const char *file, struct str diff_id, struct str blob, struct layer_reply *out,
                 struct err *e);

@@ -94,6 +94,7 @@ const struct field image_put_fields[] = {
 	FIELD_OBJ(1, image_put, image, "image", 0, image_fields),
 	FIELD(2, image_put, refs,   "refs",   0),
 	FIELD(3, image_put, action, "action", 0),
+	FIELD(4, image_put, container, "container", 0),
 	FIELD_END
 };
 

@@ -102,7 +102,7 @@ struct node_report {
 };
 extern const struct field node_report_fields[];
 
-struct image_put { struct image image; struct strs refs; struct str action; };
+struct image_put { struct image image; struct strs refs; struct str action, container; }; /* container: commit of one, for its event */
 extern const struct field image_put_fields[];
 struct image_remove { struct str given, image_id, ref; bool force, no_prune; };
 extern const struct field image_remove_fields[];

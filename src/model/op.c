@@ -115,6 +115,9 @@ const struct field pull_call_fields[] = {
 	FIELD(8,  pull_call, message,        "message",        0),
 	FIELD(9,  pull_call, changes,        "changes",        0),
 	FIELD(10, pull_call, quiet,          "quiet",          0),
+	FIELD(11, pull_call, container,      "container",      0),
+	FIELD(12, pull_call, created_by,     "created_by",     0),
+	FIELD_OBJ(13, pull_call, base,       "base",           0, image_fields),
 	FIELD_END
 };
 

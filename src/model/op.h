@@ -25,6 +25,7 @@ enum op {
 	OP_PULL         = 30,  /* pull_call (fd: progress goes there) -> answer when done */
 	OP_LOAD         = 31,  /* pull_call (fds: tar, progress) */
 	OP_IMPORT       = 32,  /* pull_call (fds: tar, progress) */
+	OP_COMMIT       = 41,  /* pull_call (fd: progress, whose last status is the new id) */
 	OP_SAVE         = 33,  /* save_call -> (fd: tar) */
 	OP_CHANGES      = 34,  /* by_id -> text_reply (JSON) */
 	OP_EXPORT       = 35,  /* by_id -> (fd: tar) */
@@ -71,8 +72,10 @@ extern const struct field archive_stat_fields[];      /* mode: Go's os.FileMode;
 struct pull_call {
 	struct str account, ref, platform;            /* normalised reference */
 	struct str username, password, identity_token, registry_token; /* secrets: never logged */
-	struct str message; struct strs changes;      /* import */
+	struct str message; struct strs changes;      /* import; message: commit as well */
 	bool       quiet;
+	struct str container, created_by;             /* commit: whose changes become a layer ("": none do); for the history */
+	struct image base;                            /* commit: the image below with the new config and author; id "" is scratch */
 };
 extern const struct field pull_call_fields[];
 struct save_call { struct str account; struct strs refs; };

@@ -7,6 +7,7 @@
 #include "image/save.h"
 #include "os/fd.h"
 #include "os/proc.h"
+#include "runtime/archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +100,7 @@ static int start(struct ipc_req *r, enum image_job_kind kind, const struct pull_
 		.is_private_ok = n->private_registries, .done = job_done };
 	struct job *j;
 
-	if (progress < 0 || (kind != IMAGE_PULL && input < 0))
+	if (progress < 0 || ((kind == IMAGE_LOAD || kind == IMAGE_IMPORT) && input < 0))
 		return err_set(e, EBADMSG, "an image operation without its descriptors");
 	if (owned(n, r->arena, call, &layers, &job.known_id, e))
 		return -1;
@@ -129,6 +130,26 @@ int op_load(struct ipc_req *r, void *in, struct err *e)
 int op_import(struct ipc_req *r, void *in, struct err *e)
 {
 	return start(r, IMAGE_IMPORT, in, r->msg->nfds > 0 ? r->msg->fds[0] : -1, r->msg->nfds > 1 ? r->msg->fds[1] : -1, e);
+}
+
+/* The container's changes flow from a child that reads them to the pull process, which makes a layer of them. */
+int op_commit(struct ipc_req *r, void *in, struct err *e)
+{
+	struct pull_call *call = in;
+	int progress = r->msg->nfds > 0 ? r->msg->fds[0] : -1, fds[2], rc;
+	struct runtime_spec s;
+	pid_t init, child;
+
+	if (!call->container.n)
+		return start(r, IMAGE_COMMIT, call, -1, progress, e);
+	if (node_files_of(r, call->account, call->container, &s, &init, e))
+		return -1;
+	if (pipe2(fds, O_CLOEXEC))
+		return err_sys(e, "pipe");
+	rc = archive_diff(&((struct node_role *)r->ctx)->rt, &s, fds[1], &child, e) || start(r, IMAGE_COMMIT, call, fds[0], progress, e);
+	close(fds[0]);
+	close(fds[1]);
+	return rc ? -1 : 0;
 }
 
 /* The images that tags and ids stand for, each once, with all its tags that were named. */

@@ -363,8 +363,7 @@ static int op_info(struct ipc_req *r, void *in, struct err *e)
 
 /* --- files -------------------------------------------------------------------------------------------- */
 
-/* The spec of a container and the pid of its init, 0 when it does not run. */
-static int files_of(struct ipc_req *r, struct str account, struct str id, struct runtime_spec *s, pid_t *init, struct err *e)
+int node_files_of(struct ipc_req *r, struct str account, struct str id, struct runtime_spec *s, pid_t *init, struct err *e)
 {
 	struct node_role *n = node_of(r);
 	struct local *l = map_get(&n->locals, id);
@@ -397,7 +396,7 @@ static int op_archive_stat(struct ipc_req *r, void *in, struct err *e)
 	struct archive_stat out;
 	pid_t init;
 
-	if (files_of(r, q->account, q->id, &s, &init, e) || archive_stat(r->arena, &node_of(r)->rt, &s, init, q->path, &info, e))
+	if (node_files_of(r, q->account, q->id, &s, &init, e) || archive_stat(r->arena, &node_of(r)->rt, &s, init, q->path, &info, e))
 		return -1;
 	out = stat_of(&info);
 	return ipc_reply(r, archive_stat_fields, &out, NULL, 0);
@@ -412,7 +411,7 @@ static int op_archive_get(struct ipc_req *r, void *in, struct err *e)
 	pid_t init, child;
 	int fds[2], rc;
 
-	if (files_of(r, q->account, q->id, &s, &init, e))
+	if (node_files_of(r, q->account, q->id, &s, &init, e))
 		return -1;
 	if (pipe2(fds, O_CLOEXEC))
 		return err_sys(e, "pipe");
@@ -460,7 +459,7 @@ static int op_archive_put(struct ipc_req *r, void *in, struct err *e)
 
 	if (tar < 0)
 		return err_set(e, EBADMSG, "an archive without a descriptor");
-	if (files_of(r, q->account, q->id, &s, &init, e) || archive_put(&n->rt, &s, init, q->path, &how, tar, &report, &child, e))
+	if (node_files_of(r, q->account, q->id, &s, &init, e) || archive_put(&n->rt, &s, init, q->path, &how, tar, &report, &child, e))
 		return -1;
 	p = calloc(1, sizeof(*p));
 	if (!p)
@@ -482,7 +481,7 @@ static int op_changes(struct ipc_req *r, void *in, struct err *e)
 	if (view_begin(node_of(r)->view, &t, e) || account_of(r, &t, id, &account, e))
 		return -1;
 	view_end(&t);
-	if (files_of(r, account, id, &s, &init, e) || archive_changes(r->arena, &node_of(r)->rt, &s, &out.text, e))
+	if (node_files_of(r, account, id, &s, &init, e) || archive_changes(r->arena, &node_of(r)->rt, &s, &out.text, e))
 		return -1;
 	return ipc_reply(r, text_reply_fields, &out, NULL, 0);
 }
@@ -498,7 +497,7 @@ static int op_export(struct ipc_req *r, void *in, struct err *e)
 	if (view_begin(node_of(r)->view, &t, e) || account_of(r, &t, id, &account, e))
 		return -1;
 	view_end(&t);
-	if (files_of(r, account, id, &s, &init, e))
+	if (node_files_of(r, account, id, &s, &init, e))
 		return -1;
 	if (pipe2(fds, O_CLOEXEC))
 		return err_sys(e, "pipe");
@@ -524,6 +523,7 @@ const struct ipc_op node_api_ops[] = {
 	{ OP_PULL,         ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_pull },
 	{ OP_LOAD,         ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_load },
 	{ OP_IMPORT,       ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_import },
+	{ OP_COMMIT,       ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_commit },
 	{ OP_CHANGES,      ROLE_API, by_id_fields,        sizeof(struct by_id),        op_changes },
 	{ OP_SAVE,         ROLE_API, save_call_fields,    sizeof(struct save_call),    op_save },
 	{ OP_EXPORT,       ROLE_API, by_id_fields,        sizeof(struct by_id),        op_export },

@@ -32,6 +32,9 @@ int archive_result(int report, struct err *e);
 /* The whole root without the mounts below it. */
 int archive_export(struct runtime *rt, const struct runtime_spec *s, pid_t init, int out, pid_t *pid, struct err *e);
 
+/* What the container changed, as a layer in the image format (commit, build): the overlay's own part, with whiteouts. Running or not. */
+int archive_diff(struct runtime *rt, const struct runtime_spec *s, int out, pid_t *pid, struct err *e);
+
 /* What differs from the image: JSON of GET changes ("null" when nothing). Blocks. */
 int archive_changes(struct arena *a, struct runtime *rt, const struct runtime_spec *s, struct str *json, struct err *e);
 

@@ -4,10 +4,21 @@
 
 #include "runtime/archive.h"
 
+#include <sys/stat.h>
+
 /* The caller's "/" is the container's root and it has no rights outside of it, so plain paths are safe here. */
 int tree_stat(const char *path, struct archive_info *info, char name[256], char link[4096], struct err *e);
 /* `one_fs`: nothing of what is mounted below (export). */
 int tree_write(const char *path, bool one_fs, int out, struct err *e);
+
+/* The layer that an overlay's upper directory is: whiteouts and opaque marks in the image format, nothing that `hidden` says yes to (its
+ * path without a leading "/", status and directory). */
+struct tree_diff {
+	bool (*hidden)(const struct tree_diff *d, struct str path, const struct stat *st, int dir);
+	int  layers;                                  /* for hidden(): the image's layers */
+	const struct runtime_spec *s;
+};
+int tree_write_diff(int upper, const struct tree_diff *diff, int out, struct err *e);
 
 struct tree_put {
 	struct archive_put how;

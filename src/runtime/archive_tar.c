@@ -13,12 +13,14 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define CHUNK     (256 << 10)
 #define DEPTH_MAX 256
 #define ID_MAX    65535                               /* the container's range */
 #define ID_NOBODY 65534
+#define XATTR_MAX (64 << 10)                          /* the kernel's limit of one value */
 
 /* The last part of a path as Go's path.Base has it: "." for "/x/." and "/" for the root. */
 static struct str base_of(struct str path)
@@ -63,6 +65,7 @@ struct output {
 	size_t n;
 	dev_t  dev;                                   /* of the top, for one_fs */
 	bool   one_fs;
+	const struct tree_diff *diff;                 /* an overlay's upper directory: whiteouts; NULL otherwise */
 	struct map links;                             /* "dev:ino" -> name of the first one */
 	struct arena arena;
 };
@@ -142,7 +145,45 @@ static bool linked(struct output *o, const struct stat *st, struct str name, str
 	return false;
 }
 
+/* What is kept besides owner, mode and time: file capabilities and the user's own attributes, not overlayfs' marks. */
+static void xattrs_of(struct arena *a, int fd, struct pairs *out)
+{
+	char names[4096];
+	ssize_t n = flistxattr(fd, names, sizeof(names));
+
+	for (const char *p = names; n > 0 && p < names + n; p += strlen(p) + 1) {
+		struct str name = str_of(p);
+		ssize_t size;
+		char *val;
+
+		if (!str_is(name, "security.capability") && (!str_starts(name, STR("user.")) || str_starts(name, STR("user.overlay."))))
+			continue;
+		size = fgetxattr(fd, p, NULL, 0);
+		if (size < 0 || size > XATTR_MAX)
+			continue;
+		val = arena_alloc(a, (size_t)size + 1);
+		size = fgetxattr(fd, p, val, (size_t)size);
+		if (size >= 0)
+			pairs_set(a, out, arena_str(a, name), str_make(val, (size_t)size));
+	}
+}
+
 static int entry_out(struct output *o, int dir, const char *file, struct str name, int depth, struct err *e);
+
+/* An empty file with a name that means something to whoever applies the layer (OCI image-spec, "Whiteouts"). */
+static int mark_out(struct output *o, struct str dir, const char *prefix, const char *file, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+
+	return tar_write_file(&o->tar, arena_printf(&a, "%.*s/%s%s", STR_ARG(dir), prefix, file).p, 0600, STR_NONE, e);
+}
+
+static bool is_opaque(int fd)
+{
+	char mark = 0;
+
+	return fgetxattr(fd, "user.overlay.opaque", &mark, 1) == 1 && mark == 'y';
+}
 
 static int directory_out(struct output *o, int fd, struct str name, int depth, struct err *e)
 {
@@ -153,6 +194,8 @@ static int directory_out(struct output *o, int fd, struct str name, int depth, s
 		return err_sys(e, "read a directory");
 	if (depth > DEPTH_MAX)
 		rc = err_set(e, ELOOP, "directories are more than %d deep", DEPTH_MAX);
+	if (rc == 0 && o->diff && is_opaque(fd))
+		rc = mark_out(o, name, ".wh..wh..opq", "", e);
 	for (struct dirent *ent; rc == 0 && (ent = readdir(d));) {
 		auto_arena a = ARENA_INIT;
 
@@ -175,6 +218,10 @@ static int entry_out(struct output *o, int dir, const char *file, struct str nam
 
 	if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : err_sys(e, "%s", file); /* gone meanwhile */
+	if (o->diff && depth && o->diff->hidden(o->diff, str_drop(name, 2), &st, dir))
+		return 0;
+	if (o->diff && S_ISCHR(st.st_mode) && st.st_rdev == 0)
+		return mark_out(o, str_head(name, (size_t)str_rfind(name, '/')), ".wh.", file, e);
 	if (!type_of(st.st_mode, &t.type) || (o->one_fs && st.st_dev != o->dev && !S_ISDIR(st.st_mode)))
 		return 0;
 	t.mode = st.st_mode & 07777;
@@ -198,11 +245,13 @@ static int entry_out(struct output *o, int dir, const char *file, struct str nam
 			return errno == ENOENT ? 0 : err_sys(e, "open %s", file);
 	}
 	t.size = t.type == TAR_FILE ? st.st_size : 0;
+	if (fd >= 0)
+		xattrs_of(&a, fd, &t.xattrs);
 	if (t.type == TAR_DIR && !str_ends(name, STR("/")))
 		t.name = arena_printf(&a, "%.*s/", STR_ARG(name));
 	else
 		t.name = arena_str(&a, name);
-	if (tar_write_header(&o->tar, &t, e))
+	if (!(o->diff && depth == 0) && tar_write_header(&o->tar, &t, e)) /* a layer does not speak of the root itself */
 		return -1;
 	if (t.type == TAR_FILE)
 		return file_out(o, fd, t.size, e);
@@ -211,28 +260,47 @@ static int entry_out(struct output *o, int dir, const char *file, struct str nam
 	return 0;
 }
 
+static void output_begin(struct output *o)
+{
+	o->buf = malloc(CHUNK);
+	if (!o->buf)
+		abort();
+	tar_writer_init(&o->tar, output_write, o);
+}
+
+static int output_end(struct output *o, int rc, struct err *e)
+{
+	if (rc == 0)
+		rc = tar_write_end(&o->tar, e) || output_flush(o, e) ? -1 : 0;
+	map_release(&o->links);
+	arena_release(&o->arena);
+	free(o->buf);
+	return rc;
+}
+
 int tree_write(const char *path, bool one_fs, int out, struct err *e)
 {
-	struct output o = { .fd = out, .one_fs = one_fs, .buf = malloc(CHUNK) };
+	struct output o = { .fd = out, .one_fs = one_fs };
 	struct str name = base_of(str_of(path));
 	struct stat st;
 	int rc;
 
-	if (!o.buf)
-		abort();
 	if (str_is(name, "/"))
 		name = STR(".");
-	tar_writer_init(&o.tar, output_write, &o);
+	output_begin(&o);
 	rc = stat("/", &st) ? err_sys(e, "look at the root") : 0;
 	o.dev = st.st_dev;
 	if (rc == 0)
 		rc = entry_out(&o, AT_FDCWD, wants_directory(str_of(path)) ? arena_printf(&o.arena, "%s/.", path).p : path, name, 0, e);
-	if (rc == 0)
-		rc = tar_write_end(&o.tar, e) || output_flush(&o, e) ? -1 : 0;
-	map_release(&o.links);
-	arena_release(&o.arena);
-	free(o.buf);
-	return rc;
+	return output_end(&o, rc, e);
+}
+
+int tree_write_diff(int upper, const struct tree_diff *diff, int out, struct err *e)
+{
+	struct output o = { .fd = out, .diff = diff };
+
+	output_begin(&o);
+	return output_end(&o, entry_out(&o, upper, ".", STR("."), 0, e), e);
 }
 
 /* --- in ----------------------------------------------------------------------------------------------- */

@@ -52,6 +52,25 @@ static int put_tag(struct command_env *c, struct str ref, struct str image_id, s
 	return txn_put(c->t, tag_key(c, ref), image_tag_fields, &t, e);
 }
 
+/* A commit is an event of the container, not of the image; a name for the image is one. A step of a build is none. */
+static int commit_events(struct command_env *c, const struct image_put *q, struct err *e)
+{
+	struct container ct = { 0 };
+	struct pairs at = { 0 };
+	int found = q->container.n ? txn_get(c->t, c->a, key_make(c->a, "c", c->account, q->container, STR_NONE), container_fields, &ct, e) : 0;
+
+	pairs_set(c->a, &at, STR("imageID"), q->image.id);
+	pairs_set(c->a, &at, STR("comment"), q->image.comment);
+	if (q->refs.n)
+		pairs_set(c->a, &at, STR("imageRef"), q->refs.v[0]);
+	if (found < 0 || (found && event_container(c, &ct, "commit", &at, e)))
+		return -1;
+	for (size_t i = 0; i < q->refs.n; i++)
+		if (image_event(c, "tag", q->image.id, q->refs.v[i], e))
+			return -1;
+	return 0;
+}
+
 COMMAND(cmd_image_put)
 {
 	struct image_put *q = in;
@@ -68,6 +87,8 @@ COMMAND(cmd_image_put)
 	for (size_t i = 0; i < q->refs.n; i++)
 		if (put_tag(c, q->refs.v[i], im->id, e))
 			return -1;
+	if (str_is(q->action, "commit"))
+		return commit_events(c, q, e);
 	if (q->refs.n == 0)
 		return image_event(c, action, im->id, im->id, e);
 	return image_event(c, action, q->refs.v[0], repository(q->refs.v[0]), e);
