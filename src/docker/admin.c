@@ -261,7 +261,7 @@ static int nodes_read(struct req *r, struct view_txn *t, struct status *s, struc
 			o->running++;
 			o->memory_given += c->resources.memory;
 			if (c->resources.cpu_period_us)
-				o->cpu_given_nano += c->resources.cpu_quota_us * 1000000000 / c->resources.cpu_period_us;
+				o->cpu_given_nano += c->resources.cpu_shares * 1000000000 / 1024;
 		}
 	}
 	return 0;

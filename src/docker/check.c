@@ -2,21 +2,14 @@
  * that are harmless and ignored are listed in docs/api.md. Includes create.h: this is its second half. */
 #include "docker/create.h"
 #include "docker/ports.h"
-#include "os/caps.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #define ENV_MAX      (512 << 10)                      /* bytes of all environment entries */
 #define LABELS_MAX   (256 << 10)
-#define MEMORY_LEAST (6 << 20)                        /* what Docker demands as well */
 
-static bool raw_given(struct raw r)
-{
-	return r.json.n && !str_is(r.json, "null") && !str_is(r.json, "[]") && !str_is(r.json, "{}");
-}
-
-static int only_operator(bool operator_, const char *option, struct err *e)
+int only_operator(bool operator_, const char *option, struct err *e)
 {
 	if (operator_)
 		return 0;
@@ -71,49 +64,6 @@ static int config_check(const struct container_config *c, struct err *e)
 	       strings_check(&c->entrypoint, "Entrypoint", ENV_MAX, e) ? -1 : 0;
 }
 
-static int resources_check(const struct host_config *h, int64_t cpus, struct err *e)
-{
-	if (h->memory < 0 || (h->memory > 0 && h->memory < MEMORY_LEAST))
-		return err_set(e, EINVAL, "Minimum memory limit allowed is 6MB");
-	if (h->memory_swap > 0 && h->memory == 0)
-		return err_set(e, EINVAL, "You should always set the Memory limit when using Memoryswap limit, see usage");
-	if (h->memory_swap > 0 && h->memory_swap < h->memory)
-		return err_set(e, EINVAL, "Minimum memoryswap limit should be larger than memory limit, see usage");
-	if (h->memory_swap < -1)
-		return err_set(e, EINVAL, "invalid memory-swap: %lld", (long long)h->memory_swap);
-	if (h->memory_reservation < 0 || (h->memory && h->memory_reservation > h->memory))
-		return err_set(e, EINVAL, "Minimum memory limit can not be less than memory reservation limit, see usage");
-	if (h->nano_cpus < 0 || h->nano_cpus > cpus * 1000000000)
-		return err_set(e, EINVAL, "range of CPUs is from 0.01 to %lld.00, as there are only %lld CPUs available",
-			       (long long)cpus, (long long)cpus);
-	if (h->nano_cpus && (h->cpu_quota || h->cpu_period))
-		return err_set(e, EINVAL, "Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set");
-	if (h->cpu_shares < 0 || h->cpu_shares > 262144)
-		return err_set(e, EINVAL, "cpu-shares must be from 2 to 262144");
-	if (h->cpu_period && (h->cpu_period < 1000 || h->cpu_period > 1000000))
-		return err_set(e, EINVAL, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
-	if (h->cpu_quota > 0 && h->cpu_quota < 1000)
-		return err_set(e, EINVAL, "CPU cfs quota can not be less than 1ms (i.e. 1000)");
-	if (h->blkio_weight && (h->blkio_weight < 10 || h->blkio_weight > 1000))
-		return err_set(e, EINVAL, "Range of blkio weight is from 10 to 1000");
-	if (h->pids_limit < -1)
-		return err_set(e, EINVAL, "invalid pids-limit: %lld", (long long)h->pids_limit);
-	if (h->kernel_memory)
-		return err_set(e, ENOTSUP, "--kernel-memory is no longer supported by Linux");
-	if (h->cpu_rt_period || h->cpu_rt_runtime)
-		return err_set(e, ENOTSUP, "--cpu-rt-period and --cpu-rt-runtime are not supported");
-	if (raw_given(h->blkio_weight_device) || raw_given(h->blkio_read_bps) || raw_given(h->blkio_write_bps) ||
-	    raw_given(h->blkio_read_iops) || raw_given(h->blkio_write_iops))
-		return err_set(e, ENOTSUP, "limits for single block devices are not supported: the package's I/O weight holds");
-	if (raw_given(h->memory_swappiness) && !str_is(h->memory_swappiness.json, "-1"))
-		return err_set(e, ENOTSUP, "--memory-swappiness is not supported");
-	if (str_is(h->oom_kill_disable.json, "true"))
-		return err_set(e, ENOTSUP, "--oom-kill-disable is not supported");
-	if (h->cpu_count || h->cpu_percent || h->io_max_iops || h->io_max_bandwidth)
-		return err_set(e, EINVAL, "CpuCount, CpuPercent, IOMaximumIOps and IOMaximumBandwidth are for Windows");
-	return 0;
-}
-
 static int restart_check(const struct host_config *h, struct err *e)
 {
 	const struct restart_policy *p = &h->restart_policy;
@@ -158,126 +108,6 @@ static int log_check(const struct host_config *h, struct err *e)
 	return 0;
 }
 
-static int modes_check(const struct host_config *h, bool op, struct err *e)
-{
-	const struct { const char *option; struct str mode; const char *own[3]; } modes[] = {
-		{ "--pid",      h->pid_mode,      { "", "private", NULL } },
-		{ "--ipc",      h->ipc_mode,      { "", "private", "shareable" } },
-		{ "--uts",      h->uts_mode,      { "", "private", NULL } },
-		{ "--userns",   h->userns_mode,   { "", "private", NULL } },
-		{ "--cgroupns", h->cgroupns_mode, { "", "private", NULL } },
-	};
-
-	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		bool own = false;
-
-		for (size_t k = 0; k < 3 && modes[i].own[k]; k++)
-			own = own || str_is(modes[i].mode, modes[i].own[k]);
-		if (own)
-			continue;
-		if (str_is(modes[i].mode, "host")) {
-			if (only_operator(op, modes[i].option, e))
-				return -1;
-			if (i == 0 || i == 2)
-				continue;
-		}
-		return err_set(e, ENOTSUP, "%s=%.*s is not supported", modes[i].option,
-			       (int)(modes[i].mode.n > 80 ? 80 : modes[i].mode.n), modes[i].mode.p);
-	}
-	if (str_is(h->network_mode, "host"))
-		return only_operator(op, "--network=host", e);
-	return 0;
-}
-
-/* Dropping is for everybody, as is adding what a container has anyway. */
-static int caps_check(const struct host_config *h, bool op, struct err *e)
-{
-	uint64_t caps;
-
-	if (caps_choose(CAPS_DEFAULT, &h->cap_add, &h->cap_drop, &caps, e))
-		return -1;
-	return caps & ~CAPS_DEFAULT ? only_operator(op, "--cap-add beyond the default capabilities", e) : 0;
-}
-
-static int security_check(const struct host_config *h, bool op, struct err *e)
-{
-	if (caps_check(h, op, e))
-		return -1;
-	if (h->privileged && only_operator(op, "--privileged", e))
-		return -1;
-	for (size_t i = 0; i < h->security_opt.n; i++) {
-		struct str o = h->security_opt.v[i];
-
-		if (str_starts(o, STR("no-new-privileges")) || str_starts(o, STR("label")) || str_is(o, "apparmor=unconfined") ||
-		    str_is(o, "seccomp=builtin"))
-			continue;
-		if (str_is(o, "seccomp=unconfined") || str_is(o, "systempaths=unconfined")) {
-			if (only_operator(op, o.p[1] == 'e' ? "--security-opt seccomp=unconfined" : "--security-opt systempaths=unconfined", e))
-				return -1;
-			continue;
-		}
-		return err_set(e, ENOTSUP, "--security-opt %.*s is not supported", (int)(o.n > 60 ? 60 : o.n), o.p);
-	}
-	if (h->oom_score_adj < -1000 || h->oom_score_adj > 1000)
-		return err_set(e, EINVAL, "Invalid value %lld, range for oom score adj is [-1000, 1000]", (long long)h->oom_score_adj);
-	if (h->oom_score_adj < 0 && only_operator(op, "a negative --oom-score-adj", e))
-		return -1;
-	if (h->devices.n && only_operator(op, "--device", e))
-		return -1;
-	if (h->device_cgroup_rules.n)
-		return err_set(e, ENOTSUP, "--device-cgroup-rule is not supported");
-	if (raw_given(h->device_requests))
-		return err_set(e, ENOTSUP, "--gpus is not supported");
-	return 0;
-}
-
-/* Kernel parameters that belong to a namespace of the container's own. */
-static bool sysctl_namespaced(struct str name, bool host_net)
-{
-	static const char *const exact[] = { "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
-		"kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced", "kernel.domainname", NULL };
-
-	for (size_t i = 0; exact[i]; i++)
-		if (str_is(name, exact[i]))
-			return true;
-	return str_starts(name, STR("fs.mqueue.")) || (!host_net && str_starts(name, STR("net.")));
-}
-
-static int sysctls_check(const struct host_config *h, struct err *e)
-{
-	bool host_net = str_is(h->network_mode, "host") || str_starts(h->network_mode, STR("container:"));
-
-	for (size_t i = 0; i < h->sysctls.n; i++) {
-		struct str key = h->sysctls.v[i].key;
-
-		if (!sysctl_namespaced(key, host_net) || str_find(key, '/') >= 0 || str_find_str(key, STR("..")) >= 0 ||
-		    str_has_nul(h->sysctls.v[i].val))
-			return err_set(e, EINVAL, "sysctl '%.*s' is not allowed: it is not in a namespace of the container's own",
-				       (int)(key.n > 80 ? 80 : key.n), key.p);
-	}
-	return 0;
-}
-
-static int ulimits_check(const struct host_config *h, struct err *e)
-{
-	static const char *const names[] = { "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
-		"nproc", "rss", "rtprio", "rttime", "sigpending", "stack", NULL };
-
-	for (size_t i = 0; i < h->ulimits.n; i++) {
-		const struct ulimit *u = &h->ulimits.v[i];
-		size_t k = 0;
-
-		while (names[k] && !str_is(u->name, names[k]))
-			k++;
-		if (!names[k])
-			return err_set(e, EINVAL, "invalid ulimit type: %.*s", (int)(u->name.n > 40 ? 40 : u->name.n), u->name.p);
-		if (u->soft > u->hard && u->hard != -1)
-			return err_set(e, EINVAL, "ulimit soft limit must be less than or equal to hard limit: %lld > %lld",
-				       (long long)u->soft, (long long)u->hard);
-	}
-	return 0;
-}
-
 static int rest_check(const struct host_config *h, bool op, struct err *e)
 {
 	if (h->volume_driver.n && !str_is(h->volume_driver, "local"))
@@ -309,12 +139,23 @@ int create_check(const struct create_request *q, bool operator_, int64_t cpus, s
 {
 	const struct host_config *h = &q->host;
 
-	return config_check(&q->config, e) || resources_check(h, cpus, e) || restart_check(h, e) || log_check(h, e) ||
-	       modes_check(h, operator_, e) || security_check(h, operator_, e) || sysctls_check(h, e) ||
-	       ulimits_check(h, e) || rest_check(h, operator_, e) ? -1 : 0;
+	return config_check(&q->config, e) || resources_check(h, operator_, cpus, e) || restart_check(h, e) || log_check(h, e) ||
+	       rights_check(q, operator_, e) || rest_check(h, operator_, e) ? -1 : 0;
 }
 
-int update_check(const struct host_config *h, struct err *e)
+int update_check(const struct host_config *h, bool operator_, int64_t cpus, struct err *e)
 {
-	return resources_check(h, INT64_MAX / 1000000000, e) || restart_check(h, e) ? -1 : 0;
+	const struct { bool given; const char *option; } fixed[] = {
+		{ h->devices.n > 0, "--device" }, { h->device_cgroup_rules.n > 0, "--device-cgroup-rule" },
+		{ raw_given(h->device_requests), "--gpus" }, { h->ulimits.n > 0, "--ulimit" },
+		{ h->blkio_weight_device.n > 0, "--blkio-weight-device" }, { h->blkio_read_bps.n > 0, "--device-read-bps" },
+		{ h->blkio_write_bps.n > 0, "--device-write-bps" }, { h->blkio_read_iops.n > 0, "--device-read-iops" },
+		{ h->blkio_write_iops.n > 0, "--device-write-iops" }, { raw_given(h->memory_swappiness), "--memory-swappiness" },
+		{ raw_given(h->oom_kill_disable), "--oom-kill-disable" }, { h->cgroup_parent.n > 0, "--cgroup-parent" },
+	};
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (fixed[i].given)
+			return err_set(e, ENOTSUP, "%s is decided when a container is created: update cannot change it", fixed[i].option);
+	return resources_check(h, operator_, cpus, e) || restart_check(h, e) ? -1 : 0;
 }

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 
+#define UPDATE_TIMEOUT_MS 30000
+
 struct created { struct str id; struct strs warnings; };
 static const struct field created_fields[] = {
 	FIELD(1, created, id,       "Id",       0),
@@ -69,9 +71,36 @@ static int64_t node_cpus(struct req *r, struct view_txn *t)
 	return 1;
 }
 
+/* The CLI takes every 404 of a create for a missing image, pulls it and tries again. */
+static int not_the_image(struct err *e)
+{
+	if (e->code == ENOENT)
+		e->code = EINVAL;
+	return -1;
+}
+
+/* What Docker discards with a warning where control groups are of version 2. */
+static void discarded(struct req *r, const struct host_config *h, struct strs *warnings)
+{
+	int64_t n;
+	bool swappiness = str_to_i64(h->memory_swappiness.json, &n) && n >= 0, oom = str_is(h->oom_kill_disable.json, "true");
+	struct node_info ni = { 0 };
+	struct err ignored;
+
+	if ((!swappiness && !oom) || api_node(r, OP_NODE_INFO, NULL, NULL, node_info_fields, &ni, NULL, 0, NULL, NULL, 2000, &ignored) ||
+	    !str_is(ni.cgroup_version, "2"))
+		return;
+	if (swappiness)
+		strs_add(&r->arena, warnings, STR("Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. "
+						  "Memory swappiness discarded."));
+	if (oom)
+		strs_add(&r->arena, warnings, STR("Your kernel does not support OomKillDisable. OomKillDisable discarded."));
+}
+
 int container_create(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
+	struct created done = { 0 };
 	struct create_request q;
 	struct container_create in = { .name = req_query(r, "name") };
 	struct container out = { 0 };
@@ -87,14 +116,18 @@ int container_create(struct req *r, struct err *e)
 		return -1;
 	if (q.config.image.n == 0)
 		return err_set(e, EINVAL, "no image specified: give Image in the request");
-	if (image_find(r, &t, q.config.image, &image, e) || platform_check(r, &image, e) ||
-	    create_plan(&r->arena, &q, &image, &in, e) || volumes_from(r, &t, &q.host, &in.c.mounts, e) ||
-	    mode_resolve(r, &t, &in.c.host.network_mode, e))
+	if (image_find(r, &t, q.config.image, &image, e) || platform_check(r, &image, e))
 		return -1;
+	if (create_plan(&r->arena, &q, &image, &in, e) || volumes_from(r, &t, &q.host, &in.c.mounts, e) ||
+	    mode_resolve(r, &t, &in.c.host.network_mode, e) || mode_resolve(r, &t, &in.c.host.pid_mode, e) ||
+	    mode_resolve(r, &t, &in.c.host.ipc_mode, e))
+		return not_the_image(e);
 	view_end(&t);
 	if (api_command(r, CMD_CONTAINER_CREATE, container_create_fields, &in, container_fields, &out, e))
-		return -1;
-	return reply(r, 201, created_fields, &(struct created){ .id = out.id }, e);
+		return not_the_image(e);
+	done.id = out.id;
+	discarded(r, &q.host, &done.warnings);
+	return reply(r, 201, created_fields, &done, e);
 }
 
 /* --- list --------------------------------------------------------------------------------------------- */
@@ -536,11 +569,20 @@ int container_update(struct req *r, struct err *e)
 	struct container c = { 0 };
 	struct container_update in = { 0 };
 
-	if (container_of(r, &c, e) || req_json(r, host_config_fields, &in.host, e) || update_check(&in.host, e))
+	auto_view t = { 0 };
+	int64_t cpus;
+
+	if (container_of(r, &c, e) || req_json(r, host_config_fields, &in.host, e) || api_view(r, &t, e))
+		return -1;
+	cpus = node_cpus(r, &t);
+	view_end(&t);
+	if (update_check(&in.host, who(r)->operator_, cpus, e))
 		return -1;
 	in.id = c.id;
 	if (api_command(r, CMD_CONTAINER_UPDATE, container_update_fields, &in, NULL, NULL, e))
 		return -1;
+	if (api_node(r, OP_LIMITS, by_id_fields, &(struct by_id){ c.id }, NULL, NULL, NULL, 0, NULL, NULL, UPDATE_TIMEOUT_MS, e))
+		return err_wrap(e, "Cannot update container %.*s now, but from its next start", STR_ARG(c.id));
 	return reply(r, 200, warnings_fields, &(struct warnings){ 0 }, e);
 }
 

@@ -30,12 +30,30 @@ static const struct field create_request_fields[] = {
 	FIELD_END
 };
 
+struct system_paths { struct raw masked, readonly; };
+static const struct field system_paths_fields[] = {
+	FIELD(1, system_paths, masked,   "MaskedPaths",   0),
+	FIELD(2, system_paths, readonly, "ReadonlyPaths", 0),
+	FIELD_END
+};
+struct system_paths_request { struct system_paths host; };
+static const struct field system_paths_request_fields[] = {
+	FIELD_OBJ(1, system_paths_request, host, "HostConfig", 0, system_paths_fields),
+	FIELD_END
+};
+
 int create_decode(struct arena *a, struct str body, struct create_request *out, struct err *e)
 {
 	/* Config's members stand beside HostConfig in one object, so the text is read once for each. */
+	struct system_paths_request paths = { 0 };
+
 	*out = (struct create_request){ 0 };
-	return json_decode(a, body, container_config_fields, &out->config, e) ||
-	       json_decode(a, body, create_request_fields, out, e) ? -1 : 0;
+	if (json_decode(a, body, container_config_fields, &out->config, e) || json_decode(a, body, create_request_fields, out, e) ||
+	    json_decode(a, body, system_paths_request_fields, &paths, e))
+		return -1;
+	out->masked_paths = paths.host.masked;
+	out->readonly_paths = paths.host.readonly;
+	return 0;
 }
 
 static void env_set(struct arena *a, struct strs *env, struct str entry, bool replace)
@@ -120,8 +138,19 @@ static bool container_mode(struct str mode)
 	return str_starts(mode, STR("container:"));
 }
 
+static bool is_null(struct raw r)
+{
+	return r.json.n == 0 || str_is(r.json, "null");
+}
+
+static void add_all(struct arena *a, struct strs *l, const char *const *names)
+{
+	for (size_t i = 0; names[i]; i++)
+		strs_add(a, l, str_of(names[i]));
+}
+
 /* Docker's defaults, so that inspect shows what holds. */
-static void host_defaults(struct arena *a, struct host_config *h)
+static void host_defaults(struct arena *a, const struct create_request *q, struct host_config *h)
 {
 	static const char *const masked[] = { "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys",
 		"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
@@ -132,11 +161,14 @@ static void host_defaults(struct arena *a, struct host_config *h)
 	for (size_t i = 0; i < h->security_opt.n; i++)
 		if (str_is(h->security_opt.v[i], "systempaths=unconfined"))
 			open_paths = true;
-	h->masked_paths = h->readonly_paths = (struct strs){ 0 };
-	for (size_t i = 0; !open_paths && masked[i]; i++)
-		strs_add(a, &h->masked_paths, str_of(masked[i]));
-	for (size_t i = 0; !open_paths && readonly[i]; i++)
-		strs_add(a, &h->readonly_paths, str_of(readonly[i]));
+	if (open_paths || is_null(q->masked_paths))
+		h->masked_paths = (struct strs){ 0 };
+	if (open_paths || is_null(q->readonly_paths))
+		h->readonly_paths = (struct strs){ 0 };
+	if (!open_paths && is_null(q->masked_paths))
+		add_all(a, &h->masked_paths, masked);
+	if (!open_paths && is_null(q->readonly_paths))
+		add_all(a, &h->readonly_paths, readonly);
 	if (h->network_mode.n == 0 || str_is(h->network_mode, "default"))
 		h->network_mode = STR("bridge");
 	if (h->restart_policy.name.n == 0)
@@ -187,6 +219,12 @@ static int endpoints_plan(struct arena *a, const struct create_request *q, struc
 	return 0;
 }
 
+void security_opt_cut(struct str opt, struct str *key, struct str *val)
+{
+	if (!str_cut(opt, '=', key, val))
+		str_cut(opt, ':', key, val);
+}
+
 int create_plan(struct arena *a, const struct create_request *q, const struct image *image,
 		struct container_create *out, struct err *e)
 {
@@ -196,7 +234,7 @@ int create_plan(struct arena *a, const struct create_request *q, const struct im
 	c->config = q->config;
 	c->host = q->host;
 	config_merge(a, &c->config, &image->config);
-	host_defaults(a, &c->host);
+	host_defaults(a, q, &c->host);
 	all = strs_joined(a, c->config.entrypoint, c->config.cmd);
 	if (all.n == 0 || all.v[0].n == 0)
 		return err_set(e, EINVAL, "no command specified");

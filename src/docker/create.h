@@ -19,6 +19,7 @@ struct create_request {
 	struct container_config  config;
 	struct host_config       host;
 	struct networking_config net;
+	struct raw masked_paths, readonly_paths;      /* as sent: null and [] differ */
 };
 
 /* Body (JSON) to request. Errors: EINVAL. */
@@ -35,7 +36,20 @@ int create_plan(struct arena *a, const struct create_request *q, const struct im
 /* What the client did not say is as in the image (or, for commit, as in the container). */
 void config_merge(struct arena *a, struct container_config *c, const struct container_config *image);
 
+/* "seccomp=unconfined", or as in old days "seccomp:unconfined". `val` is empty when there is none. */
+void security_opt_cut(struct str opt, struct str *key, struct str *val);
+
 /* What `docker update` may change. */
-int update_check(const struct host_config *h, struct err *e);
+int update_check(const struct host_config *h, bool operator_, int64_t cpus, struct err *e);
+
+/* Parts of the two: check_resources.c and check_rights.c. */
+int resources_check(const struct host_config *h, bool operator_, int64_t cpus, struct err *e);
+int rights_check(const struct create_request *q, bool operator_, struct err *e);
+int only_operator(bool operator_, const char *option, struct err *e); /* EPERM with the option's name */
+
+static inline bool raw_given(struct raw r)
+{
+	return r.json.n && !str_is(r.json, "null") && !str_is(r.json, "[]") && !str_is(r.json, "{}");
+}
 
 #endif

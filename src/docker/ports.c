@@ -1,5 +1,7 @@
 #include "docker/ports.h"
 
+#include "docker/create.h"
+
 #include "codec/json.h"
 
 #include <errno.h>
@@ -249,11 +251,6 @@ static const struct field tmpfs_options_fields[] = {
 	FIELD(2, tmpfs_options, mode, "Mode",      0),
 	FIELD_END
 };
-
-static bool raw_given(struct raw r)
-{
-	return r.json.n && !str_is(r.json, "null");
-}
 
 static int mount_plan(struct arena *a, const struct mount_request *q, struct mount_points *out, struct err *e)
 {

@@ -35,7 +35,7 @@ struct package {
 	struct str name;
 	int64_t memory;                               /* bytes */
 	int64_t swap;                                 /* bytes on top of memory */
-	int64_t nano_cpus;                            /* 1e9 = one core */
+	int64_t nano_cpus;                            /* 1e9 = one core: its weight against others on a full node */
 	int64_t disk;                                 /* bytes of the writable layer */
 	int64_t pids;                                 /* processes and threads */
 	int64_t io_weight;                            /* 10..1000, cgroup v1 scale */
@@ -50,6 +50,7 @@ struct packages {
 };
 
 #define PACKAGE_LABEL "com.joyent.package"
+#define PACKAGE_CPU_BURST 8                           /* times its CPUs: what a container may use while the node is idle */
 
 struct packages packages_default(struct arena *a);    /* the ten of the 2015 table, smallest first */
 

@@ -82,6 +82,15 @@ static const struct field mount_request_fields[] = {
 	FIELD_END
 };
 
+static const struct field device_limit_fields[] = {
+	FIELD(1, device_limit, path,   "Path",   0),
+	FIELD(2, device_limit, rate,   "Rate",   FIELD_OMIT_EMPTY),
+	FIELD(3, device_limit, weight, "Weight", FIELD_OMIT_EMPTY),
+	FIELD_END
+};
+
+#define DEVICE_LIMITS(tag, member, json) FIELD_LIST(tag, host_config, member, json, 0, device_limit_fields, struct device_limit)
+
 const struct field host_config_fields[] = {
 	FIELD(1,  host_config, binds,              "Binds",             FIELD_NULL_EMPTY),
 	FIELD(2,  host_config, container_id_file,  "ContainerIDFile",   0),
@@ -124,11 +133,12 @@ const struct field host_config_fields[] = {
 	FIELD(39, host_config, nano_cpus,          "NanoCpus",          0),
 	FIELD(40, host_config, cgroup_parent,      "CgroupParent",      0),
 	FIELD(41, host_config, blkio_weight,       "BlkioWeight",       0),
-	FIELD(42, host_config, blkio_weight_device, "BlkioWeightDevice", 0),
-	FIELD(43, host_config, blkio_read_bps,     "BlkioDeviceReadBps",   0),
-	FIELD(44, host_config, blkio_write_bps,    "BlkioDeviceWriteBps",  0),
-	FIELD(45, host_config, blkio_read_iops,    "BlkioDeviceReadIOps",  0),
-	FIELD(46, host_config, blkio_write_iops,   "BlkioDeviceWriteIOps", 0),
+	/* 42 to 46 were these five as raw JSON */
+	DEVICE_LIMITS(71, blkio_weight_device, "BlkioWeightDevice"),
+	DEVICE_LIMITS(72, blkio_read_bps,      "BlkioDeviceReadBps"),
+	DEVICE_LIMITS(73, blkio_write_bps,     "BlkioDeviceWriteBps"),
+	DEVICE_LIMITS(74, blkio_read_iops,     "BlkioDeviceReadIOps"),
+	DEVICE_LIMITS(75, blkio_write_iops,    "BlkioDeviceWriteIOps"),
 	FIELD(47, host_config, cpu_period,         "CpuPeriod",         0),
 	FIELD(48, host_config, cpu_quota,          "CpuQuota",          0),
 	FIELD(49, host_config, cpu_rt_period,      "CpuRealtimePeriod", 0),

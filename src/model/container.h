@@ -62,9 +62,15 @@ struct mount_request {                                /* HostConfig.Mounts */
 	struct raw bind_options, volume_options, tmpfs_options; /* as sent */
 };
 
+struct device_limit {                                 /* of the BlkioDevice... lists; a weight for BlkioWeightDevice */
+	struct str path;                              /* "/dev/sda" */
+	int64_t    rate, weight;                      /* bytes or operations a second; 10..1000 */
+};
+
 struct ulimits { struct ulimit *v; size_t n; };
 struct device_mappings { struct device_mapping *v; size_t n; };
 struct mount_requests { struct mount_request *v; size_t n; };
+struct device_limits { struct device_limit *v; size_t n; };
 
 struct host_config {
 	struct strs  binds;
@@ -95,7 +101,7 @@ struct host_config {
 	int64_t      cpu_shares, memory, nano_cpus;
 	struct str   cgroup_parent;
 	int64_t      blkio_weight;
-	struct raw   blkio_weight_device, blkio_read_bps, blkio_write_bps, blkio_read_iops, blkio_write_iops;
+	struct device_limits blkio_weight_device, blkio_read_bps, blkio_write_bps, blkio_read_iops, blkio_write_iops;
 	int64_t      cpu_period, cpu_quota, cpu_rt_period, cpu_rt_runtime;
 	struct str   cpuset_cpus, cpuset_mems;
 	struct device_mappings devices;

@@ -30,6 +30,7 @@ enum op {
 	OP_CHANGES      = 34,  /* by_id -> text_reply (JSON) */
 	OP_EXPORT       = 35,  /* by_id -> (fd: tar) */
 	OP_NODE_INFO    = 36,  /* (empty) -> node_info */
+	OP_LIMITS       = 38,  /* by_id: the record's limits hold now for the running container */
 	OP_EXEC_SYNC    = 37,  /* by_id of a container: answered when every exec exit heard of so far is recorded */
 
 	/* node -> dns */

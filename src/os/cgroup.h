@@ -25,13 +25,23 @@ struct cgroup_device {
 	bool read, write, mknod;
 };
 
+struct cgroup_io {                                    /* one block device; 0: no limit of its own */
+	unsigned major, minor;
+	int64_t  weight;                              /* 10..1000, Docker's scale */
+	int64_t  read_bps, write_bps, read_iops, write_iops;
+};
+
 struct cgroup_limits {                                /* 0 leaves the kernel's default unless said */
 	int64_t memory, swap, memory_reservation;     /* bytes; swap on top of memory: -1 unlimited, 0 none (with memory set) */
-	int64_t swappiness;                           /* -1 default (v1 only) */
-	bool    oom_kill_disable;                     /* v1 only */
-	int64_t cpu_quota_us, cpu_period_us, cpu_shares;
+	int64_t swappiness;                           /* -1 default (v1 only: version 2 has none) */
+	bool    oom_kill_disable;                     /* v1 only, as before */
+	int64_t cpu_quota_us, cpu_period_us;
+	int64_t cpu_shares;                           /* 1024 is usual; on v2 a weight in the same proportion */
+	int64_t cpu_rt_runtime_us, cpu_rt_period_us;  /* v1 only, ENOTSUP where the kernel has none */
 	int64_t pids;                                 /* 0 or -1 unlimited */
-	int64_t io_weight;                            /* 10..1000, Docker's scale */
+	int64_t io_weight;                            /* 10..1000, Docker's scale; without effect where no scheduler has weights */
+	const struct cgroup_io *io;                   /* ENOTSUP for a weight where no scheduler has them */
+	size_t  nio;
 	struct str cpuset_cpus, cpuset_mems;
 	bool    all_devices;                          /* privileged */
 	const struct cgroup_device *devices;          /* allowed besides the standard ones */

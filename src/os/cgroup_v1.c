@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define PARENT_RT_US "900000"                         /* of a second, for all containers together; the kernel's own total is 950000 */
+
 const char *const cgroup_v1_names[CGROUP_V1_KINDS] = {
 	"memory", "cpu", "cpuacct", "cpuset", "devices", "freezer", "blkio", "pids",
 };
@@ -90,8 +92,8 @@ static int limit_memory(struct cgroups *g, const char *name, const struct cgroup
 	if (l->memory_reservation > 0 && put(g, CGROUP_MEMORY, name, "memory.soft_limit_in_bytes", e, "%lld",
 	    (long long)l->memory_reservation))
 		return -1;
-	if (l->swappiness >= 0 && l->swappiness <= 100 && l->swappiness != 60)
-		put(g, CGROUP_MEMORY, name, "memory.swappiness", NULL, "%lld", (long long)l->swappiness);
+	if (l->swappiness >= 0 && put(g, CGROUP_MEMORY, name, "memory.swappiness", e, "%lld", (long long)l->swappiness))
+		return -1;
 	if (l->oom_kill_disable && put(g, CGROUP_MEMORY, name, "memory.oom_control", e, "1"))
 		return -1;
 	return 0;
@@ -124,15 +126,73 @@ static int limit_devices(struct cgroups *g, const char *name, const struct cgrou
 	return 0;
 }
 
+/* What a group may run in real time comes out of its parent's, which has none before somebody asks. */
+static int limit_realtime(struct cgroups *g, const char *name, const struct cgroup_limits *l, struct err *e)
+{
+	if (!l->cpu_rt_runtime_us && !l->cpu_rt_period_us)
+		return 0;
+	if (!has_file(g, CGROUP_CPU, name, "cpu.rt_runtime_us"))
+		return err_set(e, ENOTSUP, "--cpu-rt-runtime: this machine's kernel does not support CPU real-time runtime");
+	if (cgroup_get_u64(g->parent[CGROUP_CPU], "cpu.rt_runtime_us") == 0)
+		path_put(g->parent[CGROUP_CPU], "cpu.rt_runtime_us", PARENT_RT_US, NULL);
+	if (l->cpu_rt_period_us && put(g, CGROUP_CPU, name, "cpu.rt_period_us", e, "%lld", (long long)l->cpu_rt_period_us))
+		return -1;
+	return l->cpu_rt_runtime_us ? put(g, CGROUP_CPU, name, "cpu.rt_runtime_us", e, "%lld", (long long)l->cpu_rt_runtime_us) : 0;
+}
+
+static int limit_cpu(struct cgroups *g, const char *name, const struct cgroup_limits *l, struct err *e)
+{
+	if ((l->cpu_period_us > 0 && put(g, CGROUP_CPU, name, "cpu.cfs_period_us", e, "%lld", (long long)l->cpu_period_us)) ||
+	    (l->cpu_quota_us > 0 && put(g, CGROUP_CPU, name, "cpu.cfs_quota_us", e, "%lld", (long long)l->cpu_quota_us)) ||
+	    (l->cpu_shares > 0 && put(g, CGROUP_CPU, name, "cpu.shares", e, "%lld", (long long)l->cpu_shares)))
+		return -1;
+	return limit_realtime(g, name, l, e);
+}
+
+/* The scheduler's weight files: BFQ's, or CFQ's of old kernels; NULL where no disk's scheduler has weights. */
+static const char *weight_file(struct cgroups *g, const char *name, bool device)
+{
+	if (has_file(g, CGROUP_BLKIO, name, "blkio.bfq.weight"))
+		return device ? "blkio.bfq.weight_device" : "blkio.bfq.weight";
+	if (has_file(g, CGROUP_BLKIO, name, "blkio.weight"))
+		return device ? "blkio.weight_device" : "blkio.weight";
+	return NULL;
+}
+
+static int limit_device_io(struct cgroups *g, const char *name, const struct cgroup_io *d, struct err *e)
+{
+	const struct { int64_t value; const char *file; } limits[] = {
+		{ d->read_bps, "blkio.throttle.read_bps_device" },   { d->write_bps, "blkio.throttle.write_bps_device" },
+		{ d->read_iops, "blkio.throttle.read_iops_device" }, { d->write_iops, "blkio.throttle.write_iops_device" },
+		{ d->weight, weight_file(g, name, true) },
+	};
+
+	if (d->weight && !limits[4].file)
+		return err_set(e, ENOTSUP, "--blkio-weight-device: no disk scheduler of this machine has weights");
+	for (size_t i = 0; i < 5; i++)
+		if (limits[i].value && put(g, CGROUP_BLKIO, name, limits[i].file, e, "%u:%u %lld", d->major, d->minor,
+		    (long long)limits[i].value))
+			return -1;
+	return 0;
+}
+
+static int limit_io(struct cgroups *g, const char *name, const struct cgroup_limits *l, struct err *e)
+{
+	const char *file = weight_file(g, name, false);
+
+	if (l->io_weight > 0 && file)
+		put(g, CGROUP_BLKIO, name, file, NULL, "%lld", (long long)l->io_weight);
+	for (size_t i = 0; i < l->nio; i++)
+		if (limit_device_io(g, name, &l->io[i], e))
+			return -1;
+	return 0;
+}
+
 int cgroup_v1_limit(struct cgroups *g, const char *name, const struct cgroup_limits *l, bool fresh, struct err *e)
 {
 	if (limit_memory(g, name, l, e))
 		return err_wrap(e, "limit memory");
-	if (l->cpu_period_us > 0 && put(g, CGROUP_CPU, name, "cpu.cfs_period_us", e, "%lld", (long long)l->cpu_period_us))
-		return err_wrap(e, "limit CPU");
-	if (l->cpu_quota_us > 0 && put(g, CGROUP_CPU, name, "cpu.cfs_quota_us", e, "%lld", (long long)l->cpu_quota_us))
-		return err_wrap(e, "limit CPU");
-	if (l->cpu_shares > 0 && put(g, CGROUP_CPU, name, "cpu.shares", e, "%lld", (long long)l->cpu_shares))
+	if (limit_cpu(g, name, l, e))
 		return err_wrap(e, "limit CPU");
 	if (l->cpuset_cpus.n && put(g, CGROUP_CPUSET, name, "cpuset.cpus", e, "%.*s", STR_ARG(l->cpuset_cpus)))
 		return err_wrap(e, "choose CPUs");
@@ -142,13 +202,8 @@ int cgroup_v1_limit(struct cgroups *g, const char *name, const struct cgroup_lim
 		return err_wrap(e, "limit processes");
 	if (l->pids < 0 && put(g, CGROUP_PIDS, name, "pids.max", e, "max"))
 		return err_wrap(e, "limit processes");
-	/* The file is missing unless the disk uses BFQ: then a weight cannot be given. Docker warns and goes on. */
-	if (l->io_weight > 0) {
-		if (has_file(g, CGROUP_BLKIO, name, "blkio.bfq.weight"))
-			put(g, CGROUP_BLKIO, name, "blkio.bfq.weight", NULL, "%lld", (long long)l->io_weight);
-		else if (has_file(g, CGROUP_BLKIO, name, "blkio.weight"))
-			put(g, CGROUP_BLKIO, name, "blkio.weight", NULL, "%lld", (long long)l->io_weight);
-	}
+	if (limit_io(g, name, l, e))
+		return err_wrap(e, "limit block I/O");
 	if (fresh && limit_devices(g, name, l, e))
 		return err_wrap(e, "limit devices");
 	return 0;

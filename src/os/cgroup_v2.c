@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define PERIOD_US 100000                              /* the kernel's own */
+
 static void enable(int dir, const char *control)
 {
 	static const char *const wanted[] = { "cpu", "memory", "pids", "io", "cpuset" };
@@ -50,29 +52,78 @@ static int put(int dir, const char *file, struct err *e, const char *fmt, ...)
 	return path_put(dir, file, text, e);
 }
 
-int cgroup_v2_limit(struct cgroups *g, const char *name, const struct cgroup_limits *l, bool fresh, struct err *e)
+static int limit_memory(int dir, const struct cgroup_limits *l, struct err *e)
 {
-	auto_fd dir = cgroup_kind_dir(g, 0, name);
-	int64_t period = l->cpu_period_us > 0 ? l->cpu_period_us : 100000;
-
-	if (dir < 0)
-		return err_sys(e, "open the control group %s", name);
 	if (l->memory > 0) {
 		if (put(dir, "memory.max", e, "%lld", (long long)l->memory))
-			return err_wrap(e, "limit memory");
+			return -1;
 		/* Absent when the kernel does not account swap. */
 		if (l->swap < 0)
 			put(dir, "memory.swap.max", NULL, "max");
 		else
 			put(dir, "memory.swap.max", NULL, "%lld", (long long)l->swap);
 	}
-	if (l->memory_reservation > 0 && put(dir, "memory.low", e, "%lld", (long long)l->memory_reservation))
+	return l->memory_reservation > 0 ? put(dir, "memory.low", e, "%lld", (long long)l->memory_reservation) : 0;
+}
+
+static int64_t between(int64_t v, int64_t least, int64_t most)
+{
+	return v < least ? least : v > most ? most : v;
+}
+
+static int limit_cpu(int dir, const struct cgroup_limits *l, struct err *e)
+{
+	if (l->cpu_rt_runtime_us || l->cpu_rt_period_us)
+		return err_set(e, ENOTSUP, "--cpu-rt-runtime: control groups of version 2 do not support CPU real-time runtime");
+	if (l->cpu_quota_us > 0 && put(dir, "cpu.max", e, "%lld %lld", (long long)l->cpu_quota_us,
+	    (long long)(l->cpu_period_us > 0 ? l->cpu_period_us : PERIOD_US)))
+		return -1;
+	/* In proportion, 1024 shares being the usual weight of 100: packages differ by powers of two, and a mapping that uses the
+	 * whole range (as OCI runtimes had it) would make 1:2 of small ones 3:5. */
+	return l->cpu_shares > 0 ? put(dir, "cpu.weight", e, "%lld", (long long)between((l->cpu_shares * 100 + 512) / 1024, 1, 10000)) : 0;
+}
+
+/* 10..1000, usual 500, onto io.weight's 1..10000: the mapping of OCI runtimes. */
+static int64_t io_weight(int64_t w)
+{
+	return between(1 + (w - 10) * 9999 / 990, 1, 10000);
+}
+
+static int limit_device_io(int dir, const struct cgroup_io *d, struct err *e)
+{
+	const struct { const char *key; int64_t value; } limits[] = {
+		{ "rbps", d->read_bps }, { "wbps", d->write_bps }, { "riops", d->read_iops }, { "wiops", d->write_iops },
+	};
+
+	for (size_t i = 0; i < 4; i++)
+		if (limits[i].value && put(dir, "io.max", e, "%u:%u %s=%lld", d->major, d->minor, limits[i].key, (long long)limits[i].value))
+			return -1;
+	if (d->weight && put(dir, "io.bfq.weight", NULL, "%u:%u %lld", d->major, d->minor, (long long)d->weight) &&
+	    put(dir, "io.weight", NULL, "%u:%u %lld", d->major, d->minor, (long long)io_weight(d->weight)))
+		return err_set(e, ENOTSUP, "--blkio-weight-device: no scheduler of that disk has weights");
+	return 0;
+}
+
+static int limit_io(int dir, const struct cgroup_limits *l, struct err *e)
+{
+	/* Which of the two exists depends on the disks' schedulers; neither: no weight can be given. */
+	if (l->io_weight > 0 && put(dir, "io.bfq.weight", NULL, "%lld", (long long)between(l->io_weight, 1, 1000)))
+		put(dir, "io.weight", NULL, "default %lld", (long long)io_weight(l->io_weight));
+	for (size_t i = 0; i < l->nio; i++)
+		if (limit_device_io(dir, &l->io[i], e))
+			return -1;
+	return 0;
+}
+
+int cgroup_v2_limit(struct cgroups *g, const char *name, const struct cgroup_limits *l, bool fresh, struct err *e)
+{
+	auto_fd dir = cgroup_kind_dir(g, 0, name);
+
+	if (dir < 0)
+		return err_sys(e, "open the control group %s", name);
+	if (limit_memory(dir, l, e))
 		return err_wrap(e, "limit memory");
-	if (l->cpu_quota_us > 0 && put(dir, "cpu.max", e, "%lld %lld", (long long)l->cpu_quota_us, (long long)period))
-		return err_wrap(e, "limit CPU");
-	/* Shares 2..262144 (default 1024) onto weights 1..10000: the mapping that OCI runtimes use. */
-	if (l->cpu_shares > 0 && put(dir, "cpu.weight", e, "%lld", (long long)(1 + ((l->cpu_shares < 2 ? 2 :
-	    l->cpu_shares > 262144 ? 262144 : l->cpu_shares) - 2) * 9999 / 262142)))
+	if (limit_cpu(dir, l, e))
 		return err_wrap(e, "limit CPU");
 	if (l->cpuset_cpus.n && put(dir, "cpuset.cpus", e, "%.*s", STR_ARG(l->cpuset_cpus)))
 		return err_wrap(e, "choose CPUs");
@@ -82,13 +133,8 @@ int cgroup_v2_limit(struct cgroups *g, const char *name, const struct cgroup_lim
 		return err_wrap(e, "limit processes");
 	if (l->pids < 0 && put(dir, "pids.max", e, "max"))
 		return err_wrap(e, "limit processes");
-	if (l->io_weight >= 10) {
-		int64_t w = 1 + (l->io_weight - 10) * 9999 / 990;
-
-		/* Which of the two exists depends on the disk's scheduler; neither: no weight can be given. */
-		if (put(dir, "io.bfq.weight", NULL, "%lld", (long long)l->io_weight))
-			put(dir, "io.weight", NULL, "default %lld", (long long)(w > 10000 ? 10000 : w));
-	}
+	if (limit_io(dir, l, e))
+		return err_wrap(e, "limit block I/O");
 	if (fresh && !l->all_devices && cgroup_bpf_devices(dir, l, e))
 		return err_wrap(e, "limit devices");
 	return 0;

@@ -32,6 +32,21 @@ int ns_map_ids(pid_t pid, uint32_t first, uint32_t count, struct err *e)
 	return 0;
 }
 
+int ns_first_id(pid_t pid, uint32_t *first, struct err *e)
+{
+	char path[64], text[128];
+	auto_fd fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/uid_map", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	if (n <= 0)
+		return err_sys(e, "read %s", path);
+	text[n] = 0;
+	return sscanf(text, "%*u %u", first) == 1 ? 0 : err_set(e, EINVAL, "%s has no ids", path);
+}
+
 int ns_open(pid_t pid, const char *name, struct err *e)
 {
 	char path[64];

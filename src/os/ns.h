@@ -11,6 +11,9 @@
  * CAP_SETGID in the parent namespace. Once per namespace. */
 int ns_map_ids(pid_t pid, uint32_t first, uint32_t count, struct err *e);
 
+/* What is id 0 in the user namespace of `pid`, seen from the caller's. */
+int ns_first_id(pid_t pid, uint32_t *first, struct err *e);
+
 /* /proc/<pid>/ns/<name> ("user", "net", "mnt"...) as a descriptor. */
 int ns_open(pid_t pid, const char *name, struct err *e);
 

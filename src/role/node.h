@@ -71,6 +71,7 @@ struct local *local_get(struct node_role *n, struct str id, struct str account);
 void life_scan(struct node_role *n);                  /* look at everything that waits for work */
 void life_recover(struct node_role *n);               /* at start: shims and records of before */
 void life_stop_all(struct node_role *n);              /* OP_STOP */
+int  life_limits(struct node_role *n, struct view_txn *t, struct str id, struct err *e); /* the record's, if it runs */
 void life_syncs(struct local *l);
 void life_ports(struct node_role *n);                 /* published ports of all running containers, if they changed */
 int  life_shim(struct local *l, struct err *e);       /* a fresh connection to its shim */
@@ -84,10 +85,13 @@ typedef void command_done_fn(void *ctx, const struct err *e, struct str payload)
 void node_command(struct node_role *n, struct str account, int cmd, const struct field *f, const void *in, command_done_fn *done, void *ctx);
 
 /* node_spec.c */
-int spec_make(struct node_role *n, struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e);
+void spec_make(struct arena *a, const struct container *c, struct runtime_spec *s);
+/* For a start: what of other containers is shared. They must run. After spec_make. */
+int spec_join(struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e);
 uint64_t spec_caps(const struct host_config *h);
 bool spec_seccomp(const struct host_config *h);
 bool spec_no_new_privs(const struct host_config *h);
+void spec_limits(struct arena *a, const struct container *c, struct runtime_spec *s); /* only what its control group is told */
 struct strs spec_env(struct arena *a, const struct container *c);
 
 /* node_net.c */

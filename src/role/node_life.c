@@ -165,7 +165,8 @@ static int start_prepare(struct local *l, struct view_txn *t, struct arena *a, s
 	struct node_role *n = l->n;
 	const struct container *c = &l->rec;
 
-	if (spec_make(n, t, a, c, s, e) || net_prepare(n, t, c, e) || runtime_create(&n->rt, l->id, e))
+	spec_make(a, c, s);
+	if (spec_join(t, a, c, s, e) || net_prepare(n, t, c, e) || runtime_create(&n->rt, l->id, e))
 		return -1;
 	for (size_t i = 0; i < c->mounts.n; i++)
 		if (str_is(c->mounts.v[i].type, "volume") && runtime_volume_create(&n->rt, c->account, c->mounts.v[i].name, e))
@@ -450,18 +451,16 @@ static void step(struct local *l, struct view_txn *t)
 		start(l, t);
 }
 
-/* docker update of a running container: its control group gets the new limits. */
-static void limits_changed(struct node_role *n, struct view_txn *t, struct str id)
+int life_limits(struct node_role *n, struct view_txn *t, struct str id, struct err *e)
 {
 	struct local *l = map_get(&n->locals, id);
 	auto_arena a = ARENA_INIT;
-	struct runtime_spec s;
-	struct err e = { 0 };
+	struct runtime_spec s = { .id = id };
 
 	if (!l || l->phase != RUNNING || record_read(l, t) != 1)
-		return;
-	if (spec_make(n, t, &a, &l->rec, &s, &e) || runtime_update(&n->rt, &s, &e))
-		log_failed("new limits could not be set", &e, L("id", id));
+		return 0;                             /* its next start takes what the record says */
+	spec_limits(&a, &l->rec, &s);
+	return runtime_update(&n->rt, &s, e);
 }
 
 /* Volumes that were deleted: their files go before anything can be made under the same name again. */
@@ -482,8 +481,6 @@ static void events_since(struct node_role *n, struct view_txn *t)
 			continue;
 		if (str_is(ev.type, "volume") && str_is(ev.action, "destroy") && runtime_volume_remove(&n->rt, ev.account, ev.id, &e))
 			log_failed("a volume's files could not be removed", &e, L("volume", ev.id));
-		if (str_is(ev.type, "container") && str_is(ev.action, "update"))
-			limits_changed(n, t, ev.id);
 		if (str_is(ev.type, "image") && (str_is(ev.action, "delete") || str_is(ev.action, "untag")))
 			n->images_dirty = true;
 	}

@@ -110,6 +110,15 @@ static int op_resize(struct ipc_req *r, void *in, struct err *e)
 	return conn < 0 || shim_resize(conn, q->exec, q->rows, q->cols, e) ? -1 : 0;
 }
 
+/* docker update: the record says it, the control group is made to. */
+static int op_limits(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	auto_view t = { 0 };
+
+	return view_begin(n->view, &t, e) || life_limits(n, &t, ((struct by_id *)in)->id, e) ? -1 : 0;
+}
+
 /* --- exec --------------------------------------------------------------------------------------------- */
 
 static void exec_state(struct local *l, const struct exec_call *q, int64_t pid, bool exited, int code)
@@ -374,7 +383,8 @@ int node_files_of(struct ipc_req *r, struct str account, struct str id, struct r
 		return -1;
 	if (str_starts(c.host.network_mode, STR("container:")))
 		c.host.network_mode = STR("none");    /* files only: nobody is joined */
-	if (spec_make(n, &t, r->arena, &c, s, e) || runtime_create(&n->rt, id, e))
+	spec_make(r->arena, &c, s);
+	if (runtime_create(&n->rt, id, e))
 		return -1;
 	for (size_t i = 0; i < c.mounts.n; i++)
 		if (str_is(c.mounts.v[i].type, "volume") && runtime_volume_create(&n->rt, c.account, c.mounts.v[i].name, e))
@@ -514,6 +524,7 @@ const struct ipc_op node_api_ops[] = {
 	{ OP_EXEC_START,   ROLE_API, exec_call_fields,    sizeof(struct exec_call),    op_exec_start },
 	{ OP_EXEC_SYNC,    ROLE_API, by_id_fields,        sizeof(struct by_id),        op_exec_sync },
 	{ OP_RESIZE,       ROLE_API, resize_call_fields,  sizeof(struct resize_call),  op_resize },
+	{ OP_LIMITS,       ROLE_API, by_id_fields,        sizeof(struct by_id),        op_limits },
 	{ OP_LOGS,         ROLE_API, logs_call_fields,    sizeof(struct logs_call),    op_logs },
 	{ OP_TOP,          ROLE_API, top_call_fields,     sizeof(struct top_call),     op_top },
 	{ OP_STATS,        ROLE_API, by_id_fields,        sizeof(struct by_id),        op_stats },

@@ -3,6 +3,7 @@
 
 #include "docker/ports.h"
 #include "os/caps.h"
+#include "os/ns.h"
 #include "os/path.h"
 
 #include <errno.h>
@@ -29,7 +30,7 @@ static struct str hostname_of(struct arena *a, const struct container *c)
 
 	if (c->config.hostname.n)
 		return c->config.hostname;
-	if (str_is(c->host.network_mode, "host") && gethostname(name, sizeof(name) - 1) == 0)
+	if ((str_is(c->host.network_mode, "host") || str_is(c->host.uts_mode, "host")) && gethostname(name, sizeof(name) - 1) == 0)
 		return arena_str(a, str_of(name));
 	return str_head(c->id, 12);
 }
@@ -110,14 +111,45 @@ static void mounts(struct arena *a, const struct container *c, struct runtime_sp
 	}
 }
 
-static void limits(struct arena *a, const struct container *c, struct runtime_spec *s)
+/* Docker lists each kind of limit by itself; here it is one entry for each device. */
+static void io_limits(struct arena *a, const struct host_config *h, struct runtime_spec *s)
+{
+	const struct device_limits *lists[] = { &h->blkio_weight_device, &h->blkio_read_bps, &h->blkio_write_bps, &h->blkio_read_iops,
+		&h->blkio_write_iops };
+	size_t n = 0;
+
+	for (size_t k = 0; k < 5; k++)
+		n += lists[k]->n;
+	s->io = (struct runtime_ios){ arena_new_n(a, struct runtime_io, n + 1), 0 };
+	for (size_t k = 0; k < 5; k++)
+		for (size_t i = 0; i < lists[k]->n; i++) {
+			const struct device_limit *d = &lists[k]->v[i];
+			struct runtime_io *o = s->io.v;
+			int64_t *limits[5];
+
+			while (o < s->io.v + s->io.n && !str_eq(o->path, d->path))
+				o++;
+			s->io.n += o == s->io.v + s->io.n;
+			o->path = d->path;
+			limits[0] = &o->weight, limits[1] = &o->read_bps, limits[2] = &o->write_bps, limits[3] = &o->read_iops,
+			limits[4] = &o->write_iops;
+			*limits[k] = k == 0 ? d->weight : d->rate;
+		}
+}
+
+void spec_limits(struct arena *a, const struct container *c, struct runtime_spec *s)
 {
 	const struct resources *r = &c->resources;
 
 	s->memory = r->memory;
 	s->swap = r->swap;
 	s->memory_reservation = r->memory_reservation;
-	s->swappiness = -1;
+	if (!str_to_i64(c->host.memory_swappiness.json, &s->swappiness))
+		s->swappiness = -1;                   /* null or absent */
+	s->oom_kill_disable = str_is(c->host.oom_kill_disable.json, "true");
+	s->cpu_rt_runtime_us = c->host.cpu_rt_runtime;
+	s->cpu_rt_period_us = c->host.cpu_rt_period;
+	io_limits(a, &c->host, s);
 	s->cpu_quota_us = r->cpu_quota_us;
 	s->cpu_period_us = r->cpu_period_us;
 	s->cpu_shares = r->cpu_shares;
@@ -203,24 +235,65 @@ static void log_options(const struct container *c, struct runtime_spec *s)
 		str_to_i64(*files, &s->log_max_file);
 }
 
-/* --network container:<id>: its init must live. Both share one user namespace, for the network namespace belongs to it. */
-static int join_network(struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e)
+/* The container of a mode "container:<id>": it must be there and run. 1 found, 0 another kind of mode. */
+static int other_of(struct view_txn *t, struct arena *a, const struct container *c, struct str mode, const char *what,
+                    struct container *other, struct err *e)
 {
-	struct container other = { 0 };
-	struct str id = str_drop(c->host.network_mode, 10);
-	int found = view_get(t, a, key_make(a, "c", c->account, id, STR_NONE), container_fields, &other, e);
+	struct str id = str_drop(mode, 10);
+	int found;
 
+	if (!str_starts(mode, STR("container:")))
+		return 0;
+	found = view_get(t, a, key_make(a, "c", c->account, id, STR_NONE), container_fields, other, e);
 	if (found < 0)
 		return -1;
 	if (!found)
-		return err_set(e, ENOENT, "cannot join network of a removed container: %.*s", STR_ARG(str_head(id, 12)));
-	if (!container_is_running(&other))
-		return err_set(e, EBUSY, "cannot join network of a non running container: %.*s", STR_ARG(id));
-	s->net = NET_JOIN;
-	s->net_pid = other.pid;
-	s->userns_pid = other.host.privileged ? 0 : other.pid;
-	s->uid_first = other.host.privileged ? 0 : UID_BASE + other.uid_slot * UID_RANGE;
-	s->hostname = c->config.hostname.n ? c->config.hostname : hostname_of(a, &other);
+		return err_set(e, ENOENT, "cannot join %s of a removed container: %.*s", what, STR_ARG(str_head(id, 12)));
+	if (!container_is_running(other))
+		return err_set(e, EBUSY, "cannot join %s of a non running container: %.*s", what, STR_ARG(id));
+	return 1;
+}
+
+/* Containers that share a namespace share a user namespace, for every namespace belongs to one. One that lives in the machine's
+ * (privileged, --userns=host) is joined without that. */
+static int share_ids(struct runtime_spec *s, int64_t pid, const char *what, struct err *e)
+{
+	uint32_t first;
+
+	if (ns_first_id((pid_t)pid, &first, e))
+		return err_wrap(e, "join %s", what);
+	if (s->uid_first == 0 || first == 0)
+		return 0;
+	if (s->userns_pid && s->uid_first != first)
+		return err_set(e, EINVAL, "cannot join %s of that container: it has other user ids than the container whose network or IPC "
+			       "is joined", what);
+	s->uid_first = first;
+	s->userns_pid = pid;
+	return 0;
+}
+
+int spec_join(struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e)
+{
+	struct container net = { 0 }, ipc = { 0 }, pid = { 0 };
+	int has_net = other_of(t, a, c, c->host.network_mode, "network", &net, e);
+	int has_ipc = has_net < 0 ? -1 : other_of(t, a, c, c->host.ipc_mode, "IPC", &ipc, e);
+	int has_pid = has_ipc < 0 ? -1 : other_of(t, a, c, c->host.pid_mode, "PID", &pid, e);
+
+	if (has_pid < 0)
+		return -1;
+	if (has_ipc && !str_is(ipc.host.ipc_mode, "shareable"))
+		return err_set(e, EINVAL, "cannot join IPC of container %.*s: non-shareable IPC (hint: use IpcMode:shareable for the donor "
+			       "container)", STR_ARG(ipc.id));
+	if ((has_net && share_ids(s, net.pid, "network", e)) || (has_ipc && share_ids(s, ipc.pid, "IPC", e)) ||
+	    (has_pid && share_ids(s, pid.pid, "PID", e)))
+		return -1;
+	if (has_net) {
+		s->net = NET_JOIN;
+		s->net_pid = net.pid;
+		s->hostname = c->config.hostname.n ? c->config.hostname : hostname_of(a, &net);
+	}
+	s->ipc_pid = ipc.pid;
+	s->pid_pid = pid.pid;
 	return 0;
 }
 
@@ -238,11 +311,12 @@ static void console(struct arena *a, const struct container *c, struct runtime_s
 	}
 }
 
-int spec_make(struct node_role *n, struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e)
+void spec_make(struct arena *a, const struct container *c, struct runtime_spec *s)
 {
-	(void)n;
+	bool own_ids = !c->host.privileged && !str_is(c->host.userns_mode, "host");
+
 	*s = (struct runtime_spec){
-		.id = c->id, .gen = c->start_gen, .uid_first = c->host.privileged ? 0 : UID_BASE + c->uid_slot * UID_RANGE,
+		.id = c->id, .gen = c->start_gen, .uid_first = own_ids ? UID_BASE + c->uid_slot * UID_RANGE : 0,
 		.env = spec_env(a, c), .cwd = c->config.working_dir, .user = c->config.user, .groups = c->host.group_add,
 		.hostname = hostname_of(a, c), .domainname = c->config.domainname, .tty = c->config.tty, .stdin_open = c->config.open_stdin,
 		.stdin_once = c->config.stdin_once, .shm_size = c->host.shm_size, .read_only = c->host.readonly_rootfs,
@@ -250,20 +324,18 @@ int spec_make(struct node_role *n, struct view_txn *t, struct arena *a, const st
 		.privileged = c->host.privileged, .masked_paths = c->host.masked_paths, .readonly_paths = c->host.readonly_paths,
 		.sysctls = c->host.sysctls, .oom_score_adj = c->host.oom_score_adj, .net = str_is(c->host.network_mode, "host") ? NET_HOST : NET_OWN,
 		.pid_host = str_is(c->host.pid_mode, "host"), .uts_host = str_is(c->host.uts_mode, "host"),
-		.ipc_shareable = str_is(c->host.ipc_mode, "shareable"), .init = str_is(c->host.init.json, "true"),
+		.ipc_host = str_is(c->host.ipc_mode, "host"), .no_shm = str_is(c->host.ipc_mode, "none"),
+		.cgroup_host = str_is(c->host.cgroupns_mode, "host"), .device_rules = c->host.device_cgroup_rules, .init = str_is(c->host.init.json, "true"),
 	};
 	for (size_t i = 0; i < c->layers.n; i++)
 		strs_add(a, &s->layers, str_starts(c->layers.v[i], STR("sha256:")) ? str_drop(c->layers.v[i], 7) : c->layers.v[i]);
 	strs_add(a, &s->args, c->path);
 	for (size_t i = 0; i < c->args.n; i++)
 		strs_add(a, &s->args, c->args.v[i]);
-	if (str_starts(c->host.network_mode, STR("container:")) && join_network(t, a, c, s, e))
-		return -1;
 	mounts(a, c, s);
-	limits(a, c, s);
+	spec_limits(a, c, s);
 	log_options(c, s);
 	etc_hosts(a, c, s);
 	etc_resolv(a, c, s);
 	console(a, c, s);
-	return 0;
 }

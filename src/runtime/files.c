@@ -1,4 +1,4 @@
-/* The data directory's container side: opening, creating, removing; limits; the exit record. */
+/* The data directory's container side: opening, creating, removing; the exit record. */
 #include "runtime/parts.h"
 #include "base/rand.h"
 #include "codec/rec.h"
@@ -156,56 +156,6 @@ int runtime_volume_remove(struct runtime *rt, struct str account, struct str nam
 	if (volume_path(path, account, name, e))
 		return -1;
 	return to_trash(rt, path, e);
-}
-
-/* "c 10:200 rwm" */
-static bool parse_rule(struct str rule, struct cgroup_device *d)
-{
-	struct str type, rest, numbers, access, major, minor;
-
-	if (!str_cut(rule, ' ', &type, &rest) || type.n != 1 || !strchr("acb", type.p[0]))
-		return false;
-	if (!str_cut(rest, ' ', &numbers, &access) || !str_cut(numbers, ':', &major, &minor))
-		return false;
-	*d = (struct cgroup_device){ .type = type.p[0], .major = -1, .minor = -1, .read = str_find(access, 'r') >= 0,
-		.write = str_find(access, 'w') >= 0, .mknod = str_find(access, 'm') >= 0 };
-	return (str_is(major, "*") || str_to_i64(major, &d->major)) && (str_is(minor, "*") || str_to_i64(minor, &d->minor));
-}
-
-void runtime_limits(const struct runtime_spec *s, struct arena *a, struct cgroup_limits *l)
-{
-	struct cgroup_device *d = arena_new_n(a, struct cgroup_device, s->devices.n + s->device_rules.n + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->devices.n; i++) {
-		const struct runtime_device *r = &s->devices.v[i];
-		struct stat st;
-
-		if (stat(arena_cstr(a, r->host_path), &st) || !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
-			continue;
-		d[n++] = (struct cgroup_device){ .type = S_ISCHR(st.st_mode) ? 'c' : 'b',
-			.major = (int64_t)((st.st_rdev >> 8) & 0xfff), .minor = (int64_t)((st.st_rdev & 0xff) | ((st.st_rdev >> 12) & 0xfff00)),
-			.read = str_find(r->permissions, 'r') >= 0, .write = str_find(r->permissions, 'w') >= 0,
-			.mknod = str_find(r->permissions, 'm') >= 0 };
-	}
-	for (size_t i = 0; i < s->device_rules.n; i++)
-		n += parse_rule(s->device_rules.v[i], &d[n]);
-	*l = (struct cgroup_limits){
-		.memory = s->memory, .swap = s->swap, .memory_reservation = s->memory_reservation, .swappiness = s->swappiness,
-		.oom_kill_disable = s->oom_kill_disable, .cpu_quota_us = s->cpu_quota_us, .cpu_period_us = s->cpu_period_us,
-		.cpu_shares = s->cpu_shares, .pids = s->pids > 0 ? s->pids + 1 : s->pids, /* the agent is one of them */
-		.io_weight = s->io_weight, .cpuset_cpus = s->cpuset_cpus, .cpuset_mems = s->cpuset_mems,
-		.all_devices = s->privileged, .devices = d, .ndevices = n,
-	};
-}
-
-int runtime_update(struct runtime *rt, const struct runtime_spec *s, struct err *e)
-{
-	auto_arena a = ARENA_INIT;
-	struct cgroup_limits l;
-
-	runtime_limits(s, &a, &l);
-	return cgroup_update(&rt->cgroups, arena_cstr(&a, s->id), &l, e);
 }
 
 int runtime_pause(struct runtime *rt, struct str id, bool on, struct err *e)

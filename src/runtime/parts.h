@@ -22,7 +22,8 @@ struct birth_msg {
 };
 
 /* BIRTH_MOUNTS: layers, own directory, /etc files (hosts, resolv.conf, hostname: only those whose text is not empty), /proc view files,
- * then one for each volume and bind in spec order. */
+ * then the file system of the devices if the
+ * spec has any, /dev/shm if it joins IPC, then one for each volume and bind in spec order. */
 int birth_send(int sock, const struct birth_msg *m, const int *fds, size_t nfds, struct err *e);
 int birth_recv(int sock, struct birth_msg *m, int *fds, size_t *nfds, struct err *e); /* 1, 0 end (the exec happened), -1 */
 _Noreturn void birth_fail(int sock, const struct err *e, int exit_code);
@@ -65,7 +66,12 @@ int rootfs_finish(const struct runtime_spec *s, struct err *e);               /*
 int copy_tree(int from, int to, struct err *e);
 bool copy_is_empty(int dir);                          /* no entry but "lost+found" */
 
-void runtime_limits(const struct runtime_spec *s, struct arena *a, struct cgroup_limits *l); /* the spec's cgroup part */
+/* The spec's cgroup part. EINVAL when it names a device that this machine does not have. */
+int runtime_limits(const struct runtime_spec *s, struct arena *a, struct cgroup_limits *l, struct err *e);
+
+/* devices.c. Expand: each entry is one device node afterwards. Mount: a detached file system with a node for each, named "0", "1".. */
+int devices_expand(struct arena *a, const struct runtime_devices *in, struct runtime_devices *out, struct err *e);
+int devices_mount(const struct runtime_devices *devices, uint32_t uid_first, struct err *e);
 
 /* shim.c */
 struct shim_io { int in, out, err, master; };         /* our ends: in is written, out and err are read; master with a terminal */

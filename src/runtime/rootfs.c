@@ -63,23 +63,32 @@ out:
 	return root;
 }
 
+/* The machine's own, as this process sees it: for namespaces that are the machine's, whose file systems only its root may mount. */
+static int bind_host(int root, const char *path, unsigned attrs, struct err *e)
+{
+	char from[40];
+	auto_fd target = path_root_mkdirs(root, path, 0755, e);
+	auto_fd m = -1;
+
+	snprintf(from, sizeof from, "/%s", path);
+	m = target < 0 ? -1 : mount_clone(AT_FDCWD, from, true, e);
+	if (m < 0 || mount_set(m, attrs, true, -1, e) || mount_attach(m, target, "", e))
+		return err_wrap(e, "mount %s", from);
+	return 0;
+}
+
 static int make_proc_sys(const struct runtime_spec *s, int root, struct err *e)
 {
 	static const char *const v1[] = { "memory", "cpu", "cpuacct", "cpuset", "devices", "freezer", "blkio", "pids" };
 	unsigned safe = MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC, ro = s->privileged ? 0 : MOUNT_RO;
 	struct err ignored;
 
-	if (mount_at(root, "proc", "proc", NULL, 0, safe, e))
+	if (s->pid_host && s->uid_first ? bind_host(root, "proc", safe, e) : mount_at(root, "proc", "proc", NULL, 0, safe, e))
 		return -1;
-	if (mount_at(root, "sys", "sysfs", NULL, 0, safe | ro, e)) {
-		/* Not the owner of the network namespace (net=host): the host's own view, read only. */
-		auto_fd target = path_root_mkdirs(root, "sys", 0755, e);
-		auto_fd sys = mount_clone(AT_FDCWD, "/sys", true, e);
-
-		if (target < 0 || sys < 0 || mount_set(sys, ro, true, -1, e) || mount_attach(sys, target, "", e))
-			return err_wrap(e, "mount /sys");
-		return 0;
-	}
+	if (mount_at(root, "sys", "sysfs", NULL, 0, safe | ro, e)) /* not the owner of the network namespace (net=host) */
+		return bind_host(root, "sys", ro, e);
+	if (s->cgroup_host && s->uid_first)
+		return bind_host(root, "sys/fs/cgroup", ro, e);
 	/* The container's own control group, as its root: what a JVM or a Go program reads its limits from. A kernel that does
 	 * not want this is no reason not to start. */
 	if (mount_at(root, "sys/fs/cgroup", "cgroup2", NULL, 0, safe | ro, &ignored) == 0 &&
@@ -107,15 +116,21 @@ static int bind_device(int dev, const char *name, const char *host, struct err *
 	return 0;
 }
 
-static int add_devices(const struct runtime_spec *s, int root, struct err *e)
+/* `nodes`: the mount of runtime/devices.c. A privileged container has the machine's own /dev. */
+static int add_devices(const struct runtime_spec *s, int root, int nodes, struct err *e)
 {
+	if (stow(nodes, e))
+		return -1;
 	for (size_t i = 0; i < s->devices.n; i++) {
-		const struct runtime_device *d = &s->devices.v[i];
 		auto_arena a = ARENA_INIT;
-		auto_fd target = path_root_mkfile(root, arena_cstr(&a, d->container_path), 0666, e);
+		auto_fd target = path_root_mkfile(root, arena_cstr(&a, s->devices.v[i].container_path), 0666, e);
+		auto_fd node = -1;
+		char name[24];
 
-		if (target < 0 || mount_bind_file(arena_cstr(&a, d->host_path), target, 0, e))
-			return err_wrap(e, "device %.*s", STR_ARG(d->host_path));
+		snprintf(name, sizeof name, "%zu", i);
+		node = target < 0 ? -1 : mount_clone(nodes, name, false, e);
+		if (node < 0 || mount_attach(node, target, "", e))
+			return err_wrap(e, "device %.*s", STR_ARG(str_head(s->devices.v[i].container_path, 100)));
 	}
 	return 0;
 }
@@ -157,10 +172,33 @@ static int make_dev(const struct runtime_spec *s, int root, struct err *e)
 			if (symlinkat(links[i][0], dev, links[i][1]))
 				return err_sys(e, "link /dev/%s", links[i][1]);
 	}
-	if (mount_at(root, "dev/pts", "devpts", pts, 4, MOUNT_NOSUID | MOUNT_NOEXEC, e) ||
-	    mount_at(root, "dev/shm", "tmpfs", shm, 2, safe, e) || mount_at(root, "dev/mqueue", "mqueue", NULL, 0, safe, e))
+	if (mount_at(root, "dev/pts", "devpts", pts, 4, MOUNT_NOSUID | MOUNT_NOEXEC, e))
 		return -1;
-	return add_devices(s, root, e);
+	if (s->ipc_host && s->uid_first)
+		return bind_host(root, "dev/shm", safe, e) || bind_host(root, "dev/mqueue", safe, e) ? -1 : 0;
+	if (mount_at(root, "dev/mqueue", "mqueue", NULL, 0, safe, e))
+		return -1;
+	if (s->ipc_host)
+		return bind_host(root, "dev/shm", safe, e);
+	if (s->ipc_pid)                               /* the other one's comes by descriptor */
+		return 0;
+	return s->no_shm ? 0 : mount_at(root, "dev/shm", "tmpfs", shm, 2, safe, e);
+}
+
+/* The next of the descriptors that a spec has or has not; -1 when it is missing. */
+static int take_fd(const int **fds, size_t *nfds, const char *what, struct err *e)
+{
+	if (*nfds == 0)
+		return err_set(e, EINVAL, "%s has no descriptor", what);
+	--*nfds;
+	return *(*fds)++;
+}
+
+static int add_shm(int root, int shm, struct err *e)
+{
+	auto_fd target = path_root_mkdirs(root, "dev/shm", 0755, e);
+
+	return target < 0 || mount_attach(shm, target, "", e) ? err_wrap(e, "mount /dev/shm") : 0;
 }
 
 static int add_tmpfs(const struct runtime_mount *m, int target, struct err *e)
@@ -244,16 +282,14 @@ static int add_etc(const struct runtime_spec *s, int root, const int **fds, size
 
 	for (size_t i = 0; i < 3; i++) {
 		auto_fd target = -1;
+		int fd;
 
 		if (files[i].text.n == 0)
 			continue;
-		if (*nfds == 0)
-			return err_set(e, EINVAL, "%s has no descriptor", files[i].path);
-		target = path_root_mkfile(root, files[i].path, 0644, e);
-		if (target < 0 || mount_attach((*fds)[0], target, "", e))
+		fd = take_fd(fds, nfds, files[i].path, e);
+		target = fd < 0 ? -1 : path_root_mkfile(root, files[i].path, 0644, e);
+		if (target < 0 || mount_attach(fd, target, "", e))
 			return err_wrap(e, "mount %s", files[i].path);
-		++*fds;
-		--*nfds;
 	}
 	return 0;
 }
@@ -262,6 +298,7 @@ int rootfs_enter(const struct runtime_spec *s, const int *fds, size_t nfds, stru
 {
 	auto_arena a = ARENA_INIT;
 	auto_fd root = -1, cwd = -1;
+	int fd;
 
 	if (nfds < 2)
 		return err_set(e, EINVAL, "the root file system has no descriptors");
@@ -273,8 +310,13 @@ int rootfs_enter(const struct runtime_spec *s, const int *fds, size_t nfds, stru
 		return -1;
 	fds += 2;
 	nfds -= 2;
-	if (make_proc_sys(s, root, e) || make_dev(s, root, e) || add_etc(s, root, &fds, &nfds, e) ||
-	    add_mounts(s, root, fds, nfds, e))
+	if (make_proc_sys(s, root, e) || make_dev(s, root, e) || add_etc(s, root, &fds, &nfds, e))
+		return -1;
+	if (s->devices.n && !s->privileged && ((fd = take_fd(&fds, &nfds, "--device", e)) < 0 || add_devices(s, root, fd, e)))
+		return -1;
+	if (s->ipc_pid && ((fd = take_fd(&fds, &nfds, "/dev/shm", e)) < 0 || add_shm(root, fd, e)))
+		return -1;
+	if (add_mounts(s, root, fds, nfds, e))
 		return -1;
 	if (s->cwd.n > 1) {
 		cwd = path_root_mkdirs(root, arena_cstr(&a, s->cwd), 0755, e);

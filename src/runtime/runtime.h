@@ -48,7 +48,8 @@ struct runtime_mounts { struct runtime_mount *v; size_t n; };
 
 struct runtime_device { struct str host_path, container_path, permissions; };  /* "rwm" */
 struct runtime_devices { struct runtime_device *v; size_t n; };
-struct runtime_device_rule { struct str rule; };                               /* "c 1:3 rwm" */
+struct runtime_io { struct str path; int64_t weight, read_bps, write_bps, read_iops, write_iops; }; /* "/dev/sda" */
+struct runtime_ios { struct runtime_io *v; size_t n; };
 struct runtime_ulimit { struct str name; int64_t soft, hard; };                /* "nofile"; -1 unlimited */
 struct runtime_ulimits { struct runtime_ulimit *v; size_t n; };
 
@@ -80,7 +81,8 @@ struct runtime_spec {
 	/* cgroup: as in struct cgroup_limits */
 	int64_t     memory, swap, memory_reservation, swappiness;
 	bool        oom_kill_disable;
-	int64_t     cpu_quota_us, cpu_period_us, cpu_shares, pids, io_weight;
+	int64_t     cpu_quota_us, cpu_period_us, cpu_shares, cpu_rt_runtime_us, cpu_rt_period_us, pids, io_weight;
+	struct runtime_ios io;
 	struct str  cpuset_cpus, cpuset_mems;
 	struct runtime_devices devices;
 	struct strs device_rules;                     /* "c 1:3 rwm" */
@@ -88,7 +90,7 @@ struct runtime_spec {
 	uint32_t    net;                              /* enum runtime_net */
 	int64_t     net_pid;                          /* NET_JOIN: init of the other container */
 	bool        pid_host, ipc_host, uts_host, cgroup_host;
-	bool        ipc_shareable;                    /* /dev/shm may be joined */
+	bool        no_shm;                           /* --ipc none: no /dev/shm */
 	int64_t     pid_pid, ipc_pid;                 /* join the namespace of that process, 0: own */
 	int64_t     userns_pid;                       /* join its user namespace (containers that share one), 0: own */
 	bool        init;                             /* --init */

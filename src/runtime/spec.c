@@ -32,6 +32,16 @@ static const struct field ulimit_fields[] = {
 	FIELD_END
 };
 
+static const struct field io_fields[] = {
+	FIELD(1, runtime_io, path, "Path", 0),
+	FIELD(2, runtime_io, weight, "Weight", 0),
+	FIELD(3, runtime_io, read_bps, "ReadBps", 0),
+	FIELD(4, runtime_io, write_bps, "WriteBps", 0),
+	FIELD(5, runtime_io, read_iops, "ReadIOps", 0),
+	FIELD(6, runtime_io, write_iops, "WriteIOps", 0),
+	FIELD_END
+};
+
 #define SPEC(tag, member) FIELD(tag, runtime_spec, member, #member, 0)
 
 const struct field runtime_spec_fields[] = {
@@ -49,7 +59,8 @@ const struct field runtime_spec_fields[] = {
 	SPEC(43, device_rules), SPEC(44, etc_hosts), SPEC(45, etc_resolv), SPEC(46, etc_hostname), SPEC(47, net), SPEC(48, net_pid),
 	SPEC(49, pid_host), SPEC(50, ipc_host), SPEC(51, uts_host), SPEC(52, cgroup_host), SPEC(54, pid_pid),
 	SPEC(55, ipc_pid), SPEC(56, userns_pid), SPEC(57, init), SPEC(58, log_driver), SPEC(59, log_max_size), SPEC(60, log_max_file),
-	SPEC(61, cpu_view),
+	SPEC(61, cpu_view), SPEC(65, no_shm), SPEC(62, cpu_rt_runtime_us), SPEC(63, cpu_rt_period_us),
+	FIELD_LIST(64, runtime_spec, io, "io", 0, io_fields, struct runtime_io),
 	FIELD_END
 };
 

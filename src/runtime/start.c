@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -18,7 +19,7 @@
 
 struct birth {
 	struct runtime *rt;
-	const struct runtime_spec *s;
+	struct runtime_spec *s;                       /* a copy: its devices are expanded here */
 	struct arena *arena;
 	char  id[65];
 	int   sync;                                   /* our end */
@@ -143,6 +144,48 @@ static int add_file(struct birth *b, const char *name, struct str text, int user
 	return fds[*n] < 0 ? -1 : ((*n)++, 0);
 }
 
+static _Noreturn void shm_child(int64_t pid, int sock)
+{
+	struct err e = { 0 };
+	auto_fd pidfd = proc_pidfd((pid_t)pid, &e);
+	auto_fd root = -1, dir = -1, m = -1;
+
+	/* EINVAL: it has the machine's user ids. */
+	if (pidfd < 0 || (ns_enter(pidfd, CLONE_NEWUSER | CLONE_NEWNS, &e) && (errno != EINVAL || ns_enter(pidfd, CLONE_NEWNS, &e))))
+		_exit(1);
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dir = path_root_open(root, "dev/shm", O_PATH | O_DIRECTORY, 0, &e);
+	m = dir < 0 ? -1 : mount_clone(dir, "", false, &e);
+	if (m >= 0)
+		fd_send(sock, "m", 1, &m, 1, &e);
+	_exit(0);
+}
+
+/* /dev/shm of the container whose IPC is joined. Somebody has to go in for it: mounts can be cloned only where they are mounted,
+ * and what lies at that path is for the other one to say. */
+static int clone_shm(int64_t pid, struct err *e)
+{
+	int pair[2], m = -1;
+	size_t n = 1;
+	pid_t child;
+	char byte;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return err_sys(e, "make a socket");
+	child = proc_clone(0, -1, NULL, e);
+	if (child == 0)
+		shm_child(pid, pair[1]);
+	close(pair[1]);
+	if (child > 0 && (fd_recv(pair[0], &byte, 1, &m, &n, e) < 1 || n != 1)) {
+		err_set(e, EIO, "/dev/shm of the container whose IPC is joined cannot be had");
+		m = -1;
+	}
+	close(pair[0]);
+	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	return m;
+}
+
 static int add_mount(struct birth *b, const struct runtime_mount *m, int userns, int *fds, size_t *n, struct err *e)
 {
 	struct str account, name;
@@ -195,6 +238,18 @@ static int send_mounts(struct birth *b, struct err *e)
 	    add_file(b, "resolv.conf", b->s->etc_resolv, userns, fds, &n, e) ||
 	    add_file(b, "hostname", b->s->etc_hostname, userns, fds, &n, e))
 		goto out;
+	if (b->s->devices.n && !b->s->privileged) {
+		fds[n] = devices_mount(&b->s->devices, (uint32_t)b->s->uid_first, e);
+		if (fds[n] < 0)
+			goto out;
+		n++;
+	}
+	if (b->s->ipc_pid) {
+		fds[n] = clone_shm(b->s->ipc_pid, e);
+		if (fds[n] < 0)
+			goto out;
+		n++;
+	}
 	for (size_t i = 0; i < b->s->mounts.n; i++)
 		if (add_mount(b, &b->s->mounts.v[i], userns, fds, &n, e))
 			goto out;
@@ -273,15 +328,15 @@ static int bring_up(struct birth *b, struct err *e)
 static int prepare(struct birth *b, struct err *e)
 {
 	struct cgroup_limits l;
+	struct runtime_devices named = b->s->devices;
 	char path[128];
 
-	if (check_spec(b->s, e) || runtime_create(b->rt, b->s->id, e))
+	if (check_spec(b->s, e) || devices_expand(b->arena, &named, &b->s->devices, e) || runtime_create(b->rt, b->s->id, e))
 		return -1;
 	snprintf(path, sizeof path, "containers/%s/exit", b->id);
 	unlinkat(b->rt->data, path, 0);
-	runtime_limits(b->s, b->arena, &l);
 	/* Left over from a machine or shim that died: nobody may live there any more. */
-	if (cgroup_create(&b->rt->cgroups, b->id, &l, e))
+	if (runtime_limits(b->s, b->arena, &l, e) || cgroup_create(&b->rt->cgroups, b->id, &l, e))
 		return -1;
 	b->listen = shim_listen(b->rt, b->s->id, e);
 	if (b->listen < 0 || make_io(b, e))
@@ -309,7 +364,8 @@ static void undo(struct birth *b)
 void runtime_start(struct runtime *rt, const struct runtime_spec *s, const struct runtime_attach *attaches, size_t n, int report)
 {
 	auto_arena a = ARENA_INIT;
-	struct birth b = { .rt = rt, .s = s, .arena = &a, .sync = -1, .inside = { -1, -1, -1, -1 }, .io = { -1, -1, -1, -1 },
+	struct runtime_spec own = *s;
+	struct birth b = { .rt = rt, .s = &own, .arena = &a, .sync = -1, .inside = { -1, -1, -1, -1 }, .io = { -1, -1, -1, -1 },
 		.pidfd = -1, .listen = -1, .exit_code = 128, .agent = { .sock = -1 } };
 	int *keep = arena_new_n(&a, int, n + CGROUP_KINDS + 16);
 	struct err e = { 0 };
@@ -355,6 +411,6 @@ void runtime_start(struct runtime *rt, const struct runtime_spec *s, const struc
 	keep[k++] = b.io.err;
 	keep[k++] = b.io.master;
 	fd_close_others(keep, k);
-	shim_run(&(struct shim_start){ .rt = rt, .spec = s, .pid = b.pid, .pidfd = b.pidfd, .report = report, .listen = b.listen,
+	shim_run(&(struct shim_start){ .rt = rt, .spec = &own, .pid = b.pid, .pidfd = b.pidfd, .report = report, .listen = b.listen,
 		.agent = b.agent, .io = b.io, .attaches = attaches, .nattaches = n });
 }

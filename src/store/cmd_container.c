@@ -6,6 +6,8 @@
 
 #define PACKAGE_DEFAULT "t4-standard-1G"              /* neither -m nor the label */
 #define CPU_PERIOD_US   100000
+#define SHARES_USUAL    1024                          /* Docker's --cpu-shares and --blkio-weight when nobody says */
+#define IO_WEIGHT_USUAL 500
 #define NANO            1000000000ll
 #define SHOWN(s)        (int)((s).n > 128 ? 128 : (s).n), (s).p
 
@@ -107,14 +109,27 @@ static int64_t smaller(int64_t package, int64_t wish)
 	return wish > 0 && (wish < package || package == 0) ? wish : package;
 }
 
-/* --cpus, or --cpu-quota with --cpu-period, as a quota of our period. */
-static int64_t cpu_wish(const struct host_config *h)
+/* A wish relative to what is usual with Docker (1024 shares, weight 500) is the same part of what the package has. */
+static int64_t part_of(int64_t package, int64_t wish, int64_t usual, int64_t least)
+{
+	int64_t part = wish > 0 && wish < usual ? package * wish / usual : package;
+
+	return part < least ? least : part;
+}
+
+/* The package's CPUs are what a container gets on a full node: its weight. On an idle node it may take several times as
+ * much: the quota. --cpus, or --cpu-quota and --cpu-period, lower the quota. */
+static void cpu_limits(const struct host_config *h, const struct package *p, struct resources *out)
 {
 	int64_t period = h->cpu_period > 0 ? h->cpu_period : CPU_PERIOD_US;
+	int64_t cap = (int64_t)((__int128)p->nano_cpus * PACKAGE_CPU_BURST * period / NANO);
+	int64_t wish = h->nano_cpus > 0 ? h->nano_cpus / (NANO / CPU_PERIOD_US) : h->cpu_quota;
 
-	if (h->nano_cpus > 0)
-		return h->nano_cpus / (NANO / CPU_PERIOD_US);
-	return h->cpu_quota > 0 ? h->cpu_quota * CPU_PERIOD_US / period : 0;
+	out->cpu_period_us = period;
+	out->cpu_quota_us = smaller(cap, wish);
+	if (out->cpu_quota_us && out->cpu_quota_us < 1000)
+		out->cpu_quota_us = 1000;             /* the kernel's least */
+	out->cpu_shares = part_of(p->nano_cpus * SHARES_USUAL / NANO, h->cpu_shares, SHARES_USUAL, 2);
 }
 
 int container_resources(struct command_env *c, const struct container *ct, struct resources *out, struct err *e)
@@ -132,15 +147,12 @@ int container_resources(struct command_env *c, const struct container *ct, struc
 	if (!p)
 		return -1;
 	*out = (struct resources){ .package = p->name, .memory = p->memory, .swap = p->swap, .disk = p->disk,
-		.memory_reservation = h->memory_reservation, .cpu_period_us = CPU_PERIOD_US, .cpu_shares = h->cpu_shares,
-		.cpuset_cpus = h->cpuset_cpus, .cpuset_mems = h->cpuset_mems };
+		.memory_reservation = h->memory_reservation, .cpuset_cpus = h->cpuset_cpus, .cpuset_mems = h->cpuset_mems };
 	if (h->memory_swap > 0 && h->memory > 0 && h->memory_swap >= h->memory)
 		out->swap = h->memory_swap - h->memory < p->swap ? h->memory_swap - h->memory : p->swap;
-	out->cpu_quota_us = smaller(p->nano_cpus / (NANO / CPU_PERIOD_US), cpu_wish(h));
-	if (out->cpu_quota_us && out->cpu_quota_us < 1000)
-		out->cpu_quota_us = 1000;             /* the kernel's least */
+	cpu_limits(h, p, out);
 	out->pids = smaller(p->pids, h->pids_limit);
-	out->io_weight = smaller(p->io_weight, h->blkio_weight);
+	out->io_weight = part_of(p->io_weight, h->blkio_weight, IO_WEIGHT_USUAL, 10);
 	return 0;
 }
 
@@ -178,10 +190,10 @@ static int check_image(struct command_env *c, const struct container *ct, struct
 	return err_set(e, ENOENT, "No such image: %.*s", SHOWN(ct->config.image));
 }
 
-/* container:X shares X's network: X must be there, by id, name or a prefix of the id. */
-static int check_shared(struct command_env *c, struct container *ct, struct str other, struct err *e)
+/* container:X shares X's network, IPC or processes: X must be there, by id, name or a prefix of the id. */
+static int check_shared(struct command_env *c, const struct container *ct, struct str *mode, struct err *e)
 {
-	struct str holder, id = other;
+	struct str holder, other = str_drop(*mode, 10), id = other;
 	struct strs keys;
 
 	if (txn_get_raw(c->t, key_make(c->a, "n", ct->account, other, STR_NONE), &holder, e) == 1)
@@ -190,7 +202,17 @@ static int check_shared(struct command_env *c, struct container *ct, struct str 
 		id = str_drop(keys.v[0], 2 + ct->account.n + 1);
 	if (!id.n || !txn_has(c->t, key_make(c->a, "c", ct->account, id, STR_NONE)))
 		return err_set(e, ENOENT, "No such container: %.*s", SHOWN(other));
-	ct->host.network_mode = arena_printf(c->a, "container:%.*s", STR_ARG(id));
+	*mode = arena_printf(c->a, "container:%.*s", STR_ARG(id));
+	return 0;
+}
+
+static int check_modes(struct command_env *c, struct container *ct, struct err *e)
+{
+	struct str *modes[] = { &ct->host.network_mode, &ct->host.pid_mode, &ct->host.ipc_mode };
+
+	for (size_t i = 0; i < 3; i++)
+		if (str_starts(*modes[i], STR("container:")) && check_shared(c, ct, modes[i], e))
+			return -1;
 	return 0;
 }
 
@@ -205,7 +227,7 @@ static int decide_network(struct command_env *c, struct container *ct, struct er
 	}
 	if (str_starts(mode, STR("container:"))) {
 		ct->endpoints.n = 0;
-		return check_shared(c, ct, str_drop(mode, 10), e);
+		return 0;
 	}
 	if (ct->endpoints.n == 0) {
 		ct->endpoints = (struct endpoints_settings){ arena_new(c->a, struct endpoint_settings), 1 };
@@ -277,10 +299,10 @@ COMMAND(cmd_container_create)
 	reset_fields(c, ct);
 	ct->id = alloc_id(c);
 	if (decide_name(c, q->name, ct, e) || check_image(c, ct, e) || container_resources(c, ct, &ct->resources, e) ||
-	    decide_network(c, ct, e) || decide_volumes(c, ct, e) || alloc_slot(c, ct->id, &ct->uid_slot, e))
+	    check_modes(c, ct, e) || decide_network(c, ct, e) || decide_volumes(c, ct, e) || alloc_slot(c, ct->id, &ct->uid_slot, e))
 		return -1;
 	container_show_package(c, ct);
-	if (!ct->config.hostname.n && !str_is(ct->host.network_mode, "host") &&
+	if (!ct->config.hostname.n && !str_is(ct->host.network_mode, "host") && !str_is(ct->host.uts_mode, "host") &&
 	    !str_starts(ct->host.network_mode, STR("container:")))
 		ct->config.hostname = str_head(ct->id, 12);
 	if (txn_put_raw(c->t, key_make(c->a, "n", ct->account, ct->name, STR_NONE), ct->id, e) ||

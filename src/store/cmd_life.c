@@ -269,6 +269,9 @@ COMMAND(cmd_container_update)
 	h = &ct.host;
 	if (w->restart_policy.name.n && !str_is(w->restart_policy.name, "no") && h->auto_remove)
 		return err_set(e, EBUSY, "Restart policy cannot be updated because AutoRemove is enabled for the container");
+	if (w->memory && !w->memory_swap && h->memory_swap > 0 && w->memory > h->memory_swap)
+		return err_set(e, EINVAL, "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at "
+		               "the same time");
 	if (w->nano_cpus)                             /* one way to say it replaces the other */
 		h->cpu_quota = h->cpu_period = 0;
 	if (w->cpu_quota)
@@ -280,6 +283,8 @@ COMMAND(cmd_container_update)
 	take(&h->cpu_quota, w->cpu_quota);
 	take(&h->cpu_period, w->cpu_period);
 	take(&h->cpu_shares, w->cpu_shares);
+	take(&h->cpu_rt_period, w->cpu_rt_period);
+	take(&h->cpu_rt_runtime, w->cpu_rt_runtime);
 	take(&h->pids_limit, w->pids_limit);
 	take(&h->blkio_weight, w->blkio_weight);
 	take_str(&h->cpuset_cpus, w->cpuset_cpus);

@@ -93,7 +93,9 @@ TEST(packages_and_resources)
 	REQUIRE_OK(create(&(struct container){ .host.memory = 100 << 20 }, "ca", &c), f.e);
 	CHECK_STR(c.resources.package, "t4-standard-128M");
 	CHECK_INT(c.resources.memory, 128 << 20);
-	CHECK_INT(c.resources.cpu_quota_us, 6250);
+	CHECK_INT(c.resources.cpu_quota_us, 50000);   /* eight times its sixteenth of a CPU, while the node is idle */
+	CHECK_INT(c.resources.cpu_shares, 64);        /* what it gets on a full one */
+	CHECK_INT(c.resources.io_weight, 20);
 	CHECK_STR(*pairs_get(&c.config.labels, STR(PACKAGE_LABEL)), "t4-standard-128M");
 	CHECK_INT(c.host.memory, 100 << 20);
 	REQUIRE_OK(create(&(struct container){ .host.memory = 128 << 20 }, "cb", &c), f.e);
@@ -111,8 +113,18 @@ TEST(packages_and_resources)
 	CHECK_INT(c.resources.cpu_quota_us, 25000);
 	CHECK_INT(c.resources.pids, 100);
 	REQUIRE_OK(create(&(struct container){ .host.nano_cpus = 64000000000, .host.pids_limit = 1 << 30 }, "ch", &c), f.e);
-	CHECK_INT(c.resources.cpu_quota_us, 50000);   /* not more than the package */
+	CHECK_INT(c.resources.cpu_quota_us, 400000);  /* not more than the package */
 	CHECK_INT(c.resources.pids, 2048);
+	REQUIRE_OK(create(&(struct container){ .host.cpu_period = 20000, .host.cpu_quota = 4000, .host.cpu_shares = 256,
+	           .host.blkio_weight = 250 }, "ci", &c), f.e);
+	CHECK_INT(c.resources.cpu_period_us, 20000);
+	CHECK_INT(c.resources.cpu_quota_us, 4000);
+	CHECK_INT(c.resources.cpu_shares, 128);       /* a quarter of the usual 1024: of the package's 512 */
+	CHECK_INT(c.resources.io_weight, 40);
+	REQUIRE_OK(create(&(struct container){ .host.cpu_period = 20000, .host.cpu_shares = 9000, .host.blkio_weight = 1000 }, "cj", &c), f.e);
+	CHECK_INT(c.resources.cpu_quota_us, 80000);
+	CHECK_INT(c.resources.cpu_shares, 512);
+	CHECK_INT(c.resources.io_weight, 80);
 	fixture_close(&f);
 }
 

@@ -1,0 +1,221 @@
+# Each option of run and update that limits or opens something: what it does in the container, in its control group and in
+# inspect; and who may use it.
+
+V=$([ -e /sys/fs/cgroup/cgroup.controllers ] && echo 2 || echo 1)
+
+cg() { # NAME V1-CONTROLLER V1-FILE V2-FILE: the value in the container's control group
+	local id
+	id=$(inspect "$1" '{{.Id}}')
+	if [ $V = 1 ]; then cat "/sys/fs/cgroup/$2/triton-$NAME/$id/$3"; else cat "/sys/fs/cgroup/triton-$NAME/$id/$4"; fi
+}
+
+up() { docker run -d "$@" >/dev/null; }                   # ARGS...
+
+block_device() { lsblk -nrpo NAME,TYPE,MOUNTPOINT | awk '$2 == "disk" && $1 !~ /zram|loop/ { print $1; exit }'; }
+
+test_memory_options() {
+	up --name mem -m 256m --memory-swap 300m --memory-reservation 64m busybox sleep 100
+	is "$(cg mem memory memory.limit_in_bytes memory.max)" $((256 << 20))
+	is "$(cg mem memory memory.soft_limit_in_bytes memory.low)" $((64 << 20))
+	if [ $V = 1 ]; then
+		is "$(cg mem memory memory.memsw.limit_in_bytes)" $((300 << 20))
+		up --name mem1 --memory-swappiness 7 --oom-kill-disable busybox sleep 100
+		is "$(cg mem1 memory memory.swappiness)" 7
+		has "$(cg mem1 memory memory.oom_control)" "oom_kill_disable 1"
+		docker rm -f mem1 >/dev/null
+	else
+		has "$(docker create --name mem1 --memory-swappiness 7 --oom-kill-disable busybox 2>&1)" "Memory swappiness discarded"
+	fi
+	is "$(inspect mem '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.MemoryReservation}}')" \
+		"$((256 << 20)) $((300 << 20)) $((64 << 20))"
+	refused "swappiness range is 0-100" docker create --memory-swappiness 101 busybox
+	refused "memory reservation" docker create -m 64m --memory-reservation 65m busybox
+	exits 0 docker run --rm --kernel-memory 50m busybox true     # ignored, as Docker does since API 1.42
+	docker rm -f mem >/dev/null
+}
+
+test_cpu_options() {
+	up --name cpu -m 2g --cpu-period 50000 --cpu-quota 25000 --cpu-shares 512 --cpuset-cpus 0 --cpuset-mems 0 busybox sleep 100
+	if [ $V = 1 ]; then
+		is "$(cg cpu cpu cpu.cfs_period_us) $(cg cpu cpu cpu.cfs_quota_us) $(cg cpu cpu cpu.shares)" "50000 25000 512"
+	else
+		is "$(cg cpu x x cpu.max) $(cg cpu x x cpu.weight)" "25000 50000 50"
+	fi
+	is "$(cg cpu cpuset cpuset.cpus cpuset.cpus)$(cg cpu cpuset cpuset.mems cpuset.mems)" 00
+	has "$(docker exec cpu grep Cpus_allowed_list /proc/self/status)" "0"
+	docker rm -f cpu >/dev/null
+	up --name cpu --cpus 0.5 busybox sleep 100
+	is "$(cg cpu cpu cpu.cfs_quota_us cpu.max | cut -d' ' -f1)" 50000
+	is "$(inspect cpu '{{.HostConfig.NanoCpus}}')" 500000000
+	docker rm -f cpu >/dev/null
+	refused "Requested CPUs are not available" docker create --cpuset-cpus 0-4000 busybox
+	refused "Invalid value a for cpuset cpus" docker create --cpuset-cpus a busybox
+	refused "CPU cfs period" docker create --cpu-period 10 busybox
+	api_refused 400 "cannot both be set" POST /containers/create -d '{"Image":"busybox","HostConfig":{"NanoCpus":1000000000,"CpuQuota":5000}}'
+}
+
+test_realtime_cpu_is_for_operators() {
+	refused "--cpu-rt-runtime reaches into the machine" docker create --cpu-rt-runtime 1000 busybox
+	refused "higher than cpu real-time period" as boss docker create --cpu-rt-period 1000 --cpu-rt-runtime 2000 busybox
+	if [ -e /sys/fs/cgroup/cpu/cpu.rt_runtime_us ]; then
+		as boss docker run -d --name rt --cpu-rt-period 1000000 --cpu-rt-runtime 10000 busybox sleep 100 >/dev/null
+		local id
+		id=$(as boss docker inspect -f '{{.Id}}' rt)
+		is "$(cat "/sys/fs/cgroup/cpu/triton-$NAME/$id/cpu.rt_runtime_us")" 10000
+	else
+		refused "does not support CPU real-time" as boss docker run --rm --cpu-rt-runtime 10000 busybox true
+	fi
+}
+
+test_packages_are_cpu_weights_and_a_burst() {
+	up --name small -m 128m busybox sleep 100
+	up --name large -m 2g busybox sleep 100
+	if [ $V = 1 ]; then
+		is "$(cg small cpu cpu.shares) $(cg large cpu cpu.shares)" "64 1024"
+	else
+		is "$(cg small x x cpu.weight) $(cg large x x cpu.weight)" "6 100"
+	fi
+	is "$(cg small cpu cpu.cfs_quota_us cpu.max | cut -d' ' -f1) $(cg large cpu cpu.cfs_quota_us cpu.max | cut -d' ' -f1)" "50000 800000"
+	if [ $V = 1 ] && [ -e "/sys/fs/cgroup/blkio/triton-$NAME/blkio.bfq.weight" ]; then
+		is "$(cg small blkio blkio.bfq.weight) $(cg large blkio blkio.bfq.weight)" "20 100"
+	fi
+	docker rm -f small large >/dev/null
+}
+
+test_block_io_options() {
+	local dev number
+	dev=$(block_device)
+	[ -b "$dev" ] || skip "no disk to limit"
+	number=$(lsblk -dnro MAJ:MIN "$dev")
+	up --name io -m 2g --blkio-weight 250 --device-read-bps "$dev:1mb" --device-write-bps "$dev:2mb" --device-read-iops "$dev:30" \
+		--device-write-iops "$dev:40" busybox sleep 100
+	if [ $V = 1 ]; then
+		is "$(cg io blkio blkio.throttle.read_bps_device)" "$number 1048576"
+		is "$(cg io blkio blkio.throttle.write_bps_device)" "$number 2097152"
+		is "$(cg io blkio blkio.throttle.read_iops_device)" "$number 30"
+		is "$(cg io blkio blkio.throttle.write_iops_device)" "$number 40"
+		[ ! -e "/sys/fs/cgroup/blkio/triton-$NAME/blkio.bfq.weight" ] || is "$(cg io blkio blkio.bfq.weight)" 50
+	else
+		is "$(cg io x x io.max)" "$number rbps=1048576 wbps=2097152 riops=30 wiops=40"
+	fi
+	is "$(inspect io '{{(index .HostConfig.BlkioDeviceReadBps 0).Path}} {{(index .HostConfig.BlkioDeviceReadBps 0).Rate}}')" "$dev 1048576"
+	docker rm -f io >/dev/null
+	refused "is not a block device of this machine" docker run --rm --device-read-bps /dev/null:1mb busybox true
+	api_refused 400 "is not a device below /dev" POST /containers/create \
+		-d '{"Image":"busybox","HostConfig":{"BlkioDeviceReadBps":[{"Path":"/dev/../etc/passwd","Rate":1}]}}'
+	refused "blkio weight is from 10 to 1000" docker create --blkio-weight 5 busybox
+}
+
+test_update_of_every_option() {
+	up --name upd -m 512m busybox sleep 100
+	docker update -m 256m --memory-swap 512m --memory-reservation 32m --cpu-shares 256 --cpu-period 20000 --cpu-quota 4000 \
+		--cpuset-cpus 0 --cpuset-mems 0 --pids-limit 40 --blkio-weight 100 --restart on-failure:3 upd >/dev/null
+	is "$(cg upd memory memory.limit_in_bytes memory.max)" $((256 << 20))
+	[ $V = 2 ] || is "$(cg upd memory memory.memsw.limit_in_bytes)" $((512 << 20))
+	is "$(cg upd memory memory.soft_limit_in_bytes memory.low)" $((32 << 20))
+	[ $V = 2 ] || is "$(cg upd cpu cpu.cfs_period_us) $(cg upd cpu cpu.cfs_quota_us) $(cg upd cpu cpu.shares)" "20000 4000 32"
+	[ $V = 1 ] || is "$(cg upd x x cpu.max)" "4000 20000"
+	is "$(cg upd cpuset cpuset.cpus cpuset.cpus)" 0
+	is "$(cg upd pids pids.max pids.max)" 41                     # one is triton's own
+	is "$(inspect upd '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.CpuShares}} {{.HostConfig.PidsLimit}} {{.HostConfig.CpuQuota}}')" \
+		"$((256 << 20)) $((512 << 20)) 256 40 4000"
+	is "$(inspect upd '{{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}} {{index .Config.Labels "com.joyent.package"}}')" \
+		"on-failure:3 t4-standard-256M"
+	docker update --cpus 0.25 upd >/dev/null
+	is "$(cg upd cpu cpu.cfs_quota_us cpu.max | cut -d' ' -f1)" 25000
+	docker stop -t 0 upd >/dev/null                              # a stopped one: from its next start
+	docker update --cpus 0.5 --pids-limit 50 upd >/dev/null
+	docker start upd >/dev/null
+	is "$(cg upd cpu cpu.cfs_quota_us cpu.max | cut -d' ' -f1) $(cg upd pids pids.max pids.max)" "50000 51"
+	docker rm -f upd >/dev/null
+}
+
+test_update_stays_within_the_package() {
+	up --name upd -m 256m busybox sleep 100
+	docker update --cpus 2 --pids-limit 100000 --cpu-shares 200000 --blkio-weight 1000 upd >/dev/null
+	is "$(cg upd cpu cpu.cfs_quota_us cpu.max | cut -d' ' -f1) $(cg upd pids pids.max pids.max)" "100000 513"
+	[ $V = 2 ] || is "$(cg upd cpu cpu.shares)" 128
+	docker update -m 600m upd >/dev/null                         # -m picks the package anew, as at create
+	is "$(inspect upd '{{index .Config.Labels "com.joyent.package"}}')" t4-standard-1G
+	is "$(cg upd memory memory.limit_in_bytes memory.max)" $((1 << 30))
+	refused "no package supports the given constraints" docker update -m 65g upd
+	refused "already set memoryswap" sh -c 'docker update -m 512m --memory-swap 600m upd && docker update -m 700m upd'
+	api_refused 501 "--ulimit is decided when a container is created" POST /containers/upd/update -d '{"Ulimits":[{"Name":"nofile","Soft":1,"Hard":1}]}'
+	refused "--cpu-rt-runtime reaches into the machine" docker update --cpu-rt-runtime 1000 upd
+	refused "Requested CPUs are not available" docker update --cpuset-cpus 4000 upd
+	docker rm -f upd >/dev/null
+}
+
+test_ipc_modes() {
+	exits 1 docker run --rm --ipc none busybox test -e /dev/shm
+	exits 0 docker run --rm --ipc private busybox test -d /dev/shm
+	up --name donor --ipc shareable busybox sh -c 'echo shared >/dev/shm/f; sleep 100'
+	up --name closed busybox sleep 100
+	wait_for 5 docker exec donor test -s /dev/shm/f
+	is "$(docker run --rm --ipc container:donor busybox sh -c 'cat /dev/shm/f; echo back >/dev/shm/g')" shared
+	is "$(docker exec donor cat /dev/shm/g)" back
+	is "$(docker run --rm --ipc container:donor busybox readlink /proc/self/ns/ipc)" "$(docker exec donor readlink /proc/self/ns/ipc)"
+	is "$(docker create --name joined --ipc container:donor busybox >/dev/null; inspect joined '{{.HostConfig.IpcMode}}')" \
+		"container:$(inspect donor '{{.Id}}')"
+	refused "non-shareable IPC" docker run --rm --ipc container:closed busybox true
+	refused "No such container: nosuch" docker create --ipc container:nosuch busybox
+	refused "IPC mode" docker create --ipc wrong busybox
+	refused "reaches into the machine" docker create --ipc host busybox
+	is "$(as boss docker run --rm --ipc host busybox readlink /proc/self/ns/ipc)" "$(readlink /proc/self/ns/ipc)"
+	is "$(as boss docker run --rm --ipc host busybox stat -f -c %b /dev/shm)" "$(stat -f -c %b /dev/shm)"
+	docker rm -f donor closed joined >/dev/null
+}
+
+test_pid_modes() {
+	up --name first busybox sleep 4711
+	has "$(docker run --rm --pid container:first busybox ps -o args)" "sleep 4711"
+	has "$(docker run --rm --pid container:first --network container:first busybox ps -o args)" "sleep 4711"
+	up --name second busybox sleep 100
+	refused "other user ids" docker run --rm --pid container:first --network container:second busybox true
+	docker stop -t 0 first >/dev/null
+	refused "non running container" docker run --rm --pid container:first busybox true
+	refused "reaches into the machine" docker create --pid host busybox
+	refused "PID mode" docker create --pid wrong busybox
+	is "$(as boss docker run --rm --pid host busybox readlink /proc/self/ns/pid)" "$(readlink /proc/self/ns/pid)"
+	has "$(as boss docker run --rm --pid host busybox cat /proc/1/comm)" "$(cat /proc/1/comm)"
+	exits 1 as boss docker run --rm --pid host busybox ls /proc/1/root/
+	docker rm -f first second >/dev/null
+}
+
+test_uts_cgroup_and_user_modes() {
+	refused "reaches into the machine" docker create --uts host busybox
+	refused "reaches into the machine" docker create --cgroupns host busybox
+	refused "reaches into the machine" docker create --userns host busybox
+	is "$(as boss docker run --rm --uts host busybox hostname)" "$(hostname)"
+	refused "conflicting options" as boss docker create --uts host -h x busybox
+	is "$(run cat /proc/self/cgroup | cut -d: -f3 | sort -u)" /
+	has "$(as boss docker run --rm --cgroupns host busybox cat /proc/self/cgroup)" "/triton-$NAME/"
+	is "$(as boss docker run --rm --cgroupns host busybox sh -c 'ls /sys/fs/cgroup | wc -l')" "$(ls /sys/fs/cgroup | wc -l)"
+	is "$(as boss docker run --rm --userns host busybox awk '{ print $1, $2 }' /proc/self/uid_map)" "0 0"
+	is "$(as boss docker run --rm --userns host busybox awk '/^CapEff/ {print $2}' /proc/self/status)" 00000000a80425fb
+	is "$(as boss docker run --rm --userns host -u user busybox id -un)" user
+	as boss docker run -d --name hu --userns host busybox sleep 100 >/dev/null
+	is "$(as boss docker exec hu id -u)" 0
+	as boss docker rm -f hu >/dev/null
+	is "$(docker run --rm --init busybox cat /proc/1/comm)" docker-init
+}
+
+test_devices() {
+	local mode
+	refused "reaches into the machine" docker create --device /dev/fuse busybox
+	refused "reaches into the machine" docker create --device-cgroup-rule "c 10:229 rwm" busybox
+	refused "not a device node" as boss docker run --rm --device /etc/passwd busybox true
+	refused "/dev/nosuch\": No such file" as boss docker run --rm --device /dev/nosuch busybox true
+	# A node of root alone: bound with the machine's owner the container's root could not open it.
+	mknod -m 600 "$TMP/loop" b 7 0
+	is "$(as boss docker run --rm --device "$TMP/loop:/dev/l:r" busybox sh -c '(: </dev/l) && echo read; (: >>/dev/l) 2>/dev/null || echo no')" "read"$'\n'"no"
+	is "$(as boss docker run --rm --device "$TMP/loop:/dev/l" busybox sh -c '(: <>/dev/l) && stat -c "%t:%T %u %a" /dev/l')" "7:0 0 600"
+	mkdir "$TMP/devs" "$TMP/devs/sub"
+	mknod "$TMP/devs/n" c 1 3
+	mknod "$TMP/devs/sub/z" c 1 5
+	is "$(as boss docker run --rm --device "$TMP/devs:/dev/more" busybox sh -c 'cd /dev/more; find . -type c | sort | xargs; head -c 3 sub/z | wc -c')" "./n ./sub/z"$'\n'"3"
+	# A rule opens what is made inside; that needs the machine's user ids.
+	exits 0 as boss docker run --rm --userns host --device-cgroup-rule "b 7:* r" busybox sh -c 'mknod /l b 7 0 && : </l'
+	exits 1 as boss docker run --rm --userns host busybox sh -c 'mknod /l b 7 0 && : </l'
+	refused 'could not select device driver "" with capabilities: ' docker run --rm --gpus all busybox true
+}
