@@ -2,6 +2,7 @@
 #include "os/conntrack.h"
 #include "os/nlmsg.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -17,69 +18,58 @@ struct sweep {
 	int    found;
 };
 
-static void get_ip(const struct nlattr *a, struct ip *out)
+static void get_ip(struct nlattr *a, struct ip *out)
 {
-	if (!a || nlattr_len(a) != 4)
+	if (!a || nla_len(a) != 4)
 		return;
 	out->family = 4;
-	memcpy(out->b, nlattr_data(a), 4);
+	memcpy(out->b, nla_data(a), 4);
 }
 
-static uint16_t get_port(const struct nlattr *a)
+static uint16_t get_port(struct nlattr *a)
 {
-	const uint8_t *b = a && nlattr_len(a) == 2 ? nlattr_data(a) : NULL;
-
-	return b ? (uint16_t)(b[0] << 8 | b[1]) : 0;
+	return a && nla_len(a) == 2 ? ntohs(nla_get_u16(a)) : 0;
 }
 
-static uint8_t tuple(const struct nlattr *a, struct ip *src, struct ip *dst, uint16_t *sport, uint16_t *dport)
+static uint8_t tuple(struct nlattr *a, struct ip *src, struct ip *dst, uint16_t *sport, uint16_t *dport)
 {
-	const struct nlattr *tb[CTA_TUPLE_MAX + 1] = { 0 }, *ip[CTA_IP_MAX + 1] = { 0 }, *proto[CTA_PROTO_MAX + 1] = { 0 };
+	struct nlattr *tb[CTA_TUPLE_MAX + 1] = { 0 }, *ip[CTA_IP_MAX + 1] = { 0 }, *proto[CTA_PROTO_MAX + 1] = { 0 };
 
-	if (!a)
+	if (!a || nla_parse_nested(tb, CTA_TUPLE_MAX, a, NULL) || !tb[CTA_TUPLE_IP] || !tb[CTA_TUPLE_PROTO] ||
+	    nla_parse_nested(ip, CTA_IP_MAX, tb[CTA_TUPLE_IP], NULL) || nla_parse_nested(proto, CTA_PROTO_MAX, tb[CTA_TUPLE_PROTO], NULL))
 		return 0;
-	nlattr_parse(nlattr_data(a), nlattr_len(a), tb, CTA_TUPLE_MAX);
-	if (!tb[CTA_TUPLE_IP] || !tb[CTA_TUPLE_PROTO])
-		return 0;
-	nlattr_parse(nlattr_data(tb[CTA_TUPLE_IP]), nlattr_len(tb[CTA_TUPLE_IP]), ip, CTA_IP_MAX);
-	nlattr_parse(nlattr_data(tb[CTA_TUPLE_PROTO]), nlattr_len(tb[CTA_TUPLE_PROTO]), proto, CTA_PROTO_MAX);
 	get_ip(ip[CTA_IP_V4_SRC], src);
 	get_ip(ip[CTA_IP_V4_DST], dst);
 	*sport = get_port(proto[CTA_PROTO_SRC_PORT]);
 	*dport = get_port(proto[CTA_PROTO_DST_PORT]);
-	return proto[CTA_PROTO_NUM] ? *(const uint8_t *)nlattr_data(proto[CTA_PROTO_NUM]) : 0;
+	return proto[CTA_PROTO_NUM] ? nla_get_u8(proto[CTA_PROTO_NUM]) : 0;
 }
 
-static void begin(struct netlink *nl, uint16_t type, uint16_t flags, const char *what)
+static struct nl_msg *request(struct netlink *nl, int type, int flags, const char *what)
 {
-	struct nfgenmsg *m = nlmsg_begin(nl, NFNL_SUBSYS_CTNETLINK << 8 | type, flags, sizeof *m, "%s", what);
+	struct nfgenmsg h = { .nfgen_family = NFPROTO_IPV4, .version = NFNETLINK_V0 };
 
-	m->nfgen_family = NFPROTO_IPV4;
-	m->version = NFNETLINK_V0;
+	return netlink_request(nl, NFNL_SUBSYS_CTNETLINK << 8 | type, flags, &h, sizeof h, "%s", what);
 }
 
-static int one(void *ctx, const struct nlmsghdr *h, struct err *e)
+static void one(void *ctx, struct nlmsghdr *h)
 {
-	const struct nlattr *tb[CTA_MAX + 1] = { 0 };
+	struct nlattr *tb[CTA_MAX + 1] = { 0 };
 	struct conntrack_flow f = { 0 };
 	struct sweep *s = ctx;
 	struct ip ignored_ip;
 	uint16_t ignored;
 
-	(void)e;
-	nlmsg_parse(h, sizeof(struct nfgenmsg), tb, CTA_MAX);
-	if (tuple(tb[CTA_TUPLE_ORIG], &f.src, &f.dst, &f.sport, &f.dport) != UDP)
-		return 0;
+	if (nlmsg_parse(h, sizeof(struct nfgenmsg), tb, CTA_MAX, NULL) || tuple(tb[CTA_TUPLE_ORIG], &f.src, &f.dst, &f.sport, &f.dport) != UDP)
+		return;
 	tuple(tb[CTA_TUPLE_REPLY], &f.answerer, &ignored_ip, &ignored, &ignored);
-	f.redirected = __builtin_bswap32(nlattr_u32(tb[CTA_STATUS])) & IPS_DST_NAT;
+	f.redirected = ntohl(netlink_u32(tb[CTA_STATUS])) & IPS_DST_NAT;
 	if (!s->match(s->ctx, &f))
-		return 0;
-	begin(&s->del, IPCTNL_MSG_CT_DELETE, 0, "forget a flow");
-	nlmsg_attr(&s->del, CTA_TUPLE_ORIG | NLA_F_NESTED, nlattr_data(tb[CTA_TUPLE_ORIG]), nlattr_len(tb[CTA_TUPLE_ORIG]));
-	nlmsg_end(&s->del);
+		return;
+	nla_put(request(&s->del, IPCTNL_MSG_CT_DELETE, 0, "forget a flow"), CTA_TUPLE_ORIG | NLA_F_NESTED,
+		nla_len(tb[CTA_TUPLE_ORIG]), nla_data(tb[CTA_TUPLE_ORIG]));
 	netlink_tolerate(&s->del, ENOENT);                /* it ended meanwhile */
 	s->found++;
-	return 0;
 }
 
 int conntrack_forget_udp(int netns, bool (*match)(void *ctx, const struct conntrack_flow *f), void *ctx, struct err *e)
@@ -89,11 +79,10 @@ int conntrack_forget_udp(int netns, bool (*match)(void *ctx, const struct conntr
 	struct err mine = { 0 };
 	int failed;
 
-	if (nlmsg_socket(&dump, netns, NETLINK_NETFILTER, e) || nlmsg_socket(&s.del, netns, NETLINK_NETFILTER, e))
+	if (netlink_open_protocol(&dump, netns, NETLINK_NETFILTER, e) || netlink_open_protocol(&s.del, netns, NETLINK_NETFILTER, e))
 		return -1;
-	begin(&dump, IPCTNL_MSG_CT_GET, NLM_F_DUMP, "list flows");
-	nlmsg_end(&dump);
-	failed = nlmsg_dump(&dump, one, &s, &mine) || nlmsg_transact(&s.del, &mine);
+	request(&dump, IPCTNL_MSG_CT_GET, NLM_F_DUMP, "list flows");
+	failed = netlink_ask(&dump, one, &s, &mine) || netlink_commit(&s.del, &mine);
 	netlink_close(&s.del);
 	if (failed && mine.code != EOPNOTSUPP && mine.code != EINVAL)
 		return err_set(e, mine.code, "%s", mine.msg);

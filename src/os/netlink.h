@@ -8,6 +8,7 @@
  *     addr_add(&nl, 100, (struct cidr){ gateway, 16 });
  *     return netlink_commit(&nl, e);                  -> "add bridge br0: File exists"
  *
+ * Messages, attributes, sockets and the reading of answers are libnl-3's; nobody outside src/os/ sees them.
  * A batch is not a transaction: what follows a failed request is still tried; the first error is reported. Blocks for as
  * long as the kernel needs (microseconds; deleting a link: 20 ms). Not thread safe. */
 #ifndef OS_NETLINK_H
@@ -23,20 +24,19 @@
 struct netlink_request { uint32_t seq; int ignore; char what[NETLINK_WHAT_MAX]; };
 
 struct netlink {
-	int        fd;
-	uint32_t   seq;
-	struct buf out;                               /* queued messages */
-	struct netlink_request *req;                  /* what they are, for sentences */
-	size_t     nreq, room;
-	size_t     open[6], nopen;                    /* attributes under construction */
-	size_t     msg;                               /* the message under construction */
+	struct nl_sock *sock;                         /* libnl's; NULL: closed */
+	struct nl_msg  *msg;                          /* the last request, under construction */
+	struct buf out;                               /* those before it */
+	struct netlink_request *req;                  /* what all of them are, for sentences */
+	size_t     nreq, room, acked;                 /* acked: number of the one that was asked to be, from 1 */
 };
 
-#define NETLINK_INIT ((struct netlink){ .fd = -1 })
+#define NETLINK_INIT ((struct netlink){ 0 })
 #define auto_netlink __attribute__((cleanup(netlink_close))) struct netlink
 
 int  netlink_open(struct netlink *nl, int netns, struct err *e); /* in that namespace; -1: the caller's */
 void netlink_close(struct netlink *nl);
+int  netlink_fd(const struct netlink *nl);                       /* borrowed */
 int  netlink_commit(struct netlink *nl, struct err *e);          /* send what is queued; the queue is empty afterwards */
 void netlink_tolerate(struct netlink *nl, int code);             /* the last queued request may fail with this errno */
 
@@ -109,7 +109,7 @@ int link_list(struct netlink *nl, struct arena *a, struct link_infos *out, struc
  * ARP asks again only after a second. Waits until the link works, at most `timeout_ms`: since Linux 6.8 asking is enough,
  * so that this costs 10 us. 1: works, 0: not in time. */
 int link_wait(struct netlink *nl, int index, int timeout_ms, struct err *e);
-int link_index(int sock, const char *name);           /* by ioctl on any socket: cheaper; 0 absent */
+int link_index(const struct netlink *nl, const char *name); /* by ioctl: cheaper; 0 absent */
 
 struct addr_info { int index; struct cidr cidr; };
 struct addr_infos { struct addr_info *v; size_t n; };

@@ -3,6 +3,7 @@
 #include "os/nft.h"
 #include "os/nlmsg.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -58,7 +59,7 @@ void nft_add_port(struct nft_tuple *t, uint16_t port)
 int nft_open(struct nft *n, int netns, struct err *e)
 {
 	*n = NFT_INIT;
-	return nlmsg_socket(&n->nl, netns, NETLINK_NETFILTER, e);
+	return netlink_open_protocol(&n->nl, netns, NETLINK_NETFILTER, e);
 }
 
 void nft_close(struct nft *n)
@@ -66,53 +67,63 @@ void nft_close(struct nft *n)
 	netlink_close(&n->nl);
 }
 
+static void be32(struct nft *n, int type, uint32_t v)
+{
+	nla_put_u32(n->nl.msg, type, htonl(v));
+}
+
+static void string(struct nft *n, int type, const char *z)
+{
+	nla_put_string(n->nl.msg, type, z);
+}
+
+static struct nlattr *nest(struct nft *n, int type)
+{
+	return nla_nest_start(n->nl.msg, type);
+}
+
+static void nest_end(struct nft *n, struct nlattr *a)
+{
+	nla_nest_end(n->nl.msg, a);
+}
+
 static void rule_end(struct nft *n)
 {
-	if (!n->in_rule)
-		return;
-	nlmsg_unnest(&n->nl);
-	nlmsg_end(&n->nl);
-	n->in_rule = false;
+	if (n->rule)
+		nest_end(n, n->rule);
+	n->rule = NULL;
 }
 
-static void batch_mark(struct nft *n, uint16_t type)
+static void batch_mark(struct nft *n, int type)
 {
-	struct nfgenmsg *m = nlmsg_begin(&n->nl, type, 0, sizeof *m, "nf_tables transaction");
+	struct nfgenmsg h = { .nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0, .res_id = htons(NFNL_SUBSYS_NFTABLES) };
 
-	m->nfgen_family = NFPROTO_UNSPEC;
-	m->version = NFNETLINK_V0;
-	m->res_id = __builtin_bswap16(NFNL_SUBSYS_NFTABLES);
+	netlink_request(&n->nl, type, 0, &h, sizeof h, "nf_tables transaction");
 	if (type == NFNL_MSG_BATCH_BEGIN && n->generation)
-		nlmsg_be32(&n->nl, NFNL_BATCH_GENID, n->generation);
-	nlmsg_end(&n->nl);
+		be32(n, NFNL_BATCH_GENID, n->generation);
 }
 
-static void begin(struct nft *n, uint16_t type, uint16_t flags, const char *what, const char *name)
+static void begin(struct nft *n, int type, int flags, const char *what, const char *name)
 {
-	struct nfgenmsg *m;
+	struct nfgenmsg h = { .nfgen_family = n->family, .version = NFNETLINK_V0 };
 
 	rule_end(n);
 	if (!n->in_batch)
 		batch_mark(n, NFNL_MSG_BATCH_BEGIN);
 	n->in_batch = true;
-	m = nlmsg_begin(&n->nl, NFNL_SUBSYS_NFTABLES << 8 | type, flags, sizeof *m, "nf_tables %s %s", what, name);
-	m->nfgen_family = n->family;
-	m->version = NFNETLINK_V0;
+	netlink_request(&n->nl, NFNL_SUBSYS_NFTABLES << 8 | type, flags, &h, sizeof h, "nf_tables %s %s", what, name);
 }
 
 int nft_commit(struct nft *n, struct err *e)
 {
-	size_t last;
-
 	rule_end(n);
 	if (!n->in_batch)
 		return 0;
-	last = n->nl.msg;
+	netlink_ask_ack(&n->nl);                          /* kernels before 6.10 do not acknowledge the end itself */
 	batch_mark(n, NFNL_MSG_BATCH_END);
-	n->nl.msg = last;                                 /* kernels before 6.10 do not acknowledge the end itself */
 	n->in_batch = false;
 	n->generation = 0;
-	return nlmsg_transact(&n->nl, e);
+	return netlink_commit(&n->nl, e);
 }
 
 /* --- tables, chains, sets --- */
@@ -124,11 +135,10 @@ void nft_table_use(struct nft *n, enum nft_family f, const char *name)
 	snprintf(n->table, sizeof n->table, "%s", name);
 }
 
-static void table(struct nft *n, uint16_t type, uint16_t flags)
+static void table(struct nft *n, int type, int flags)
 {
 	begin(n, type, flags, "table", n->table);
-	nlmsg_str(&n->nl, NFTA_TABLE_NAME, n->table);
-	nlmsg_end(&n->nl);
+	string(n, NFTA_TABLE_NAME, n->table);
 }
 
 void nft_table_delete(struct nft *n, enum nft_family f, const char *name)
@@ -146,16 +156,17 @@ void nft_table_replace(struct nft *n, enum nft_family f, const char *name)
 
 void nft_chain(struct nft *n, const char *name, enum nft_type t, enum nft_hook h, int priority, enum nft_end policy)
 {
+	struct nlattr *hook;
+
 	begin(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE, "chain", name);
-	nlmsg_str(&n->nl, NFTA_CHAIN_TABLE, n->table);
-	nlmsg_str(&n->nl, NFTA_CHAIN_NAME, name);
-	nlmsg_nest(&n->nl, NFTA_CHAIN_HOOK);
-	nlmsg_be32(&n->nl, NFTA_HOOK_HOOKNUM, (uint32_t)h);
-	nlmsg_be32(&n->nl, NFTA_HOOK_PRIORITY, (uint32_t)priority);
-	nlmsg_unnest(&n->nl);
-	nlmsg_be32(&n->nl, NFTA_CHAIN_POLICY, policy == NFT_ACCEPT ? NF_ACCEPT : NF_DROP);
-	nlmsg_str(&n->nl, NFTA_CHAIN_TYPE, t == NFT_NAT ? "nat" : "filter");
-	nlmsg_end(&n->nl);
+	string(n, NFTA_CHAIN_TABLE, n->table);
+	string(n, NFTA_CHAIN_NAME, name);
+	hook = nest(n, NFTA_CHAIN_HOOK);
+	be32(n, NFTA_HOOK_HOOKNUM, (uint32_t)h);
+	be32(n, NFTA_HOOK_PRIORITY, (uint32_t)priority);
+	nest_end(n, hook);
+	be32(n, NFTA_CHAIN_POLICY, policy == NFT_ACCEPT ? NF_ACCEPT : NF_DROP);
+	string(n, NFTA_CHAIN_TYPE, t == NFT_NAT ? "nat" : "filter");
 }
 
 static void key_shape(const enum nft_key *k, uint32_t *type, uint32_t *len)
@@ -171,42 +182,44 @@ void nft_set(struct nft *n, const char *name, const enum nft_key *key, const enu
 	uint32_t type, len;
 
 	begin(n, NFT_MSG_NEWSET, NLM_F_CREATE, "set", name);
-	nlmsg_str(&n->nl, NFTA_SET_TABLE, n->table);
-	nlmsg_str(&n->nl, NFTA_SET_NAME, name);
-	nlmsg_be32(&n->nl, NFTA_SET_FLAGS, data ? NFT_SET_MAP : 0);
+	string(n, NFTA_SET_TABLE, n->table);
+	string(n, NFTA_SET_NAME, name);
+	be32(n, NFTA_SET_FLAGS, data ? NFT_SET_MAP : 0);
 	key_shape(key, &type, &len);
-	nlmsg_be32(&n->nl, NFTA_SET_KEY_TYPE, type);
-	nlmsg_be32(&n->nl, NFTA_SET_KEY_LEN, len);
+	be32(n, NFTA_SET_KEY_TYPE, type);
+	be32(n, NFTA_SET_KEY_LEN, len);
 	if (data) {
 		key_shape(data, &type, &len);
-		nlmsg_be32(&n->nl, NFTA_SET_DATA_TYPE, type);
-		nlmsg_be32(&n->nl, NFTA_SET_DATA_LEN, len);
+		be32(n, NFTA_SET_DATA_TYPE, type);
+		be32(n, NFTA_SET_DATA_LEN, len);
 	}
-	nlmsg_be32(&n->nl, NFTA_SET_ID, ++n->set_id);
-	nlmsg_end(&n->nl);
+	be32(n, NFTA_SET_ID, ++n->set_id);
 }
 
-static void elem(struct nft *n, uint16_t type, uint16_t flags, const char *set, const struct nft_tuple *key,
-		 const struct nft_tuple *data)
+static void value(struct nft *n, int attr, const void *p, size_t len)
 {
+	struct nlattr *a = nest(n, attr);
+
+	nla_put(n->nl.msg, NFTA_DATA_VALUE, (int)len, p);
+	nest_end(n, a);
+}
+
+static void elem(struct nft *n, int type, int flags, const char *set, const struct nft_tuple *key, const struct nft_tuple *data)
+{
+	struct nlattr *list, *one;
+
 	begin(n, type, flags, "element of", set);
-	nlmsg_str(&n->nl, NFTA_SET_ELEM_LIST_TABLE, n->table);
-	nlmsg_str(&n->nl, NFTA_SET_ELEM_LIST_SET, set);
-	if (key) {
-		nlmsg_nest(&n->nl, NFTA_SET_ELEM_LIST_ELEMENTS);
-		nlmsg_nest(&n->nl, NFTA_LIST_ELEM);
-		nlmsg_nest(&n->nl, NFTA_SET_ELEM_KEY);
-		nlmsg_attr(&n->nl, NFTA_DATA_VALUE, key->b, key->n);
-		nlmsg_unnest(&n->nl);
-		if (data) {
-			nlmsg_nest(&n->nl, NFTA_SET_ELEM_DATA);
-			nlmsg_attr(&n->nl, NFTA_DATA_VALUE, data->b, data->n);
-			nlmsg_unnest(&n->nl);
-		}
-		nlmsg_unnest(&n->nl);
-		nlmsg_unnest(&n->nl);
-	}
-	nlmsg_end(&n->nl);
+	string(n, NFTA_SET_ELEM_LIST_TABLE, n->table);
+	string(n, NFTA_SET_ELEM_LIST_SET, set);
+	if (!key)
+		return;
+	list = nest(n, NFTA_SET_ELEM_LIST_ELEMENTS);
+	one = nest(n, NFTA_LIST_ELEM);
+	value(n, NFTA_SET_ELEM_KEY, key->b, key->n);
+	if (data)
+		value(n, NFTA_SET_ELEM_DATA, data->b, data->n);
+	nest_end(n, one);
+	nest_end(n, list);
 }
 
 void nft_elem(struct nft *n, const char *set, const struct nft_tuple *key, const struct nft_tuple *data)
@@ -229,55 +242,47 @@ void nft_set_flush(struct nft *n, const char *set)
 void nft_rule(struct nft *n, const char *chain)
 {
 	begin(n, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, "rule in", chain);
-	nlmsg_str(&n->nl, NFTA_RULE_TABLE, n->table);
-	nlmsg_str(&n->nl, NFTA_RULE_CHAIN, chain);
-	nlmsg_nest(&n->nl, NFTA_RULE_EXPRESSIONS);
-	n->in_rule = true;
+	string(n, NFTA_RULE_TABLE, n->table);
+	string(n, NFTA_RULE_CHAIN, chain);
+	n->rule = nest(n, NFTA_RULE_EXPRESSIONS);
 }
 
 static void expr(struct nft *n, const char *name)
 {
-	nlmsg_nest(&n->nl, NFTA_LIST_ELEM);
-	nlmsg_str(&n->nl, NFTA_EXPR_NAME, name);
-	nlmsg_nest(&n->nl, NFTA_EXPR_DATA);
+	n->expr = nest(n, NFTA_LIST_ELEM);
+	string(n, NFTA_EXPR_NAME, name);
+	n->data = nest(n, NFTA_EXPR_DATA);
 }
 
 static void expr_end(struct nft *n)
 {
-	nlmsg_unnest(&n->nl);
-	nlmsg_unnest(&n->nl);
-}
-
-static void value(struct nft *n, uint16_t attr, const void *p, size_t len)
-{
-	nlmsg_nest(&n->nl, attr);
-	nlmsg_attr(&n->nl, NFTA_DATA_VALUE, p, len);
-	nlmsg_unnest(&n->nl);
+	nest_end(n, n->data);
+	nest_end(n, n->expr);
 }
 
 static void meta(struct nft *n, uint32_t key, uint32_t reg)
 {
 	expr(n, "meta");
-	nlmsg_be32(&n->nl, NFTA_META_KEY, key);
-	nlmsg_be32(&n->nl, NFTA_META_DREG, reg);
+	be32(n, NFTA_META_KEY, key);
+	be32(n, NFTA_META_DREG, reg);
 	expr_end(n);
 }
 
 static void payload(struct nft *n, uint32_t base, uint32_t offset, uint32_t len, uint32_t reg)
 {
 	expr(n, "payload");
-	nlmsg_be32(&n->nl, NFTA_PAYLOAD_DREG, reg);
-	nlmsg_be32(&n->nl, NFTA_PAYLOAD_BASE, base);
-	nlmsg_be32(&n->nl, NFTA_PAYLOAD_OFFSET, offset);
-	nlmsg_be32(&n->nl, NFTA_PAYLOAD_LEN, len);
+	be32(n, NFTA_PAYLOAD_DREG, reg);
+	be32(n, NFTA_PAYLOAD_BASE, base);
+	be32(n, NFTA_PAYLOAD_OFFSET, offset);
+	be32(n, NFTA_PAYLOAD_LEN, len);
 	expr_end(n);
 }
 
 static void cmp(struct nft *n, enum nft_cmp c, const void *p, size_t len)
 {
 	expr(n, "cmp");
-	nlmsg_be32(&n->nl, NFTA_CMP_SREG, SLOT(0));
-	nlmsg_be32(&n->nl, NFTA_CMP_OP, c == NFT_IS ? NFT_CMP_EQ : NFT_CMP_NEQ);
+	be32(n, NFTA_CMP_SREG, SLOT(0));
+	be32(n, NFTA_CMP_OP, c == NFT_IS ? NFT_CMP_EQ : NFT_CMP_NEQ);
 	value(n, NFTA_CMP_DATA, p, len);
 	expr_end(n);
 }
@@ -287,9 +292,9 @@ static void mask(struct nft *n, uint32_t bits)
 	static const uint32_t none;
 
 	expr(n, "bitwise");
-	nlmsg_be32(&n->nl, NFTA_BITWISE_SREG, SLOT(0));
-	nlmsg_be32(&n->nl, NFTA_BITWISE_DREG, SLOT(0));
-	nlmsg_be32(&n->nl, NFTA_BITWISE_LEN, 4);
+	be32(n, NFTA_BITWISE_SREG, SLOT(0));
+	be32(n, NFTA_BITWISE_DREG, SLOT(0));
+	be32(n, NFTA_BITWISE_LEN, 4);
 	value(n, NFTA_BITWISE_MASK, &bits, 4);
 	value(n, NFTA_BITWISE_XOR, &none, 4);
 	expr_end(n);
@@ -298,12 +303,12 @@ static void mask(struct nft *n, uint32_t bits)
 static void lookup(struct nft *n, enum nft_cmp c, const char *set, bool data)
 {
 	expr(n, "lookup");
-	nlmsg_str(&n->nl, NFTA_LOOKUP_SET, set);
-	nlmsg_be32(&n->nl, NFTA_LOOKUP_SREG, SLOT(0));
+	string(n, NFTA_LOOKUP_SET, set);
+	be32(n, NFTA_LOOKUP_SREG, SLOT(0));
 	if (data)
-		nlmsg_be32(&n->nl, NFTA_LOOKUP_DREG, SLOT(0));
+		be32(n, NFTA_LOOKUP_DREG, SLOT(0));
 	if (c == NFT_NOT)
-		nlmsg_be32(&n->nl, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+		be32(n, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
 	expr_end(n);
 }
 
@@ -387,9 +392,9 @@ void nft_daddr_local(struct nft *n)
 	uint32_t local = RTN_LOCAL;
 
 	expr(n, "fib");
-	nlmsg_be32(&n->nl, NFTA_FIB_DREG, SLOT(0));
-	nlmsg_be32(&n->nl, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-	nlmsg_be32(&n->nl, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
+	be32(n, NFTA_FIB_DREG, SLOT(0));
+	be32(n, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+	be32(n, NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
 	expr_end(n);
 	cmp(n, NFT_IS, &local, 4);
 }
@@ -399,8 +404,8 @@ static void conntrack(struct nft *n, uint32_t key, uint32_t bits)
 	static const uint32_t none;
 
 	expr(n, "ct");
-	nlmsg_be32(&n->nl, NFTA_CT_DREG, SLOT(0));
-	nlmsg_be32(&n->nl, NFTA_CT_KEY, key);
+	be32(n, NFTA_CT_DREG, SLOT(0));
+	be32(n, NFTA_CT_KEY, key);
 	expr_end(n);
 	mask(n, bits);
 	cmp(n, NFT_NOT, &none, 4);
@@ -453,28 +458,30 @@ void nft_in_set_arp(struct nft *n, const char *set, bool frame)
 
 void nft_verdict(struct nft *n, enum nft_end v)
 {
+	struct nlattr *data, *verdict;
+
 	expr(n, "immediate");
-	nlmsg_be32(&n->nl, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
-	nlmsg_nest(&n->nl, NFTA_IMMEDIATE_DATA);
-	nlmsg_nest(&n->nl, NFTA_DATA_VERDICT);
-	nlmsg_be32(&n->nl, NFTA_VERDICT_CODE, v == NFT_ACCEPT ? NF_ACCEPT : NF_DROP);
-	nlmsg_unnest(&n->nl);
-	nlmsg_unnest(&n->nl);
+	be32(n, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
+	data = nest(n, NFTA_IMMEDIATE_DATA);
+	verdict = nest(n, NFTA_DATA_VERDICT);
+	be32(n, NFTA_VERDICT_CODE, v == NFT_ACCEPT ? NF_ACCEPT : NF_DROP);
+	nest_end(n, verdict);
+	nest_end(n, data);
 	expr_end(n);
 }
 
 void nft_reject(struct nft *n)
 {
 	expr(n, "reject");
-	nlmsg_be32(&n->nl, NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);
-	nlmsg_u8(&n->nl, NFTA_REJECT_ICMP_CODE, 3);       /* ICMP_PORT_UNREACH: a client sees "connection refused" */
+	be32(n, NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);
+	nla_put_u8(n->nl.msg, NFTA_REJECT_ICMP_CODE, 3);       /* ICMP_PORT_UNREACH: a client sees "connection refused" */
 	expr_end(n);
 }
 
 void nft_reject_tcp(struct nft *n)
 {
 	expr(n, "reject");
-	nlmsg_be32(&n->nl, NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST);
+	be32(n, NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST);
 	expr_end(n);
 }
 
@@ -493,18 +500,18 @@ void nft_counter(struct nft *n)
 static void nat(struct nft *n, uint32_t type, uint32_t addr, uint32_t port)
 {
 	expr(n, "nat");
-	nlmsg_be32(&n->nl, NFTA_NAT_TYPE, type);
-	nlmsg_be32(&n->nl, NFTA_NAT_FAMILY, NFPROTO_IPV4);
-	nlmsg_be32(&n->nl, NFTA_NAT_REG_ADDR_MIN, addr);
+	be32(n, NFTA_NAT_TYPE, type);
+	be32(n, NFTA_NAT_FAMILY, NFPROTO_IPV4);
+	be32(n, NFTA_NAT_REG_ADDR_MIN, addr);
 	if (port)
-		nlmsg_be32(&n->nl, NFTA_NAT_REG_PROTO_MIN, port);
+		be32(n, NFTA_NAT_REG_PROTO_MIN, port);
 	expr_end(n);
 }
 
 void nft_snat(struct nft *n, struct ip to)
 {
 	expr(n, "immediate");
-	nlmsg_be32(&n->nl, NFTA_IMMEDIATE_DREG, SLOT(0));
+	be32(n, NFTA_IMMEDIATE_DREG, SLOT(0));
 	value(n, NFTA_IMMEDIATE_DATA, to.b, 4);
 	expr_end(n);
 	nat(n, NFT_NAT_SNAT, SLOT(0), 0);
@@ -528,23 +535,21 @@ struct listing {
 	size_t room;
 };
 
-static void tuple_get(const struct nlattr *a, struct nft_tuple *t)
+static void tuple_get(struct nlattr *a, struct nft_tuple *t)
 {
-	const struct nlattr *tb[NFTA_DATA_VALUE + 1] = { 0 };
+	struct nlattr *tb[NFTA_DATA_VALUE + 1] = { 0 };
 
-	if (!a)
-		return;
-	nlattr_parse(nlattr_data(a), nlattr_len(a), tb, NFTA_DATA_VALUE);
-	if (tb[NFTA_DATA_VALUE])
-		tuple_add(t, nlattr_data(tb[NFTA_DATA_VALUE]), nlattr_len(tb[NFTA_DATA_VALUE]));
+	if (a && nla_parse_nested(tb, NFTA_DATA_VALUE, a, NULL) == 0 && tb[NFTA_DATA_VALUE])
+		tuple_add(t, nla_data(tb[NFTA_DATA_VALUE]), (size_t)nla_len(tb[NFTA_DATA_VALUE]));
 }
 
-static void list_elem(struct listing *l, const struct nlattr *elem)
+static void list_elem(struct listing *l, struct nlattr *elem)
 {
-	const struct nlattr *tb[NFTA_SET_ELEM_MAX + 1] = { 0 };
+	struct nlattr *tb[NFTA_SET_ELEM_MAX + 1] = { 0 };
 	struct nft_pair *p;
 
-	nlattr_parse(nlattr_data(elem), nlattr_len(elem), tb, NFTA_SET_ELEM_MAX);
+	if (nla_parse_nested(tb, NFTA_SET_ELEM_MAX, elem, NULL))
+		return;
 	if (l->out.n == l->room) {
 		struct nft_pair *old = l->out.v;
 
@@ -558,78 +563,61 @@ static void list_elem(struct listing *l, const struct nlattr *elem)
 	tuple_get(tb[NFTA_SET_ELEM_DATA], &p->data);
 }
 
-static int list_one(void *ctx, const struct nlmsghdr *h, struct err *e)
+static void list_one(void *ctx, struct nlmsghdr *h)
 {
-	const struct nlattr *tb[NFTA_SET_ELEM_LIST_MAX + 1] = { 0 };
-	const char *at;
-	size_t left;
+	struct nlattr *tb[NFTA_SET_ELEM_LIST_MAX + 1] = { 0 }, *elem;
+	int left;
 
-	(void)e;
-	nlmsg_parse(h, sizeof(struct nfgenmsg), tb, NFTA_SET_ELEM_LIST_MAX);
-	if (!tb[NFTA_SET_ELEM_LIST_ELEMENTS])
-		return 0;
-	at = nlattr_data(tb[NFTA_SET_ELEM_LIST_ELEMENTS]);
-	left = nlattr_len(tb[NFTA_SET_ELEM_LIST_ELEMENTS]);
-	while (left >= NLA_HDRLEN) {
-		const struct nlattr *elem = (const void *)at;
-		size_t step = NLA_ALIGN(elem->nla_len);
-
-		if (elem->nla_len < NLA_HDRLEN || elem->nla_len > left)
-			break;
+	if (nlmsg_parse(h, sizeof(struct nfgenmsg), tb, NFTA_SET_ELEM_LIST_MAX, NULL) || !tb[NFTA_SET_ELEM_LIST_ELEMENTS])
+		return;
+	nla_for_each_nested(elem, tb[NFTA_SET_ELEM_LIST_ELEMENTS], left)
 		list_elem(ctx, elem);
-		if (step >= left)
-			break;
-		at += step;
-		left -= step;
-	}
-	return 0;
 }
 
-static void ask(struct nft *n, uint16_t type, uint16_t flags, const char *what)
+static void ask(struct nft *n, int type, int flags, const char *what)
 {
-	struct nfgenmsg *m = nlmsg_begin(&n->nl, NFNL_SUBSYS_NFTABLES << 8 | type, flags, sizeof *m, "list %s", what);
+	struct nfgenmsg h = { .nfgen_family = n->family, .version = NFNETLINK_V0 };
 
-	m->nfgen_family = n->family;
-	m->version = NFNETLINK_V0;
+	netlink_request(&n->nl, NFNL_SUBSYS_NFTABLES << 8 | type, flags, &h, sizeof h, "list %s", what);
 }
 
 int nft_list(struct nft *n, struct arena *a, const char *set, struct nft_pairs *out, struct err *e)
 {
+	struct err mine = { .code = EINTR };
 	struct listing l = { .a = a };
-	struct err mine = { 0 };
+	int i, failed = -1;
 
-	ask(n, NFT_MSG_GETSETELEM, NLM_F_DUMP, set);
-	nlmsg_str(&n->nl, NFTA_SET_ELEM_LIST_TABLE, n->table);
-	nlmsg_str(&n->nl, NFTA_SET_ELEM_LIST_SET, set);
-	nlmsg_end(&n->nl);
-	if (nlmsg_dump(&n->nl, list_one, &l, &mine) && mine.code != ENOENT)
+	for (i = 0; failed && mine.code == EINTR && i < NETLINK_TRIES; i++) {
+		l.out.n = 0;
+		ask(n, NFT_MSG_GETSETELEM, NLM_F_DUMP, set);
+		string(n, NFTA_SET_ELEM_LIST_TABLE, n->table);
+		string(n, NFTA_SET_ELEM_LIST_SET, set);
+		failed = netlink_ask(&n->nl, list_one, &l, &mine);
+	}
+	if (failed && mine.code != ENOENT)
 		return err_set(e, mine.code, "%s", mine.msg);
 	*out = l.out;
 	return 0;
 }
 
-static int generation_one(void *ctx, const struct nlmsghdr *h, struct err *e)
+static void generation_one(void *ctx, struct nlmsghdr *h)
 {
-	const struct nlattr *tb[NFTA_GEN_ID + 1] = { 0 };
+	struct nlattr *tb[NFTA_GEN_ID + 1] = { 0 };
 
-	(void)e;
-	nlmsg_parse(h, sizeof(struct nfgenmsg), tb, NFTA_GEN_ID);
-	*(uint32_t *)ctx = __builtin_bswap32(nlattr_u32(tb[NFTA_GEN_ID]));
-	return 0;
+	if (nlmsg_parse(h, sizeof(struct nfgenmsg), tb, NFTA_GEN_ID, NULL) == 0)
+		*(uint32_t *)ctx = ntohl(netlink_u32(tb[NFTA_GEN_ID]));
 }
 
 int nft_watch(struct nft *n, struct err *e)
 {
 	ask(n, NFT_MSG_GETGEN, 0, "generation");
-	nlmsg_end(&n->nl);
-	return nlmsg_dump(&n->nl, generation_one, &n->generation, e);
+	return netlink_ask(&n->nl, generation_one, &n->generation, e);
 }
 
-static int table_one(void *ctx, const struct nlmsghdr *h, struct err *e)
+static void table_one(void *ctx, struct nlmsghdr *h)
 {
-	(void)h, (void)e;
+	(void)h;
 	*(bool *)ctx = true;
-	return 0;
 }
 
 int nft_table_exists(struct nft *n, enum nft_family f, const char *name, struct err *e)
@@ -639,9 +627,8 @@ int nft_table_exists(struct nft *n, enum nft_family f, const char *name, struct 
 
 	nft_table_use(n, f, name);
 	ask(n, NFT_MSG_GETTABLE, 0, name);
-	nlmsg_str(&n->nl, NFTA_TABLE_NAME, name);
-	nlmsg_end(&n->nl);
-	if (nlmsg_dump(&n->nl, table_one, &found, &mine) && mine.code != ENOENT)
+	string(n, NFTA_TABLE_NAME, name);
+	if (netlink_ask(&n->nl, table_one, &found, &mine) && mine.code != ENOENT)
 		return err_set(e, mine.code, "%s", mine.msg);
 	return found;
 }

@@ -36,7 +36,8 @@ struct nft {
 	uint8_t     family;
 	char        table[32];
 	uint32_t    set_id, generation;
-	bool        in_batch, in_rule;                /* under construction */
+	bool        in_batch;                         /* under construction, from here on */
+	struct nlattr *rule, *expr, *data;
 };
 
 #define NFT_INIT ((struct nft){ .nl = NETLINK_INIT })

@@ -1,41 +1,32 @@
-/* Netlink messages under construction and on their way: what netlink.c and nft.c share. Nobody outside src/os/ includes it. */
+/* Netlink over libnl-3: what netlink.c, nft.c and conntrack.c share. A request is libnl's nl_msg, filled with nla_put*; the
+ * queue of them is ours, because libnl sends one at a time. Nobody outside src/os/ includes this.
+ *
+ * Results of nla_put* are not looked at: a message has a page, and the largest of ours (a rule) takes a third of one. */
 #ifndef OS_NLMSG_H
 #define OS_NLMSG_H
 
 #include "os/netlink.h"
 
-#include <linux/netlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 
-int  nlmsg_socket(struct netlink *nl, int netns, int protocol, struct err *e);
+int netlink_open_protocol(struct netlink *nl, int netns, int protocol, struct err *e);
 
-/* A message with its fixed header; `what` says in errors what it was about. */
-void *nlmsg_begin(struct netlink *nl, uint16_t type, uint16_t flags, size_t header, const char *what, ...)
-	__attribute__((format(printf, 5, 6)));
-void nlmsg_end(struct netlink *nl);
-void nlmsg_attr(struct netlink *nl, uint16_t type, const void *p, size_t n);
-void nlmsg_u8(struct netlink *nl, uint16_t type, uint8_t v);
-void nlmsg_u16(struct netlink *nl, uint16_t type, uint16_t v);
-void nlmsg_u32(struct netlink *nl, uint16_t type, uint32_t v);
-void nlmsg_be16(struct netlink *nl, uint16_t type, uint16_t v);
-void nlmsg_be32(struct netlink *nl, uint16_t type, uint32_t v);
-void nlmsg_str(struct netlink *nl, uint16_t type, const char *z);
-void nlmsg_nest(struct netlink *nl, uint16_t type);
-void nlmsg_raw(struct netlink *nl, const void *p, size_t n);  /* a header inside an attribute */
-void nlmsg_unnest(struct netlink *nl);
+/* Queue a request with its fixed header; more is added to what comes back until the next call. `what` says in errors what it was
+ * about. */
+struct nl_msg *netlink_request(struct netlink *nl, int type, int flags, const void *header, size_t n, const char *what, ...)
+	__attribute__((format(printf, 6, 7)));
 
-/* Send, and read the answers. The message at nl->msg (the last one begun) is made to ask for an acknowledgement, so that
- * silence is not taken for success; errors come without asking. */
-int nlmsg_transact(struct netlink *nl, struct err *e);
+/* The last queued request is the one whose acknowledgement ends the batch; netlink_commit takes the very last by itself. Errors
+ * come without asking. */
+void netlink_ask_ack(struct netlink *nl);
 
-/* Send the one queued dump request and give each message to `fn`; stops early when that returns -1. */
-typedef int nlmsg_fn(void *ctx, const struct nlmsghdr *h, struct err *e);
-int nlmsg_dump(struct netlink *nl, nlmsg_fn *fn, void *ctx, struct err *e);
+/* Send the one queued request and give each message of the answer to `fn`. EINTR: a list that others changed meanwhile, so that
+ * some of it may have been left out; ask again. */
+#define NETLINK_TRIES 100
+typedef void netlink_fn(void *ctx, struct nlmsghdr *h);
+int netlink_ask(struct netlink *nl, netlink_fn *fn, void *ctx, struct err *e);
 
-/* The attributes after a header of `header` bytes, by type; later ones win. tb[0..max]. */
-void nlmsg_parse(const struct nlmsghdr *h, size_t header, const struct nlattr **tb, int max);
-void nlattr_parse(const void *p, size_t n, const struct nlattr **tb, int max);
-static inline const void *nlattr_data(const struct nlattr *a) { return (const char *)a + NLA_HDRLEN; }
-static inline size_t nlattr_len(const struct nlattr *a) { return a->nla_len - NLA_HDRLEN; }
-uint32_t nlattr_u32(const struct nlattr *a);                  /* 0 when absent or short */
+uint32_t netlink_u32(struct nlattr *a);               /* 0 when absent or short */
 
 #endif

@@ -59,7 +59,7 @@ static int container_side(const struct overlay_endpoint *ep, int netns, struct e
 
 	if (netlink_open(&nl, netns, e))
 		return -1;
-	index = link_index(nl.fd, ep->ifname);
+	index = link_index(&nl, ep->ifname);
 	if (!index)
 		return err_set(e, ENODEV, "the new link %s is gone", ep->ifname);
 	link_set_up(&nl, 1);
@@ -101,7 +101,7 @@ int overlay_detach(const char *ifname, int netns, struct err *e)
 
 	if (netlink_open(&nl, netns, e))
 		return -1;
-	index = link_index(nl.fd, ifname);
+	index = link_index(&nl, ifname);
 	if (!index)
 		return 0;
 	link_delete(&nl, index);

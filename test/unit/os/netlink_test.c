@@ -96,8 +96,8 @@ TEST(links_in_one_batch)
 	CHECK(l.up);
 	CHECK_INT(link_find(&nl, "nope", &l, &e), 0);
 	REQUIRE_OK(netlink_open(&in, b, &e), e);
-	CHECK(link_index(in.fd, "eth0") > 1);
-	CHECK_INT(link_index(in.fd, "eth1"), 0);
+	CHECK(link_index(&in, "eth0") > 1);
+	CHECK_INT(link_index(&in, "eth1"), 0);
 	REQUIRE(link_find(&in, "eth0", &l, &e) == 1);
 	CHECK(mac_eq(l.mac, mac));
 	REQUIRE_OK(link_list(&nl, &arena, &links, &e), e);

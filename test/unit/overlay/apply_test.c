@@ -66,10 +66,10 @@ static void wire_as(const char *name, int index, int from, int to, const char *a
 	REQUIRE_OK(netlink_commit(&nl, &e), e);
 	REQUIRE_OK(netlink_open(&peer, to, &e), e);
 	link_set_up(&peer, 1);
-	addr_add(&peer, link_index(peer.fd, "wire"), cidr(b));
-	link_set_up(&peer, link_index(peer.fd, "wire"));
+	addr_add(&peer, link_index(&peer, "wire"), cidr(b));
+	link_set_up(&peer, link_index(&peer, "wire"));
 	REQUIRE_OK(netlink_commit(&peer, &e), e);
-	REQUIRE(link_wait(&nl, index, 2000, &e) == 1 && link_wait(&peer, link_index(peer.fd, "wire"), 2000, &e) == 1);
+	REQUIRE(link_wait(&nl, index, 2000, &e) == 1 && link_wait(&peer, link_index(&peer, "wire"), 2000, &e) == 1);
 }
 
 static void wire(int from, int to, const char *a, const char *b)
@@ -239,8 +239,8 @@ TEST(the_way_out_is_nat_and_the_node_is_closed)
 		auto_netlink nl = NETLINK_INIT;
 
 		REQUIRE_OK(netlink_open(&nl, outside, &e), e);
-		route_add(&nl, link_index(nl.fd, "wire"), cidr("100.127.0.0/16"), ip(NODE));
-		route_add(&nl, link_index(nl.fd, "wire"), cidr("172.17.0.0/16"), ip(NODE));
+		route_add(&nl, link_index(&nl, "wire"), cidr("100.127.0.0/16"), ip(NODE));
+		route_add(&nl, link_index(&nl, "wire"), cidr("172.17.0.0/16"), ip(NODE));
 		REQUIRE_OK(netlink_commit(&nl, &e), e);
 	}
 	serve(a, "0.0.0.0", 80);
@@ -476,7 +476,7 @@ static int raw(int ns, uint16_t proto)
 	int s = netns_socket(ns, AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0, &e);
 
 	REQUIRE_OK(netlink_open(&nl, ns, &e), e);
-	a.sll_ifindex = link_index(nl.fd, "eth0");
+	a.sll_ifindex = link_index(&nl, "eth0");
 	REQUIRE(s >= 0 && bind(s, (struct sockaddr *)&a, sizeof a) == 0);
 	return s;
 }
@@ -603,7 +603,7 @@ TEST(loopback_ports_stay_on_the_host)
 	REQUIRE_OK(netlink_open(&here, node, &e), e);
 	REQUIRE(link_find(&here, "wire", &wire_end, &e) == 1);
 	out = netns_socket(outside, AF_PACKET, SOCK_DGRAM, 0, &e);
-	to.sll_ifindex = link_index(nl.fd, "wire");
+	to.sll_ifindex = link_index(&nl, "wire");
 	memcpy(to.sll_addr, wire_end.mac.b, 6);
 
 	REQUIRE_OK(overlay_ports_set(o, &v[1], 1, &e), e);
@@ -805,7 +805,7 @@ static void default_route(int ns, const char *via)
 	auto_netlink nl = NETLINK_INIT;
 
 	REQUIRE_OK(netlink_open(&nl, ns, &e), e);
-	route_add_default(&nl, link_index(nl.fd, "wire"), ip(via));
+	route_add_default(&nl, link_index(&nl, "wire"), ip(via));
 	REQUIRE_OK(netlink_commit(&nl, &e), e);
 }
 
