@@ -355,8 +355,9 @@ int exec_inspect(struct req *r, struct err *e)
 
 	if (exec_of(r, &x, e))
 		return -1;
-	if (x.started && !x.exited) {
-		/* Its stream may have ended just now: the node answers when every exit it has heard of is recorded. */
+	if (!x.exited) {
+		/* Its stream may have ended just now, and even its start be on the way to the record: the node answers when all that it
+		 * has heard of execs is recorded. */
 		struct err ignored;
 
 		api_node(r, OP_EXEC_SYNC, by_id_fields, &(struct by_id){ x.container }, NULL, NULL, NULL, 0, NULL, NULL, 5000, &ignored);

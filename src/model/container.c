@@ -220,6 +220,11 @@ const struct field mount_point_fields[] = {
 	FIELD(10, mount_point, no_copy,     "no_copy",     FIELD_NO_JSON),
 	FIELD(11, mount_point, tmpfs_size,  "tmpfs_size",  FIELD_NO_JSON),
 	FIELD(12, mount_point, tmpfs_mode,  "tmpfs_mode",  FIELD_NO_JSON),
+	FIELD(13, mount_point, subpath,     "subpath",     FIELD_NO_JSON),
+	FIELD(14, mount_point, labels,      "labels",      FIELD_NO_JSON),
+	FIELD(15, mount_point, not_recursive, "not_recursive", FIELD_NO_JSON),
+	FIELD(16, mount_point, top_read_only, "top_read_only", FIELD_NO_JSON),
+	FIELD(17, mount_point, create_source, "create_source", FIELD_NO_JSON),
 	FIELD_END
 };
 

@@ -161,6 +161,10 @@ struct mount_point {
 	bool       anonymous;                         /* made for this container; removed with `rm -v` and --rm */
 	bool       no_copy;                           /* no copy-up of the image's content */
 	int64_t    tmpfs_size, tmpfs_mode;            /* bytes (0: half of memory), mode bits (0: 1777) */
+	struct str subpath;                           /* of the volume */
+	struct pairs labels;                          /* of the volume, if it is made with the container */
+	bool       not_recursive, top_read_only;      /* bind-nonrecursive, bind-recursive=writable */
+	bool       create_source;                     /* a host path that is not there becomes a directory */
 };
 struct mount_points { struct mount_point *v; size_t n; };
 extern const struct field mount_point_fields[];

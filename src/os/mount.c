@@ -1,5 +1,6 @@
 #include "os/mount.h"
 #include "os/fd.h"
+#include "os/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,9 @@ int umount2(const char *, int);
 static uint64_t attr_bits(unsigned attrs)
 {
 	return (attrs & MOUNT_RO ? MOUNT_ATTR_RDONLY : 0) | (attrs & MOUNT_NOSUID ? MOUNT_ATTR_NOSUID : 0) |
-		(attrs & MOUNT_NODEV ? MOUNT_ATTR_NODEV : 0) | (attrs & MOUNT_NOEXEC ? MOUNT_ATTR_NOEXEC : 0);
+		(attrs & MOUNT_NODEV ? MOUNT_ATTR_NODEV : 0) | (attrs & MOUNT_NOEXEC ? MOUNT_ATTR_NOEXEC : 0) |
+		(attrs & MOUNT_NOATIME ? MOUNT_ATTR_NOATIME : attrs & MOUNT_STRICTATIME ? MOUNT_ATTR_STRICTATIME : 0) |
+		(attrs & MOUNT_NODIRATIME ? MOUNT_ATTR_NODIRATIME : 0);
 }
 
 /* The kernel explains a refused option in the context's message queue: "e tmpfs: Unknown parameter 'x'". */
@@ -56,14 +59,49 @@ int mount_new(const char *fstype, const struct mount_option *opts, size_t n, uns
 	return m;
 }
 
-int mount_clone(int dir, const char *path, bool recursive, struct err *e)
+int mount_clone_as(int dir, const char *path, bool recursive, enum mount_propagation as, struct err *e)
 {
-	int m = (int)syscall(SYS_open_tree, dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+	static const uint64_t kinds[] = { [MOUNT_PRIVATE] = 1UL << 18, [MOUNT_SLAVE] = 1UL << 19, [MOUNT_SHARED] = 1UL << 20 }; /* MS_* */
+	struct mount_attr a = { .propagation = kinds[as] };
+	auto_fd m = (int)syscall(SYS_open_tree, dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
 		(*path ? 0 : AT_EMPTY_PATH) | (recursive ? AT_RECURSIVE : 0));
 
 	if (m < 0)
 		return err_sys(e, "clone the mount of %s", *path ? path : "a directory");
-	return m;
+	if (syscall(SYS_mount_setattr, m, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a, sizeof a))
+		return err_sys(e, "set the propagation of %s", *path ? path : "a directory");
+	return fd_take(&m);
+}
+
+int mount_clone(int dir, const char *path, bool recursive, struct err *e)
+{
+	return mount_clone_as(dir, path, recursive, MOUNT_PRIVATE, e);
+}
+
+/* Lines of mountinfo (proc(5)): "ID parent dev root point options FIELDS - ..." with "shared:N" and "master:N" among FIELDS. */
+int mount_peers(int fd, bool *shared, bool *slave, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	auto_fd self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct str info, rest, line, id = STR_NONE;
+
+	*shared = *slave = false;
+	if (path_read(&a, self, arena_printf(&a, "fdinfo/%d", fd).p, 4096, &info, e))
+		return -1;
+	for (rest = info; str_next(&rest, '\n', &line);)
+		if (str_starts(line, STR("mnt_id:")))
+			id = arena_printf(&a, "%.*s ", STR_ARG(str_trim(str_drop(line, 7))));
+	if (path_read(&a, self, "mountinfo", 16 << 20, &info, e))
+		return -1;
+	for (rest = info; id.n && str_next(&rest, '\n', &line);)
+		if (str_starts(line, id)) {
+			struct str head = str_head(line, (size_t)(str_find_str(line, STR(" - ")) < 0 ? 0 : str_find_str(line, STR(" - "))));
+
+			*shared = str_find_str(head, STR(" shared:")) >= 0;
+			*slave = str_find_str(head, STR(" master:")) >= 0;
+			return 0;
+		}
+	return err_set(e, ENOENT, "the mount of a path is not in this mount namespace");
 }
 
 int mount_set(int m, unsigned attrs, bool recursive, int idmap_userns, struct err *e)

@@ -10,8 +10,11 @@
 #include <stdint.h>
 
 enum mount_flag {                                     /* or-ed; the kernel's MOUNT_ATTR_* under names of ours */
-	MOUNT_RO = 1, MOUNT_NOSUID = 2, MOUNT_NODEV = 4, MOUNT_NOEXEC = 8,
+	MOUNT_RO = 1, MOUNT_NOSUID = 2, MOUNT_NODEV = 4, MOUNT_NOEXEC = 8, MOUNT_NOATIME = 16, MOUNT_NODIRATIME = 32,
+	MOUNT_STRICTATIME = 64,                       /* the times only of new mounts */
 };
+
+enum mount_propagation { MOUNT_PRIVATE, MOUNT_SLAVE, MOUNT_SHARED };
 
 struct mount_option {                                 /* val NULL: a flag */
 	const char *key, *val;
@@ -20,8 +23,13 @@ struct mount_option {                                 /* val NULL: a flag */
 /* A new file system, not attached. */
 int mount_new(const char *fstype, const struct mount_option *opts, size_t n, unsigned attrs, struct err *e);
 
-/* A private clone of what `path` (below dir; "" is dir itself) shows, not attached. */
+/* A clone of what `path` (below dir; "" is dir itself) shows, not attached. Private: what is mounted there later, on either
+ * side, is not seen on the other. `as`: whose mounts come in (slave), or go both ways (shared), if the original has peers. */
 int mount_clone(int dir, const char *path, bool recursive, struct err *e);
+int mount_clone_as(int dir, const char *path, bool recursive, enum mount_propagation as, struct err *e);
+
+/* Does the mount that `fd` lies on share its mounts with peers, or receive those of a master? */
+int mount_peers(int fd, bool *shared, bool *slave, struct err *e);
 
 /* Set attributes of a detached or attached mount; idmap: a user namespace descriptor, or -1. */
 int mount_set(int mount, unsigned attrs, bool recursive, int idmap_userns, struct err *e);

@@ -76,14 +76,10 @@ bool spec_no_new_privs(const struct host_config *h)
 	return security_opt(h, "no-new-privileges") || security_opt(h, "no-new-privileges:true") || security_opt(h, "no-new-privileges=true");
 }
 
-static bool option(struct str options, const char *word)
+static uint32_t propagation(struct str word)
 {
-	struct str one;
-
-	while (str_next(&options, ',', &one))
-		if (str_is(one, word))
-			return true;
-	return false;
+	return str_is(word, "shared") || str_is(word, "rshared") ? PROPAGATE_SHARED :
+	       str_is(word, "slave") || str_is(word, "rslave") ? PROPAGATE_SLAVE : PROPAGATE_PRIVATE;
 }
 
 static void mounts(struct arena *a, const struct container *c, struct runtime_spec *s)
@@ -93,18 +89,21 @@ static void mounts(struct arena *a, const struct container *c, struct runtime_sp
 		const struct mount_point *m = &c->mounts.v[i];
 		struct runtime_mount *o = &s->mounts.v[i];
 
-		*o = (struct runtime_mount){ .target = m->destination, .read_only = !m->rw, .no_copy = m->no_copy };
+		*o = (struct runtime_mount){ .target = m->destination, .read_only = !m->rw, .no_copy = m->no_copy,
+			.top_read_only = m->top_read_only };
 		if (str_is(m->type, "volume")) {
 			o->kind = MOUNT_VOLUME;
 			o->source = arena_printf(a, "%.*s/%.*s", STR_ARG(c->account), STR_ARG(m->name));
+			o->subpath = m->subpath;
 		} else if (str_is(m->type, "bind")) {
 			o->kind = MOUNT_BIND;
 			o->source = m->source;
-		} else {                              /* Docker's defaults: noexec, nosuid, nodev unless said otherwise */
+			o->propagation = propagation(m->propagation);
+			o->not_recursive = m->not_recursive;
+			o->create_source = m->create_source;
+		} else {
 			o->kind = MOUNT_TMPFS;
-			o->noexec = !option(m->mode, "exec");
-			o->nosuid = !option(m->mode, "suid");
-			o->nodev = !option(m->mode, "dev");
+			o->options = m->mode;
 			o->tmpfs_size = m->tmpfs_size;
 			o->tmpfs_mode = m->tmpfs_mode;
 		}

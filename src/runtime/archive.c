@@ -207,28 +207,6 @@ static _Noreturn void child(const struct job *j, int sock)
 
 /* --- in the node -------------------------------------------------------------------------------------- */
 
-static int clone_mapped(int dir, const char *path, int userns, struct err *e)
-{
-	auto_fd at = path_open(dir, path, O_PATH, 0, e);
-	auto_fd m = at < 0 ? -1 : mount_clone(at, "", false, e);
-
-	if (m < 0 || (userns >= 0 && mount_set(m, 0, false, userns, e)))
-		return err_wrap(e, "%s", path);
-	return fd_take(&m);
-}
-
-static int mount_fd(const struct job *j, const struct runtime_mount *m, int userns, struct arena *a, struct err *e)
-{
-	int fd;
-
-	if (m->kind == MOUNT_VOLUME)
-		return clone_mapped(j->rt->data, arena_printf(a, "fs/volumes/%.*s/_data", STR_ARG(m->source)).p, userns, e);
-	fd = mount_clone(AT_FDCWD, arena_cstr(a, m->source), true, e);
-	if (fd >= 0 && userns >= 0)
-		mount_set(fd, 0, false, userns, NULL);
-	return fd;
-}
-
 /* The mounts of a container that does not run, to the child that waits for them. */
 static int hand_mounts(const struct job *j, pid_t pid, int sock, struct err *e)
 {
@@ -244,16 +222,16 @@ static int hand_mounts(const struct job *j, pid_t pid, int sock, struct err *e)
 		if (userns < 0)
 			return -1;
 	}
-	fds[0] = clone_mapped(j->rt->data, "fs/layers", userns, e);
+	fds[0] = mapped_clone(j->rt->data, "fs/layers", userns, e);
 	if (fds[0] < 0)
 		return -1;
-	fds[1] = clone_mapped(j->rt->data, arena_printf(&a, "fs/containers/%.*s", STR_ARG(j->s->id)).p, userns, e);
+	fds[1] = mapped_clone(j->rt->data, arena_printf(&a, "fs/containers/%.*s", STR_ARG(j->s->id)).p, userns, e);
 	n = fds[1] < 0 ? 1 : 2;
 	rc = n == 2 ? 0 : -1;
 	for (size_t i = 0; rc == 0 && j->op != OP_DIFF && i < j->s->mounts.n; i++) {
 		if (j->s->mounts.v[i].kind == MOUNT_TMPFS || n == FD_PASS_MAX)
 			continue;
-		fds[n] = mount_fd(j, &j->s->mounts.v[i], userns, &a, e);
+		fds[n] = mount_source(j->rt, &a, &j->s->mounts.v[i], userns, e);
 		rc = fds[n] < 0 ? -1 : 0;
 		n += fds[n] >= 0;
 	}

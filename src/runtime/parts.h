@@ -69,6 +69,10 @@ bool copy_is_empty(int dir);                          /* no entry but "lost+foun
 /* The spec's cgroup part. EINVAL when it names a device that this machine does not have. */
 int runtime_limits(const struct runtime_spec *s, struct arena *a, struct cgroup_limits *l, struct err *e);
 
+/* mounts.c. A directory of ours, and a volume or host path, as detached mounts whose ids are those of `userns` (-1: as they are). */
+int mapped_clone(int dir, const char *path, int userns, struct err *e);
+int mount_source(struct runtime *rt, struct arena *a, const struct runtime_mount *m, int userns, struct err *e);
+
 /* devices.c. Expand: each entry is one device node afterwards. Mount: a detached file system with a node for each, named "0", "1".. */
 int devices_expand(struct arena *a, const struct runtime_devices *in, struct runtime_devices *out, struct err *e);
 int devices_mount(const struct runtime_devices *devices, uint32_t uid_first, struct err *e);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#define TMPFS_OPTIONS_MAX 12
 #define LAYERS_MAX 500                                /* overlayfs' own limit */
 
 static int mount_at(int root, const char *path, const char *fstype, const struct mount_option *o, size_t n, unsigned attrs, struct err *e)
@@ -201,19 +202,43 @@ static int add_shm(int root, int shm, struct err *e)
 	return target < 0 || mount_attach(shm, target, "", e) ? err_wrap(e, "mount /dev/shm") : 0;
 }
 
+/* One word of a tmpfs' options: an attribute of the mount, or "key=value" for the file system itself. */
+static void tmpfs_word(struct arena *a, struct str word, unsigned *attrs, struct mount_option *o, size_t *n)
+{
+	static const struct { const char *word; unsigned set, clear; } words[] = {
+		{ "exec", 0, MOUNT_NOEXEC }, { "suid", 0, MOUNT_NOSUID }, { "dev", 0, MOUNT_NODEV }, { "noatime", MOUNT_NOATIME, 0 },
+		{ "nodiratime", MOUNT_NODIRATIME, 0 }, { "strictatime", MOUNT_STRICTATIME, 0 },
+	};
+	static const char *const keys[] = { "uid", "gid", "nr_inodes", "nr_blocks", "mpol" };
+	struct str key, val;
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (str_is(word, words[i].word))
+			*attrs = (*attrs & ~words[i].clear) | words[i].set;
+	if (!str_cut(word, '=', &key, &val))
+		return;
+	for (size_t i = 0; i < sizeof keys / sizeof *keys && *n < TMPFS_OPTIONS_MAX; i++)
+		if (str_is(key, keys[i]))
+			o[(*n)++] = (struct mount_option){ keys[i], arena_cstr(a, val) };
+}
+
+/* Docker's defaults: nothing to execute, no setuid, no devices. */
 static int add_tmpfs(const struct runtime_mount *m, int target, struct err *e)
 {
-	char mode[24], size[24];
-	struct mount_option o[2] = { { "mode", mode }, { "size", size } };
+	auto_arena a = ARENA_INIT;
+	unsigned attrs = MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC | (m->read_only ? MOUNT_RO : 0);
+	struct mount_option o[TMPFS_OPTIONS_MAX];
+	struct str rest = m->options, word;
 	auto_fd fs = -1;
+	size_t n = 0;
 
-	snprintf(mode, sizeof mode, "%llo", (long long)(m->tmpfs_mode ? m->tmpfs_mode : 01777));
-	snprintf(size, sizeof size, "%lld", (long long)m->tmpfs_size);
-	fs = mount_new("tmpfs", o, m->tmpfs_size > 0 ? 2 : 1, (m->read_only ? MOUNT_RO : 0) | (m->nosuid ? MOUNT_NOSUID : 0) |
-		(m->nodev ? MOUNT_NODEV : 0) | (m->noexec ? MOUNT_NOEXEC : 0), e);
-	if (fs < 0)
-		return -1;
-	return mount_attach(fs, target, "", e);
+	o[n++] = (struct mount_option){ "mode", arena_printf(&a, "%llo", (long long)(m->tmpfs_mode ? m->tmpfs_mode : 01777)).p };
+	if (m->tmpfs_size > 0)
+		o[n++] = (struct mount_option){ "size", arena_printf(&a, "%lld", (long long)m->tmpfs_size).p };
+	while (str_next(&rest, ',', &word))
+		tmpfs_word(&a, word, &attrs, o, &n);
+	fs = mount_new("tmpfs", o, n, attrs, e);
+	return fs < 0 ? -1 : mount_attach(fs, target, "", e);
 }
 
 static int add_mount(const struct runtime_mount *m, int root, int fd, struct err *e)
@@ -234,7 +259,7 @@ static int add_mount(const struct runtime_mount *m, int root, int fd, struct err
 		return -1;
 	if (m->kind == MOUNT_VOLUME && !m->no_copy && !copy_is_empty(target) && copy_is_empty(fd) && copy_tree(target, fd, e))
 		return err_wrap(e, "copy the image's files into the volume");
-	if (mount_set(fd, m->read_only ? MOUNT_RO : 0, false, -1, e))
+	if (mount_set(fd, m->read_only ? MOUNT_RO : 0, !m->top_read_only, -1, e))
 		return -1;
 	return mount_attach(fd, target, "", e);
 }

@@ -35,14 +35,20 @@ void runtime_close(struct runtime *rt);
 
 enum runtime_mount_kind { MOUNT_VOLUME = 1, MOUNT_BIND, MOUNT_TMPFS };
 
+enum runtime_propagation { PROPAGATE_PRIVATE, PROPAGATE_SLAVE, PROPAGATE_SHARED };
+
 struct runtime_mount {
 	uint32_t    kind;
 	struct str  source;                           /* volume: "<account>/<name>" below fs/volumes; bind: absolute host path */
 	struct str  target;                           /* path in the container */
+	struct str  subpath;                          /* volume: what of it; resolved inside of it */
 	bool        read_only, no_copy;               /* no_copy: an empty volume stays empty */
-	bool        nosuid, nodev, noexec;            /* tmpfs: lead fills Docker's defaults (all three) */
+	bool        top_read_only;                    /* with read_only: file systems mounted below stay as they are */
+	struct str  options;                          /* tmpfs: "noatime", "uid=1000", ... as checked at create */
 	int64_t     tmpfs_size, tmpfs_mode;           /* bytes, 0 no limit; mode bits, 0: 1777 */
-	bool        shared;                           /* bind, propagation rshared/rslave: keep receiving (slave) */
+	uint32_t    propagation;                      /* bind: enum runtime_propagation */
+	bool        not_recursive;                    /* bind: without what is mounted below */
+	bool        create_source;                    /* bind: a directory, if nothing is there */
 };
 struct runtime_mounts { struct runtime_mount *v; size_t n; };
 

@@ -9,12 +9,14 @@ static const struct field mount_fields[] = {
 	FIELD(3, runtime_mount, target, "Target", 0),
 	FIELD(4, runtime_mount, read_only, "ReadOnly", 0),
 	FIELD(5, runtime_mount, no_copy, "NoCopy", 0),
-	FIELD(6, runtime_mount, nosuid, "NoSuid", 0),
-	FIELD(7, runtime_mount, nodev, "NoDev", 0),
-	FIELD(8, runtime_mount, noexec, "NoExec", 0),
 	FIELD(9, runtime_mount, tmpfs_size, "Size", 0),
 	FIELD(10, runtime_mount, tmpfs_mode, "Mode", 0),
-	FIELD(11, runtime_mount, shared, "Shared", 0),
+	FIELD(12, runtime_mount, subpath, "Subpath", 0),
+	FIELD(13, runtime_mount, top_read_only, "TopReadOnly", 0),
+	FIELD(14, runtime_mount, options, "Options", 0),
+	FIELD(15, runtime_mount, propagation, "Propagation", 0),
+	FIELD(16, runtime_mount, not_recursive, "NotRecursive", 0),
+	FIELD(17, runtime_mount, create_source, "CreateSource", 0),
 	FIELD_END
 };
 

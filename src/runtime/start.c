@@ -120,16 +120,6 @@ static int set_oom(struct birth *b, struct err *e)
 	return path_put(AT_FDCWD, path, text, e);
 }
 
-static int clone_mapped(int dir, const char *path, int userns, struct err *e)
-{
-	auto_fd at = path_open(dir, path, O_PATH, 0, e);
-	auto_fd m = at < 0 ? -1 : mount_clone(at, "", false, e);
-
-	if (m < 0 || (userns >= 0 && mount_set(m, 0, false, userns, e)))
-		return err_wrap(e, "%s", path);
-	return fd_take(&m);
-}
-
 static int add_file(struct birth *b, const char *name, struct str text, int userns, int *fds, size_t *n, struct err *e)
 {
 	struct str dir = arena_printf(b->arena, "containers/%s", b->id);
@@ -140,7 +130,7 @@ static int add_file(struct birth *b, const char *name, struct str text, int user
 	d = path_open(b->rt->data, dir.p, O_PATH | O_DIRECTORY, 0, e);
 	if (d < 0 || path_write(d, name, text, 0644, false, e))
 		return -1;
-	fds[*n] = clone_mapped(d, name, userns, e);
+	fds[*n] = mapped_clone(d, name, userns, e);
 	return fds[*n] < 0 ? -1 : ((*n)++, 0);
 }
 
@@ -189,30 +179,15 @@ static int clone_shm(int64_t pid, struct err *e)
 static int add_mount(struct birth *b, const struct runtime_mount *m, int userns, int *fds, size_t *n, struct err *e)
 {
 	struct str account, name;
-	auto_fd fd = -1;
 
 	if (m->kind == MOUNT_TMPFS)
 		return 0;
-	if (m->kind == MOUNT_VOLUME) {
-		if (!str_cut(m->source, '/', &account, &name) || runtime_volume_create(b->rt, account, name, e))
-			return err_wrap(e, "volume %.*s", STR_ARG(str_head(m->source, 300)));
-		fd = clone_mapped(b->rt->data, arena_printf(b->arena, "fs/volumes/%.*s/_data", STR_ARG(m->source)).p, userns, e);
-	} else {
-		const char *path = arena_cstr(b->arena, m->source);
-
-		/* Host paths are the operator's to name; ids are the host's, and mapped where the file system can. */
-		fd = mount_clone(AT_FDCWD, path, true, e);
-		if (fd < 0 && errno == ENOENT)
-			return err_set(e, ENOENT, "bind source path does not exist: %.200s", path);
-		if (fd >= 0 && userns >= 0)
-			mount_set(fd, 0, false, userns, NULL);
-	}
-	if (fd < 0)
-		return err_wrap(e, "mount %.*s", STR_ARG(str_head(m->target, 200)));
 	if (*n >= FD_PASS_MAX)
-		return err_set(e, E2BIG, "more than %d mounts", FD_PASS_MAX - 6);
-	fds[(*n)++] = fd_take(&fd);
-	return 0;
+		return err_set(e, E2BIG, "more than %d mounts", FD_PASS_MAX - 8);
+	if (m->kind == MOUNT_VOLUME && (!str_cut(m->source, '/', &account, &name) || runtime_volume_create(b->rt, account, name, e)))
+		return err_wrap(e, "volume %.*s", STR_ARG(str_head(m->source, 300)));
+	fds[*n] = mount_source(b->rt, b->arena, m, userns, e);
+	return fds[*n] < 0 ? -1 : ((*n)++, 0);
 }
 
 static int send_mounts(struct birth *b, struct err *e)
@@ -228,10 +203,10 @@ static int send_mounts(struct birth *b, struct err *e)
 		if (userns < 0)
 			return -1;
 	}
-	fds[n] = clone_mapped(b->rt->data, "fs/layers", userns, e);
+	fds[n] = mapped_clone(b->rt->data, "fs/layers", userns, e);
 	n += fds[n] >= 0;
 	if (n == 1) {
-		fds[n] = clone_mapped(b->rt->data, own.p, userns, e);
+		fds[n] = mapped_clone(b->rt->data, own.p, userns, e);
 		n += fds[n] >= 0;
 	}
 	if (n != 2 || add_file(b, "hosts", b->s->etc_hosts, userns, fds, &n, e) ||

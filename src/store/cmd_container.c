@@ -254,7 +254,7 @@ static int decide_volumes(struct command_env *c, struct container *ct, struct er
 {
 	for (size_t i = 0; i < ct->mounts.n; i++) {
 		struct mount_point *m = &ct->mounts.v[i];
-		struct volume v = { .account = ct->account };
+		struct volume v = { .account = ct->account, .labels = m->labels };
 
 		if (!str_is(m->type, "volume"))
 			continue;

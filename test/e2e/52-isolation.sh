@@ -219,3 +219,95 @@ test_devices() {
 	exits 1 as boss docker run --rm --userns host busybox sh -c 'mknod /l b 7 0 && : </l'
 	refused 'could not select device driver "" with capabilities: ' docker run --rm --gpus all busybox true
 }
+
+test_mount_options_of_volumes() {
+	docker run --rm --mount type=volume,source=mv,target=/d,volume-label=a=b busybox sh -c 'mkdir -p /d/sub/deep; echo in >/d/sub/f; ln -s /etc /d/out'
+	is "$(docker volume inspect -f '{{.Labels.a}}' mv)" b
+	is "$(docker run --rm --mount type=volume,source=mv,target=/d,volume-subpath=sub busybox cat /d/f)" in
+	exits 1 docker run --rm --mount type=volume,source=mv,target=/d,readonly busybox touch /d/x
+	# A link of the volume leads nowhere but into the volume.
+	refused "cannot access path out" docker run --rm --mount type=volume,source=mv,target=/d,volume-subpath=out busybox true
+	refused "cannot access path nosuch" docker run --rm --mount type=volume,source=mv,target=/d,volume-subpath=nosuch busybox true
+	refused "relative path" docker create --mount type=volume,source=mv,target=/d,volume-subpath=../x busybox
+	is "$(docker run --rm --mount type=volume,target=/etc,volume-nocopy busybox sh -c 'ls /etc | grep -v -e hosts -e hostname -e resolv.conf | wc -l')" 0
+	has "$(docker run --rm --mount type=volume,target=/etc busybox ls /etc)" passwd
+	refused "volume-opt=size is not supported" docker create --mount type=volume,target=/d,volume-opt=size=1 busybox
+	refused "volume plugin nosuch" docker create --mount type=volume,target=/d,volume-driver=nosuch busybox
+	refused "volume plugin nosuch" docker create --volume-driver nosuch -v x:/y busybox
+	exits 0 docker run --rm --mount type=volume,source=mv,target=/d,consistency=cached busybox true
+	exits 1 docker run --rm -v mv:/d:ro,nocopy busybox touch /d/x
+	refused "invalid mode" docker create -v mv:/d:ro,rw busybox
+	refused "invalid mode" docker create -v mv:/d:rshared busybox
+	api_refused 400 "BindOptions" POST /containers/create -d '{"Image":"busybox","HostConfig":{"Mounts":[{"Type":"volume","Target":"/d","BindOptions":{"Propagation":"rprivate"}}]}}'
+	docker volume rm mv >/dev/null
+}
+
+test_mount_options_of_binds() {
+	local d=$TMP/src
+	refused "reaches into the machine" docker create --mount type=bind,source=/,target=/d busybox
+	mkdir -p "$d/below"
+	mount -t tmpfs below "$d/below"
+	touch "$d/below/f"
+	is "$(as boss docker run --rm --mount "type=bind,source=$d,target=/d" busybox ls /d/below)" f
+	is "$(as boss docker run --rm --mount "type=bind,source=$d,target=/d,bind-recursive=disabled" busybox ls /d/below)" ""
+	exits 1 as boss docker run --rm --mount "type=bind,source=$d,target=/d,readonly" busybox touch /d/below/g
+	exits 0 as boss docker run --rm --userns host --mount "type=bind,source=$d,target=/d,readonly,bind-recursive=writable" busybox touch /d/below/g
+	exits 1 as boss docker run --rm --userns host --mount "type=bind,source=$d,target=/d,readonly,bind-recursive=writable" busybox touch /d/g
+	umount "$d/below"
+	refused "bind source path does not exist" as boss docker run --rm --mount "type=bind,source=$d/new,target=/d" busybox true
+	exits 0 as boss docker run --rm -v "$d/made/deep:/d" busybox true
+	[ -d "$d/made/deep" ] || fail "-v did not make its source"
+	# What is mounted on the machine later is seen by a slave, and by nobody else.
+	mount -t tmpfs peers "$d" && mount --make-shared "$d" && mkdir "$d/late"
+	as boss docker run -d --name slave -v "$d:/d:rslave" busybox sleep 100 >/dev/null
+	as boss docker run -d --name private -v "$d:/d" busybox sleep 100 >/dev/null
+	mount -t tmpfs late "$d/late" && touch "$d/late/f"
+	is "$(as boss docker exec slave ls /d/late)$(as boss docker exec private ls /d/late)" f
+	is "$(as boss docker inspect -f '{{(index .Mounts 0).Propagation}}' slave private | xargs)" "rslave rprivate"
+	# And what a shared one mounts is seen here.
+	as boss docker run --rm --privileged -v "$d:/d:rshared" busybox sh -c 'mkdir /d/back && mount -t tmpfs x /d/back && touch /d/back/g; sleep 0.2' &
+	wait_for 10 test -e "$d/back/g"
+	wait $!
+	as boss docker rm -f slave private >/dev/null
+	umount -R "$d"
+	mount -t tmpfs alone "$d" && mount --make-private "$d"
+	refused "not shared" as boss docker run --rm -v "$d:/d:rshared" busybox true
+	umount "$d"
+}
+
+test_tmpfs_options() {
+	has "$(docker run --rm --mount type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=0700 busybox sh -c 'stat -c %a /t; df -k /t | tail -1')" "700"
+	is "$(docker run --rm --mount type=tmpfs,target=/t,tmpfs-size=1m busybox df -k /t | awk 'END {print $2}')" 1024
+	is "$(docker run --rm --tmpfs /t:size=2m,mode=0711,uid=1000,gid=10,noatime busybox stat -c '%a %u %g' /t)" "711 1000 10"
+	has "$(docker run --rm --tmpfs /t:exec,noatime busybox grep ' /t ' /proc/mounts)" "noatime"
+	has_not "$(docker run --rm --tmpfs /t:exec busybox grep ' /t ' /proc/mounts)" "noexec"
+	has "$(docker run --rm --tmpfs /t busybox grep ' /t ' /proc/mounts)" "nosuid,nodev,noexec"
+	exits 1 docker run --rm --tmpfs /t:ro busybox touch /t/x
+	refused "invalid tmpfs option" docker create --tmpfs /t:bogus busybox
+	refused "invalid tmpfs option" docker create --tmpfs /t:uid=x busybox
+	refused "Source must not be specified" docker create --mount type=tmpfs,source=x,target=/t busybox
+}
+
+# Containers have ids of their own each; what they share on a volume has the owners that both see.
+test_owners_on_a_shared_volume() {
+	up --name one -v own:/v busybox sleep 100
+	up --name two -v own:/v busybox sleep 100
+	[ "$(docker exec one awk '{print $2}' /proc/self/uid_map)" != "$(docker exec two awk '{print $2}' /proc/self/uid_map)" ] || fail "one range of ids"
+	docker exec one sh -c 'echo root >/v/r; mkdir -m 777 /v/open'
+	docker exec -u user one sh -c 'echo user >/v/open/u; chmod 600 /v/open/u'
+	is "$(docker exec two stat -c '%u:%g' /v/r /v/open/u | xargs)" "0:0 1000:1000"
+	is "$(docker exec -u user two cat /v/open/u)" user
+	docker exec -u user two sh -c 'echo more >>/v/open/u'
+	is "$(docker exec -u user one cat /v/open/u | xargs)" "user more"
+	exits 1 docker exec -u nobody two cat /v/open/u
+	exits 1 docker exec -u user two sh -c 'echo x >>/v/r'
+	docker exec two chown 1000:2000 /v/r                         # root gives away in one, the user has it in the other
+	is "$(docker exec one stat -c '%u:%g' /v/r)" 1000:2000
+	docker exec -u user one sh -c 'echo mine >/v/r; chgrp extra /v/open/u'
+	is "$(docker exec two cat /v/r) $(docker exec two stat -c '%u:%g' /v/open/u)" "mine 1000:2000"
+	exits 1 docker exec -u user one chown 0 /v/r
+	is "$(stat -c %u "$DATA/fs/volumes/me/own/_data/r")" 1000    # no host id of a container is written anywhere
+	docker rm -f one two >/dev/null
+	is "$(docker run --rm -v own:/v busybox stat -c '%u:%g' /v/r)" 1000:2000
+	docker volume rm own >/dev/null
+}

@@ -151,7 +151,7 @@ TEST(start_file_systems)
 {
 	struct box b;
 	struct runtime_mount m[] = {
-		{ .kind = MOUNT_TMPFS, .target = STR("/scratch"), .tmpfs_size = 1 << 20, .noexec = true, .nosuid = true, .nodev = true },
+		{ .kind = MOUNT_TMPFS, .target = STR("/scratch"), .tmpfs_size = 1 << 20 },
 		{ .kind = MOUNT_VOLUME, .source = STR("acc/vol"), .target = STR("/data") },
 		{ .kind = MOUNT_VOLUME, .source = STR("acc/other"), .target = STR("/new/deep"), .read_only = true },
 	};
