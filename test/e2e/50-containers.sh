@@ -149,7 +149,7 @@ test_every_container_has_an_address_and_reaches_others() {
 	docker run -d --name web busybox sh -c 'mkdir /www; echo served >/www/index.html; httpd -f -h /www' >/dev/null
 	local ip
 	ip=$(inspect web '{{.NetworkSettings.IPAddress}}')
-	is "$(run wget -qO- -T 3 "http://$ip/")" served
+	is "$(run timeout 3 wget -qO- "http://$ip/")" served
 	has "$(docker exec web ip addr show eth0)" "$ip/"
 	has "$(inspect web '{{.NetworkSettings.MacAddress}}')" :
 	docker rm -f web >/dev/null
@@ -157,13 +157,13 @@ test_every_container_has_an_address_and_reaches_others() {
 
 test_names_are_resolved() {
 	docker run -d --name named-web busybox sh -c 'mkdir /www; echo by name >/www/index.html; httpd -f -h /www' >/dev/null
-	is "$(run wget -qO- -T 3 http://named-web/)" "by name"
+	is "$(run timeout 3 wget -qO- http://named-web/)" "by name"
 	exits 1 run nslookup nosuch-name-here.invalid
 	docker rm -f named-web >/dev/null
 }
 
 test_traffic_to_the_outside_is_translated() {
-	is "$(run wget -qO- -T 3 http://192.0.2.2/)" "hello from outside"
+	is "$(run timeout 3 wget -qO- http://192.0.2.2/)" "hello from outside"
 }
 
 test_published_ports_answer_inside_and_outside() {
@@ -208,8 +208,8 @@ test_accounts_do_not_reach_each_other() {
 	as other docker run -d --name theirs busybox sh -c 'mkdir /www; echo secret >/www/index.html; httpd -f -h /www' >/dev/null
 	local ip
 	ip=$(as other docker inspect -f '{{.NetworkSettings.IPAddress}}' theirs)
-	has_not "$(run wget -qO- -T 2 "http://$ip/" 2>&1 || true)" secret
-	exits 1 run wget -qO- -T 2 http://theirs/
+	has_not "$(run timeout 2 wget -qO- "http://$ip/" 2>&1 || true)" secret
+	exits 1 run wget -qO- http://theirs/
 	as other docker rm -f theirs >/dev/null
 }
 

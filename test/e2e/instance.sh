@@ -96,6 +96,11 @@ certificate_by_hand() { # LOGIN
 
 # --- images ---------------------------------------------------------------------------------------------
 
+# Debian's mirrors as this machine knows them.
+mirrors() {
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null | grep -v security | awk '!seen[$0]++'
+}
+
 busybox_tar() { # to stdout: a root file system with busybox only
 	local dir=$E2E/busybox
 	if [ ! -e "$dir/bin/busybox" ]; then
@@ -110,13 +115,14 @@ busybox_tar() { # to stdout: a root file system with busybox only
 }
 
 debian_tar() { # makes build/cache/debian-rootfs.tar once; 1 when the mirror cannot be reached
-	local tar=$ROOT/build/cache/debian-rootfs.tar dir
+	local tar=$ROOT/build/cache/debian-rootfs.tar dir mirror
 	[ -s "$tar" ] && return 0
 	command -v debootstrap >/dev/null || return 1
-	timeout 5 curl -sfI "${DEBIAN_MIRROR:-http://deb.debian.org/debian}/dists/bookworm/Release" >/dev/null || return 1
+	mirror=$(mirrors | head -1)
+	[ "$mirror" ] && timeout 5 curl -sfI "${mirror%/}/dists/bookworm/Release" >/dev/null || return 1
 	dir=$(mktemp -d "$ROOT/build/e2e/debian.XXXXXX")
 	mkdir -p "$ROOT/build/cache"
-	timeout 400 debootstrap --variant=minbase bookworm "$dir" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$E2E/debootstrap.log" 2>&1 &&
+	timeout 400 debootstrap --variant=minbase bookworm "$dir" "$mirror" >"$E2E/debootstrap.log" 2>&1 &&
 	rm -rf "$dir"/var/cache/apt/* "$dir"/var/lib/apt/lists/* "$dir"/usr/share/{doc,man,locale}/* &&
 	tar -C "$dir" --numeric-owner --one-file-system -cf "$tar.new" . && mv "$tar.new" "$tar"
 	rm -rf "$dir"
