@@ -389,9 +389,11 @@ int container_start(struct req *r, struct err *e)
 	if (container_of(r, &c, e))
 		return -1;
 	in.id = c.id;
-	if (api_command(r, CMD_CONTAINER_START, by_id_fields, &in, NULL, NULL, e) || start_wait(r, in.id, c.start_gen + 1, since, e)) {
-		/* Docker's daemon answers 400 or 500 here and the CLI goes by the sentence; 304 is "runs already". */
-		if (e->code != EALREADY && e->code != ENOENT && e->code != EAGAIN && e->code != EPIPE)
+	if (api_command(r, CMD_CONTAINER_START, by_id_fields, &in, NULL, NULL, e)) /* 304: runs already; 409: paused, being removed */
+		return -1;
+	if (start_wait(r, in.id, c.start_gen + 1, since, e)) {
+		/* Docker's daemon answers 400 or 500 here and the CLI goes by the sentence. */
+		if (e->code != ENOENT && e->code != EAGAIN && e->code != EPIPE)
 			e->code = EIO;
 		return -1;
 	}

@@ -440,6 +440,8 @@ int tree_read(const char *path, const struct tree_put *how, int from, struct err
 	in.tar = tar_reader_new(source_of_fd(&from), &limits);
 	while ((rc = tar_next(in.tar, &t, e)) == 1)
 		if (entry_in(&in, &t, e)) {
+			if (e->code == ENOENT)        /* the archive's fault, not the path's that was asked for */
+				e->code = EINVAL;
 			rc = -1;
 			break;
 		}

@@ -61,12 +61,11 @@ test_info_says_what_the_issue_asks_for() {
 	is "$(api GET /info | jq -r .SDCAccount)" me
 	has "$(docker info)" "Storage Driver: overlay"
 	is "$(docker info -f '{{.NCPU}}')" "$(nproc --all)"
-	is "$(docker info -f '{{.MemTotal}}')" "$(awk '/^MemTotal/ {printf "%d", $2 * 1024}' /proc/meminfo)"
+	is "$(docker info -f '{{.MemTotal}}')" "$(awk '/^MemTotal/ {printf "%.0f", $2 * 1024}' /proc/meminfo)"
 }
 
 test_what_is_not_there_yet_is_501_with_its_name() {
 	api_refused 501 "not supported" POST /build
-	api_refused 501 "not supported" POST "/commit?container=x"
 	api_refused 501 "not supported" POST /networks/create -d '{"Name":"x"}'
 	api_refused 501 "not supported" POST /images/busybox/push
 	api_refused 503 "swarm" GET /services
@@ -121,6 +120,7 @@ test_events_tell_a_containers_life() {
 	docker run --rm --name evt busybox true
 	wait_for 5 grep -q destroy "$TMP/events"
 	kill $pid
+	sleep 1.1                                         # the CLI's --until knows whole seconds only
 	is "$(grep -c . "$TMP/events" | awk '{print ($1 >= 4)}')" 1
 	has "$(xargs <"$TMP/events")" "container create container"
 	has "$(xargs <"$TMP/events")" "container start"

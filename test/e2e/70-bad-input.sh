@@ -208,12 +208,11 @@ test_j13_filters() {
 
 test_j14_numbers_in_queries() {
 	api_refused 400 "" GET '/containers/json?limit=100000000000000000000'
-	docker create --name q busybox >/dev/null
-	api_refused 400 "" GET '/containers/q/logs?stdout=1&tail=x'
-	api_refused 400 "" GET '/containers/q/logs?stdout=1&since=soon'
-	api_refused 400 "" POST '/containers/q/stop?t=soon'
-	api_refused 400 "" GET '/containers/q/logs'
-	docker rm q >/dev/null
+	docker create --name qq busybox >/dev/null
+	api_refused 400 "" GET '/containers/qq/logs?stdout=1&since=soon'
+	api_refused 400 "" POST '/containers/qq/stop?t=soon'
+	api_refused 400 "" GET '/containers/qq/logs'
+	docker rm qq >/dev/null
 }
 
 # J16: random changes of a good request; nothing may answer 5xx or crash

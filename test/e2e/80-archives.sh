@@ -168,14 +168,13 @@ test_a09_a_flood_of_logs_is_bounded_and_keeps_its_end() {
 
 # limit test_a_full_disk_refuses_new_work_and_keeps_old_work 120
 test_a_full_disk_refuses_new_work_and_keeps_old_work() {
-	local run pid dir=$TMP/disk
+	dir=$TMP/disk pid= run=$(mktemp -d /tmp/triton-e2e3.XXXXXX)   # not local: the trap runs outside
+	trap '[ -z "$pid" ] || { kill $pid; wait $pid; } 2>/dev/null; grep "$dir" /proc/self/mountinfo | cut -d" " -f5 | tac | xargs -r -n1 umount -l; rm -rf "$run" "$TMP"' EXIT
 	modprobe loop 2>/dev/null || true
 	mkdir -p "$dir"
 	truncate -s 160M "$TMP/disk.img"
 	mkfs.ext4 -q "$TMP/disk.img" 2>/dev/null || skip "no mkfs.ext4"
 	mount -o loop "$TMP/disk.img" "$dir" 2>/dev/null || skip "loop devices cannot be mounted here"
-	run=$(mktemp -d /tmp/triton-e2e3.XXXXXX)
-	trap 'kill $pid 2>/dev/null; sleep 1; for m in $(grep "$dir" /proc/self/mountinfo | cut -d" " -f5 | tac); do umount -l $m; done; rm -rf "$run" "$TMP"' EXIT
 	"$TRITON" serve --data-dir "$dir/data" --run-dir "$run" --docker "" --cloudapi "" --peer "" --instance "$NAME-c" --uid-base 64300 \
 		>"$TMP/out" 2>"$TMP/err" </dev/null &
 	pid=$!
@@ -193,6 +192,4 @@ test_a_full_disk_refuses_new_work_and_keeps_old_work() {
 	working() { small run --rm busybox true; }
 	wait_for 10 working
 	small rm -f old >/dev/null
-	kill $pid
-	wait $pid || true
 }
