@@ -166,6 +166,31 @@ uint64_t cgroup_find_u64(const char *text, const char *key)
 	return 0;
 }
 
+uint64_t cgroup_count_cpus(const char *list)
+{
+	uint64_t n = 0;
+
+	while (*list >= '0' && *list <= '9') {
+		char *end;
+		unsigned long first = strtoul(list, &end, 10), last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
+
+		n += last >= first ? last - first + 1 : 0;
+		list = *end == ',' ? end + 1 : end;
+	}
+	return n;
+}
+
+struct cgroup_disk *cgroup_disk_of(struct cgroup_stats *s, unsigned major, unsigned minor)
+{
+	for (size_t i = 0; i < s->ndisks; i++)
+		if (s->disks[i].major == major && s->disks[i].minor == minor)
+			return &s->disks[i];
+	if (s->ndisks == CGROUP_DISKS)
+		return NULL;
+	s->disks[s->ndisks] = (struct cgroup_disk){ .major = major, .minor = minor };
+	return &s->disks[s->ndisks++];
+}
+
 /* The kinds that have directories of their own: all for v1, one for v2. */
 static int kinds(const struct cgroups *g)
 {

@@ -48,13 +48,23 @@ struct cgroup_limits {                                /* 0 leaves the kernel's d
 	size_t  ndevices;
 };
 
+#define CGROUP_DISKS 16
+
 struct cgroup_stats {
 	uint64_t cpu_total, cpu_user, cpu_kernel;     /* ns */
 	uint64_t throttled_periods, periods, throttled_time;
+	uint64_t cpu_quota_us, cpu_period_us;         /* quota 0: none */
+	uint64_t cpus;                                /* that the group may run on; 0 not known */
 	uint64_t memory, memory_max, memory_limit;    /* limit: UINT64_MAX none */
-	uint64_t inactive_file, failcnt, oom_kills;
+	uint64_t anon, file, shmem, mapped, slab, dirty, writeback; /* parts of memory; v1 does not tell slab */
+	uint64_t active_anon, inactive_anon, active_file, inactive_file, unevictable;
+	bool     swap_known;                          /* the kernel accounts swap */
+	uint64_t swap, swap_limit;                    /* on top of memory */
+	uint64_t failcnt, oom_kills;
 	uint64_t pids, pids_limit;
 	uint64_t blk_read, blk_write, blk_read_ops, blk_write_ops;
+	struct cgroup_disk { unsigned major, minor; uint64_t read, write, read_ops, write_ops; } disks[CGROUP_DISKS];
+	size_t   ndisks;
 };
 
 /* Find the hierarchies, create the parent, enable controllers. Needs root. */

@@ -20,6 +20,8 @@ int  cgroup_kind_dir(const struct cgroups *g, int kind, const char *name); /* O_
 bool cgroup_get(int dir, const char *file, char *text, size_t cap);
 uint64_t cgroup_get_u64(int dir, const char *file);   /* "max" is UINT64_MAX; 0 when absent */
 uint64_t cgroup_find_u64(const char *text, const char *key); /* "key 123" at a line's start; 0 when absent */
+uint64_t cgroup_count_cpus(const char *list);         /* "0-3,7": 5 */
+struct cgroup_disk *cgroup_disk_of(struct cgroup_stats *s, unsigned major, unsigned minor); /* found or added; NULL: no room */
 
 void cgroup_v1_setup(struct cgroups *g);
 int  cgroup_v1_limit(struct cgroups *g, const char *name, const struct cgroup_limits *l, bool fresh, struct err *e);

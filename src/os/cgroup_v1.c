@@ -209,19 +209,62 @@ int cgroup_v1_limit(struct cgroups *g, const char *name, const struct cgroup_lim
 	return 0;
 }
 
-/* Lines "8:0 Read 123". */
-static void sum_io(const char *text, uint64_t *rd, uint64_t *wr)
+/* Lines "8:0 Read 123": bytes, or operations. */
+static void read_io(struct cgroup_stats *s, const char *text, bool ops)
 {
-	char word[16];
 	unsigned long long n;
+	unsigned major, minor;
+	char word[16];
 
-	for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-		if (sscanf(line, "%*u:%*u %15s %llu", word, &n) == 2) {
-			if (strcmp(word, "Read") == 0)
-				*rd += n;
-			else if (strcmp(word, "Write") == 0)
-				*wr += n;
+	for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		bool known = sscanf(line, "%u:%u %15s %llu", &major, &minor, word, &n) == 4;
+		struct cgroup_disk *d = known ? cgroup_disk_of(s, major, minor) : NULL;
+
+		if (!known)
+			continue;
+		if (strcmp(word, "Read") == 0) {
+			*(ops ? &s->blk_read_ops : &s->blk_read) += n;
+			if (d)
+				*(ops ? &d->read_ops : &d->read) += n;
+		} else if (strcmp(word, "Write") == 0) {
+			*(ops ? &s->blk_write_ops : &s->blk_write) += n;
+			if (d)
+				*(ops ? &d->write_ops : &d->write) += n;
 		}
+	}
+}
+
+static void read_memory(int dir, struct cgroup_stats *s)
+{
+	uint64_t both, both_limit;
+	char text[8192];
+
+	s->memory = cgroup_get_u64(dir, "memory.usage_in_bytes");
+	s->memory_max = cgroup_get_u64(dir, "memory.max_usage_in_bytes");
+	s->memory_limit = cgroup_get_u64(dir, "memory.limit_in_bytes");
+	both = cgroup_get_u64(dir, "memory.memsw.usage_in_bytes");
+	both_limit = cgroup_get_u64(dir, "memory.memsw.limit_in_bytes");
+	if (s->memory_limit >= (1ULL << 62))          /* "no limit" is a page-aligned LONG_MAX */
+		s->memory_limit = UINT64_MAX;
+	s->swap_known = both_limit > 0;
+	s->swap = both > s->memory ? both - s->memory : 0;
+	s->swap_limit = both_limit >= (1ULL << 62) ? UINT64_MAX : both_limit > s->memory_limit ? both_limit - s->memory_limit : 0;
+	s->failcnt = cgroup_get_u64(dir, "memory.failcnt");
+	if (cgroup_get(dir, "memory.stat", text, sizeof text)) {
+		s->anon = cgroup_find_u64(text, "total_rss");
+		s->file = cgroup_find_u64(text, "total_cache");
+		s->shmem = cgroup_find_u64(text, "total_shmem");
+		s->mapped = cgroup_find_u64(text, "total_mapped_file");
+		s->dirty = cgroup_find_u64(text, "total_dirty");
+		s->writeback = cgroup_find_u64(text, "total_writeback");
+		s->active_anon = cgroup_find_u64(text, "total_active_anon");
+		s->inactive_anon = cgroup_find_u64(text, "total_inactive_anon");
+		s->active_file = cgroup_find_u64(text, "total_active_file");
+		s->inactive_file = cgroup_find_u64(text, "total_inactive_file");
+		s->unevictable = cgroup_find_u64(text, "total_unevictable");
+	}
+	if (cgroup_get(dir, "memory.oom_control", text, sizeof text))
+		s->oom_kills = cgroup_find_u64(text, "oom_kill");
 }
 
 int cgroup_v1_read(struct cgroups *g, const char *name, struct cgroup_stats *s, struct err *e)
@@ -229,6 +272,7 @@ int cgroup_v1_read(struct cgroups *g, const char *name, struct cgroup_stats *s, 
 	auto_fd mem = cgroup_kind_dir(g, CGROUP_MEMORY, name);
 	auto_fd cpu = cgroup_kind_dir(g, CGROUP_CPU, name);
 	auto_fd acct = cgroup_kind_dir(g, CGROUP_CPUACCT, name);
+	auto_fd set = cgroup_kind_dir(g, CGROUP_CPUSET, name);
 	auto_fd pids = cgroup_kind_dir(g, CGROUP_PIDS, name);
 	auto_fd blk = cgroup_kind_dir(g, CGROUP_BLKIO, name);
 	uint64_t tick = 1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK);
@@ -236,16 +280,7 @@ int cgroup_v1_read(struct cgroups *g, const char *name, struct cgroup_stats *s, 
 
 	if (mem < 0)
 		return err_sys(e, "open the control group %s", name);
-	s->memory = cgroup_get_u64(mem, "memory.usage_in_bytes");
-	s->memory_max = cgroup_get_u64(mem, "memory.max_usage_in_bytes");
-	s->memory_limit = cgroup_get_u64(mem, "memory.limit_in_bytes");
-	if (s->memory_limit >= (1ULL << 62))          /* "no limit" is a page-aligned LONG_MAX */
-		s->memory_limit = UINT64_MAX;
-	s->failcnt = cgroup_get_u64(mem, "memory.failcnt");
-	if (cgroup_get(mem, "memory.stat", text, sizeof text))
-		s->inactive_file = cgroup_find_u64(text, "total_inactive_file");
-	if (cgroup_get(mem, "memory.oom_control", text, sizeof text))
-		s->oom_kills = cgroup_find_u64(text, "oom_kill");
+	read_memory(mem, s);
 	s->cpu_total = cgroup_get_u64(acct, "cpuacct.usage");
 	if (cgroup_get(acct, "cpuacct.stat", text, sizeof text)) {
 		s->cpu_user = cgroup_find_u64(text, "user") * tick;
@@ -256,11 +291,17 @@ int cgroup_v1_read(struct cgroups *g, const char *name, struct cgroup_stats *s, 
 		s->throttled_periods = cgroup_find_u64(text, "nr_throttled");
 		s->throttled_time = cgroup_find_u64(text, "throttled_time");
 	}
+	s->cpu_quota_us = cgroup_get_u64(cpu, "cpu.cfs_quota_us"); /* "-1" reads as 0 */
+	s->cpu_period_us = cgroup_get_u64(cpu, "cpu.cfs_period_us");
+	if (cgroup_get(set, "cpuset.effective_cpus", text, sizeof text) && text[0] > ' ')
+		s->cpus = cgroup_count_cpus(text);
+	else if (cgroup_get(set, "cpuset.cpus", text, sizeof text))
+		s->cpus = cgroup_count_cpus(text);
 	s->pids = cgroup_get_u64(pids, "pids.current");
 	s->pids_limit = cgroup_get_u64(pids, "pids.max");
 	if (cgroup_get(blk, "blkio.throttle.io_service_bytes_recursive", text, sizeof text))
-		sum_io(text, &s->blk_read, &s->blk_write);
+		read_io(s, text, false);
 	if (cgroup_get(blk, "blkio.throttle.io_serviced_recursive", text, sizeof text))
-		sum_io(text, &s->blk_read_ops, &s->blk_write_ops);
+		read_io(s, text, true);
 	return 0;
 }

@@ -140,22 +140,41 @@ int cgroup_v2_limit(struct cgroups *g, const char *name, const struct cgroup_lim
 	return 0;
 }
 
-int cgroup_v2_read(struct cgroups *g, const char *name, struct cgroup_stats *s, struct err *e)
+static void read_memory(int dir, struct cgroup_stats *s)
 {
-	auto_fd dir = cgroup_kind_dir(g, 0, name);
 	char text[8192];
 
-	if (dir < 0)
-		return err_sys(e, "open the control group %s", name);
 	s->memory = cgroup_get_u64(dir, "memory.current");
 	s->memory_max = cgroup_get_u64(dir, "memory.peak");
 	s->memory_limit = cgroup_get_u64(dir, "memory.max");
-	if (cgroup_get(dir, "memory.stat", text, sizeof text))
+	s->swap_known = cgroup_get(dir, "memory.swap.max", text, sizeof text);
+	s->swap = cgroup_get_u64(dir, "memory.swap.current");
+	s->swap_limit = cgroup_get_u64(dir, "memory.swap.max");
+	if (cgroup_get(dir, "memory.stat", text, sizeof text)) {
+		s->anon = cgroup_find_u64(text, "anon");
+		s->file = cgroup_find_u64(text, "file");
+		s->shmem = cgroup_find_u64(text, "shmem");
+		s->mapped = cgroup_find_u64(text, "file_mapped");
+		s->slab = cgroup_find_u64(text, "slab");
+		s->dirty = cgroup_find_u64(text, "file_dirty");
+		s->writeback = cgroup_find_u64(text, "file_writeback");
+		s->active_anon = cgroup_find_u64(text, "active_anon");
+		s->inactive_anon = cgroup_find_u64(text, "inactive_anon");
+		s->active_file = cgroup_find_u64(text, "active_file");
 		s->inactive_file = cgroup_find_u64(text, "inactive_file");
+		s->unevictable = cgroup_find_u64(text, "unevictable");
+	}
 	if (cgroup_get(dir, "memory.events", text, sizeof text)) {
 		s->oom_kills = cgroup_find_u64(text, "oom_kill");
 		s->failcnt = cgroup_find_u64(text, "max");
 	}
+}
+
+static void read_cpu(int dir, struct cgroup_stats *s)
+{
+	unsigned long long quota, period;
+	char text[8192];
+
 	if (cgroup_get(dir, "cpu.stat", text, sizeof text)) {
 		s->cpu_total = cgroup_find_u64(text, "usage_usec") * 1000;
 		s->cpu_user = cgroup_find_u64(text, "user_usec") * 1000;
@@ -164,18 +183,49 @@ int cgroup_v2_read(struct cgroups *g, const char *name, struct cgroup_stats *s, 
 		s->throttled_periods = cgroup_find_u64(text, "nr_throttled");
 		s->throttled_time = cgroup_find_u64(text, "throttled_usec") * 1000;
 	}
+	/* "100000 100000" or "max 100000" */
+	if (cgroup_get(dir, "cpu.max", text, sizeof text) && sscanf(text, "%llu %llu", &quota, &period) == 2) {
+		s->cpu_quota_us = quota;
+		s->cpu_period_us = period;
+	}
+	if (cgroup_get(dir, "cpuset.cpus.effective", text, sizeof text))
+		s->cpus = cgroup_count_cpus(text);
+}
+
+/* Lines "8:0 rbytes=1 wbytes=2 rios=3 wios=4 ..." */
+static void read_io(int dir, struct cgroup_stats *s)
+{
+	unsigned long long rb, wb, ro, wo;
+	unsigned major, minor;
+	char text[8192];
+
+	if (!cgroup_get(dir, "io.stat", text, sizeof text))
+		return;
+	for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		struct cgroup_disk *d;
+
+		if (sscanf(line, "%u:%u rbytes=%llu wbytes=%llu rios=%llu wios=%llu", &major, &minor, &rb, &wb, &ro, &wo) != 6)
+			continue;
+		s->blk_read += rb;
+		s->blk_write += wb;
+		s->blk_read_ops += ro;
+		s->blk_write_ops += wo;
+		d = cgroup_disk_of(s, major, minor);
+		if (d)
+			*d = (struct cgroup_disk){ major, minor, rb, wb, ro, wo };
+	}
+}
+
+int cgroup_v2_read(struct cgroups *g, const char *name, struct cgroup_stats *s, struct err *e)
+{
+	auto_fd dir = cgroup_kind_dir(g, 0, name);
+
+	if (dir < 0)
+		return err_sys(e, "open the control group %s", name);
+	read_memory(dir, s);
+	read_cpu(dir, s);
 	s->pids = cgroup_get_u64(dir, "pids.current");
 	s->pids_limit = cgroup_get_u64(dir, "pids.max");
-	if (cgroup_get(dir, "io.stat", text, sizeof text)) {
-		unsigned long long rb, wb, ro, wo;
-
-		for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-			if (sscanf(line, "%*u:%*u rbytes=%llu wbytes=%llu rios=%llu wios=%llu", &rb, &wb, &ro, &wo) == 4) {
-				s->blk_read += rb;
-				s->blk_write += wb;
-				s->blk_read_ops += ro;
-				s->blk_write_ops += wo;
-			}
-	}
+	read_io(dir, s);
 	return 0;
 }
