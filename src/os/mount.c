@@ -127,6 +127,19 @@ int mount_attach(int m, int target_dir, const char *path, struct err *e)
 	return 0;
 }
 
+int mount_detach(int m, struct err *e)
+{
+	char path[40];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", m);
+	return umount2(path, DETACH) ? err_sys(e, "detach a mount") : 0;
+}
+
+void mount_take_away(const char *path)
+{
+	umount2(path, DETACH);
+}
+
 int mount_overlay(int target, const int *lowers, size_t n, int upper, int work, struct err *e)
 {
 	char opts[4096], path[40];

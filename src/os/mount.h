@@ -35,6 +35,8 @@ int mount_peers(int fd, bool *shared, bool *slave, struct err *e);
 int mount_set(int mount, unsigned attrs, bool recursive, int idmap_userns, struct err *e);
 
 int mount_attach(int mount, int target_dir, const char *path, struct err *e); /* path "" attaches onto target_dir itself */
+int mount_detach(int mount, struct err *e);           /* takes an attached mount away; needs /proc */
+void mount_take_away(const char *path);               /* the uppermost mount there, with those below it, if there is one */
 
 /* Overlay, in the caller's namespaces, attached on `target` (an O_PATH directory). Lower layers from top to bottom;
  * option `userxattr`, so that it works inside a user namespace. The layers must be attached mounts. `upper` and `work` -1:

@@ -261,6 +261,8 @@ static int node_open(struct node_role *n, char **argv, struct err *e)
 	n->private_registries = strcmp(argv[8], "1") == 0;
 	list_init(&n->reports);
 	snprintf(state_dir, sizeof(state_dir), "%s/state", argv[1]);
+	if (access("/dev/fuse", R_OK | W_OK))
+		log_warn("there is no /dev/fuse: containers see the memory and CPUs of the machine", L("error", strerror(errno)));
 	if (runtime_open(&n->rt, n->data_path, n->run_path, argv[4], e))
 		return -1;
 	n->overlay = overlay_open(&oc, e);

@@ -156,7 +156,7 @@ void spec_limits(struct arena *a, const struct container *c, struct runtime_spec
 	s->io_weight = r->io_weight;
 	s->cpuset_cpus = r->cpuset_cpus;
 	s->cpuset_mems = r->cpuset_mems;
-	s->cpu_view = true;
+	s->cpu_view = !c->host.privileged;            /* who administers the machine sees the machine */
 	s->ulimits = (struct runtime_ulimits){ arena_new_n(a, struct runtime_ulimit, c->host.ulimits.n), c->host.ulimits.n };
 	for (size_t i = 0; i < c->host.ulimits.n; i++)
 		s->ulimits.v[i] = (struct runtime_ulimit){ c->host.ulimits.v[i].name, c->host.ulimits.v[i].soft, c->host.ulimits.v[i].hard };

@@ -86,6 +86,19 @@ static int enter_own(const struct job *j, int sock, int *layers, int *own, struc
 	return 0;
 }
 
+/* As Docker's own copy: what the kernel shows is no file of the container. In a mount namespace of our own, whose mounts are the
+ * container's, so they can be taken away. */
+static int hide_kernel_files(struct err *e)
+{
+	if (unshare(CLONE_NEWNS))
+		return err_sys(e, "copy the mount namespace");
+	if (mount_make_private("/", e))
+		return -1;
+	mount_take_away("/sys");
+	mount_take_away("/proc");
+	return 0;
+}
+
 static int enter(const struct job *j, int sock, struct err *e)
 {
 	int fds[FD_PASS_MAX];
@@ -101,7 +114,7 @@ static int enter(const struct job *j, int sock, struct err *e)
 	/* First root of the container: an overlay mounted by somebody without an id in it is read only. */
 	if (j->s->uid_first && (setgroups(0, NULL) || setresgid(0, 0, 0) || setresuid(0, 0, 0)))
 		return err_sys(e, "become root of the container");
-	if (!j->init && rootfs_enter_files(j->s, fds, n, e))
+	if (j->init ? hide_kernel_files(e) : rootfs_enter_files(j->s, fds, n, e))
 		return -1;
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (chdir("/"))

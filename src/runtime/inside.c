@@ -6,6 +6,7 @@
 #include "os/path.h"
 #include "os/proc.h"
 #include "os/pty.h"
+#include "os/seccomp_notify.h"
 #include "runtime/rights.h"
 
 #include <errno.h>
@@ -22,10 +23,12 @@
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct program {                                      /* what is going to be executed */
+	int sync;                                     /* to the starter */
 	const struct strs *args, *env;
 	const struct strs *groups;
 	struct str user, cwd;
 	struct rights rights;
+	bool view;                                    /* it sees the container's share of the machine */
 };
 
 static struct str env_get(const struct strs *env, const char *name)
@@ -123,6 +126,18 @@ static int run(struct arena *a, const struct program *p, char **env, struct err 
 	return 127;
 }
 
+/* The shim answers from now on what would tell of the machine. EBUSY: somebody outside answers for us all already. */
+static int share_calls(int sync, struct err *e)
+{
+	struct birth_msg m = { .kind = BIRTH_LISTENER };
+	struct err why;
+	auto_fd listener = seccomp_listen(&why);
+
+	if (listener < 0)
+		return why.code == EBUSY ? 0 : (*e = why, -1);
+	return birth_send(sync, &m, &listener, 1, e);
+}
+
 /* The last steps, common to init and exec. Does not come back but with an error. */
 static int become(const struct program *p, struct err *e)
 {
@@ -156,7 +171,7 @@ static int become(const struct program *p, struct err *e)
 		err_set(e, errno, "chdir to cwd (\"%.200s\") failed: %s", cwd, strerror(errno));
 		return errno == ENOENT ? 127 : 126;
 	}
-	if (rights_apply(&p->rights, u.uid, u.gid, e))
+	if ((p->view && share_calls(p->sync, e)) || rights_apply(&p->rights, u.uid, u.gid, e))
 		return 126;
 	if (chdir(cwd)) {
 		err_set(e, errno, "chdir to cwd (\"%.200s\") failed: %s", cwd, strerror(errno));
@@ -231,10 +246,10 @@ static _Noreturn void reap(pid_t child)
 void init_main(const struct runtime_spec *s, const struct start_io *io)
 {
 	struct program p = {
-		.args = &s->args, .env = &s->env, .groups = &s->groups, .user = s->user, .cwd = s->cwd,
+		.sync = io->sync, .view = s->cpu_view && s->seccomp, .args = &s->args, .env = &s->env, .groups = &s->groups, .user = s->user, .cwd = s->cwd,
 		.rights = { .caps = s->caps, .seccomp = s->seccomp, .no_new_privs = s->no_new_privs, .privileged = s->privileged },
 	};
-	int fds[FD_PASS_MAX], master = -1, slave = -1, code;
+	int fds[FD_PASS_MAX], master = -1, slave = -1, view = -1, code;
 	size_t nfds = FD_PASS_MAX;
 	struct birth_msg m;
 	struct err e = { 0 };
@@ -258,6 +273,8 @@ void init_main(const struct runtime_spec *s, const struct start_io *io)
 		err_sys(&e, "set the host name");
 		birth_fail(io->sync, &e, 128);
 	}
+	if (s->cpu_view && nfds > 2)
+		view = fds[--nfds];
 	if (rootfs_enter(s, fds, nfds, &e))
 		birth_fail(io->sync, &e, 127);
 	while (nfds)
@@ -269,8 +286,9 @@ void init_main(const struct runtime_spec *s, const struct start_io *io)
 		if (master < 0)
 			birth_fail(io->sync, &e, 128);
 	}
-	if (rootfs_finish(s, &e))
+	if ((view >= 0 && procview_attach(view, &e)) || rootfs_finish(s, &e))
 		birth_fail(io->sync, &e, 128);
+	fd_close(&view);
 	m = (struct birth_msg){ .kind = BIRTH_READY };
 	if (birth_send(io->sync, &m, &master, master >= 0, &e))
 		_exit(128);
@@ -301,7 +319,7 @@ void init_main(const struct runtime_spec *s, const struct start_io *io)
 void exec_main(const struct exec_spec *x, const struct start_io *io, int pidfd, const char *title)
 {
 	struct program p = {
-		.args = &x->args, .env = &x->env, .groups = &x->groups, .user = x->user, .cwd = x->cwd,
+		.sync = io->sync, .view = x->cpu_view && x->seccomp, .args = &x->args, .env = &x->env, .groups = &x->groups, .user = x->user, .cwd = x->cwd,
 		.rights = { .caps = x->caps, .seccomp = x->seccomp, .no_new_privs = x->no_new_privs, .privileged = x->privileged },
 	};
 	int flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP, slave = -1, code;

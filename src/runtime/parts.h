@@ -4,6 +4,7 @@
 #define RUNTIME_PARTS_H
 
 #include "runtime/runtime.h"
+#include "runtime/procview.h"
 
 #include <sys/types.h>
 
@@ -13,6 +14,7 @@ enum birth_kind {
 	BIRTH_MOUNTS,                                 /* to init: descriptors as in struct birth_fds */
 	BIRTH_READY,                                  /* from init: root is ready; descriptor: terminal's master */
 	BIRTH_GO,                                     /* to init: execute */
+	BIRTH_LISTENER,                               /* from init or exec: descriptor of the calls that procview.h answers */
 	BIRTH_FAILED,                                 /* `code` errno, `exit_code`, sentence */
 };
 
@@ -21,9 +23,9 @@ struct birth_msg {
 	char text[ERR_MSG_MAX];
 };
 
-/* BIRTH_MOUNTS: layers, own directory, /etc files (hosts, resolv.conf, hostname: only those whose text is not empty), /proc view files,
- * then the file system of the devices if the
- * spec has any, /dev/shm if it joins IPC, then one for each volume and bind in spec order. */
+/* BIRTH_MOUNTS: layers, own directory, /etc files (hosts, resolv.conf, hostname: only those whose text is not empty), then the file
+ * system of the devices if the spec has any, /dev/shm if it joins IPC, one for each volume and bind in spec order, and with
+ * cpu_view last the mount of procview_open(). */
 int birth_send(int sock, const struct birth_msg *m, const int *fds, size_t nfds, struct err *e);
 int birth_recv(int sock, struct birth_msg *m, int *fds, size_t *nfds, struct err *e); /* 1, 0 end (the exec happened), -1 */
 _Noreturn void birth_fail(int sock, const struct err *e, int exit_code);
@@ -86,6 +88,8 @@ struct shim_start {
 	int   pidfd, report, listen;
 	struct agent agent;
 	struct shim_io io;
+	struct procview *view;                            /* fuse.fd -1: none */
+	int   listener;                               /* of init's calls, -1: none */
 	const struct runtime_attach *attaches;
 	size_t nattaches;
 };

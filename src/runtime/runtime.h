@@ -102,7 +102,7 @@ struct runtime_spec {
 	bool        init;                             /* --init */
 	struct str  log_driver;                       /* "json-file" or "none" */
 	int64_t     log_max_size, log_max_file;       /* bytes, 0 is no limit; files, 0 is 1 */
-	bool        cpu_view;                         /* /proc shows the container's share of memory and CPUs */
+	bool        cpu_view;                         /* it sees its share of memory, CPUs and time (procview.h), not the machine */
 	struct str  exec_env_home;                    /* unused by callers: HOME found inside */
 };
 extern const struct field runtime_spec_fields[];
@@ -161,6 +161,7 @@ struct exec_spec {
 	bool        tty, stdin_, stdout_, stderr_, privileged;
 	uint64_t    caps;
 	bool        seccomp, no_new_privs;
+	bool       cpu_view;                         /* set by the shim: as its container */
 	int64_t     rows, cols;
 };
 extern const struct field exec_spec_fields[];

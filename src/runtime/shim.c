@@ -101,6 +101,7 @@ static void reap(struct shim *s)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct list *p, *tmp;
 
+		procview_reaped(s->view, pid);
 		if (pid == s->main.pid) {
 			task_exited(s, &s->main, status);
 			continue;
@@ -133,6 +134,7 @@ static int tend(struct shim *s)
 {
 	struct list *p, *tmp;
 	bool pending = false;
+	int view_ms = shim_view_tend(s);
 
 	if (s->main.exited && !s->main.ended) {
 		task_drain(s, &s->main);
@@ -146,7 +148,7 @@ static int tend(struct shim *s)
 			task_drain(s, t);
 		}
 	}
-	return pending ? 50 : -1;
+	return pending && (view_ms < 0 || view_ms > 50) ? 50 : view_ms;
 }
 
 static bool finished(struct shim *s)
@@ -192,7 +194,7 @@ void shim_run(const struct shim_start *st)
 	struct runtime_event ev = { .kind = EVENT_STARTED, .id = st->spec->id, .gen = st->spec->gen, .pid = st->pid,
 		.time = { clock_wall_ns() } };
 
-	*s = (struct shim){ .rt = st->rt, .spec = st->spec, .agent = st->agent, .pidfd = st->pidfd, .log = { .fd = -1 },
+	*s = (struct shim){ .rt = st->rt, .spec = st->spec, .agent = st->agent, .pidfd = st->pidfd, .view = st->view, .log = { .fd = -1 },
 		.listen = { .fd = st->listen, .ready = shim_conn_accept } };
 	snprintf(s->id, sizeof s->id, "%.*s", STR_ARG(st->spec->id));
 	list_init(&s->execs);
@@ -219,6 +221,7 @@ void shim_run(const struct shim_start *st)
 	task_watch(s, &s->main);
 	source_set(s, &s->listen, EPOLLIN);
 	source_set(s, &s->signals, EPOLLIN);
+	shim_view_start(s, st->listener);
 	event_send(st->report, &ev);
 	shim_conn_add(s, st->report, true);
 	reap(s);

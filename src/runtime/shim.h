@@ -55,6 +55,11 @@ struct shim_conn {                                         /* a connection of th
 	bool          watching;
 };
 
+struct shim_listener {                                /* calls of the workload or an exec that the view answers */
+	struct list   link;
+	struct source io;
+};
+
 struct shim {
 	struct runtime *rt;
 	const struct runtime_spec *spec;
@@ -66,6 +71,10 @@ struct shim {
 	struct list     orphans;                      /* attaches whose task has ended: only bytes to flush */
 	struct agent    agent;
 	int             pidfd;
+	struct procview    *view;
+	struct source   view_io;
+	struct list     listeners;
+	bool            view_paused;
 	struct jsonlog  log;
 	bool            exit_sent, acked, oom;
 };
@@ -80,6 +89,11 @@ void task_ended(struct shim *s, struct task *t);      /* in shim.c: all output o
 int  attach_add(struct shim *s, struct task *t, const struct attach_opts *o, int fd, struct err *e); /* owns fd on success */
 void attach_finish(struct shim *s, struct attach *a); /* no more output: flush and close */
 int  detach_keys_parse(struct str text, uint8_t *keys, size_t *n); /* "ctrl-p,ctrl-q", "a"; -1 bad */
+
+/* shim_view.c */
+void shim_view_start(struct shim *s, int listener);   /* -1: none */
+void shim_view_listen(struct shim *s, int listener);  /* owns it */
+int  shim_view_tend(struct shim *s);                  /* milliseconds until it wants to be called again, or -1 */
 
 /* shim_ctl.c */
 void shim_conn_accept(struct shim *s, struct source *from, uint32_t events);

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -118,16 +117,14 @@ static int exec_pipe(int *ours, int *theirs, bool wanted, bool we_write, uint32_
 }
 
 /* Waits for the execve: the sync socket closes. The process inside is bounded by nobody but itself, so there is a limit. */
-static int exec_wait(int sync, int *master, int *exit_code, struct err *e)
+static int exec_wait(struct shim *s, int sync, int *master, int *listener, int *exit_code, struct err *e)
 {
 	for (;;) {
 		struct birth_msg m;
 		size_t nfds = 1;
 		int fd = -1, n;
 
-		n = poll(&(struct pollfd){ .fd = sync, .events = POLLIN }, 1, 5000);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = procview_wait(s->view, sync, 5000);   /* it may read what we serve */
 		if (n <= 0)
 			return err_set(e, ETIMEDOUT, "the process did not start in time");
 		n = birth_recv(sync, &m, &fd, &nfds, e);
@@ -146,6 +143,10 @@ static int exec_wait(int sync, int *master, int *exit_code, struct err *e)
 			}
 			*master = fd;
 			fd_nonblock(fd, true);
+		} else if (m.kind == BIRTH_LISTENER && nfds == 1 && *listener < 0) {
+			*listener = fd;
+		} else {
+			fd_close(&fd);
 		}
 	}
 }
@@ -153,9 +154,10 @@ static int exec_wait(int sync, int *master, int *exit_code, struct err *e)
 static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t *pid, int *exit_code, struct err *e)
 {
 	uint32_t owner = (uint32_t)s->spec->uid_first;
-	auto_fd sync = -1, master = -1, in = -1, out = -1, errfd = -1, io_sync = -1, io_in = -1, io_out = -1, io_err = -1;
+	auto_fd sync = -1, master = -1, listener = -1, in = -1, out = -1, errfd = -1, io_sync = -1, io_in = -1, io_out = -1, io_err = -1;
 	int pair[2];
 	struct task *t;
+	struct exec_spec inside = *x;
 	struct attach_opts ao = { .stdin_ = x->stdin_, .stdout_ = true, .stderr_ = true, .detach_keys = x->detach_keys };
 
 	if (s->main.exited)
@@ -168,17 +170,20 @@ static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t
 	    exec_pipe(&out, &io_out, *stream >= 0 && !x->tty, false, owner, e) ||
 	    exec_pipe(&errfd, &io_err, *stream >= 0 && !x->tty, false, owner, e))
 		return -1;
-	*pid = agent_spawn_exec(&s->agent, x, &(struct start_io){ io_sync, io_in, io_out, io_err }, s->pidfd, e);
+	inside.cpu_view = s->spec->cpu_view;
+	*pid = agent_spawn_exec(&s->agent, &inside, &(struct start_io){ io_sync, io_in, io_out, io_err }, s->pidfd, e);
 	if (*pid < 0)
 		return -1;
 	fd_close(&io_sync);
-	if (exec_wait(sync, &master, exit_code, e)) {
+	if (exec_wait(s, sync, &master, &listener, exit_code, e)) {
 		kill(*pid, SIGKILL);                  /* ours, not reaped yet: the number cannot be another's */
 		return -1;
 	}
 	t = calloc(1, sizeof *t);
 	if (!t)
 		return err_set(e, ENOMEM, "exec: no memory");
+	if (listener >= 0)
+		shim_view_listen(s, fd_take(&listener));
 	*t = (struct task){ .tty = x->tty, .pid = *pid, .in = { .fd = fd_take(&in) },
 		.out = { .fd = x->tty ? fd_take(&master) : fd_take(&out) }, .err = { .fd = fd_take(&errfd) } };
 	snprintf(t->id, sizeof t->id, "%.*s", STR_ARG(str_head(x->id, 64)));

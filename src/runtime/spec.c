@@ -106,6 +106,7 @@ const struct field exec_spec_fields[] = {
 	FIELD(15, exec_spec, no_new_privs, "no_new_privs", 0),
 	FIELD(16, exec_spec, rows, "rows", 0),
 	FIELD(17, exec_spec, cols, "cols", 0),
+	FIELD(18, exec_spec, cpu_view, "cpu_view", 0),
 	FIELD_END
 };
 

@@ -26,6 +26,8 @@ struct birth {
 	struct start_io inside;                       /* init's ends */
 	struct shim_io  io;
 	struct agent agent;
+	struct procview view;
+	int   view_mount, listener;
 	pid_t pid;
 	int   pidfd, listen, exit_code;
 };
@@ -182,8 +184,8 @@ static int add_mount(struct birth *b, const struct runtime_mount *m, int userns,
 
 	if (m->kind == MOUNT_TMPFS)
 		return 0;
-	if (*n >= FD_PASS_MAX)
-		return err_set(e, E2BIG, "more than %d mounts", FD_PASS_MAX - 8);
+	if (*n >= FD_PASS_MAX - 1)
+		return err_set(e, E2BIG, "more than %d mounts", FD_PASS_MAX - 9);
 	if (m->kind == MOUNT_VOLUME && (!str_cut(m->source, '/', &account, &name) || runtime_volume_create(b->rt, account, name, e)))
 		return err_wrap(e, "volume %.*s", STR_ARG(str_head(m->source, 300)));
 	fds[*n] = mount_source(b->rt, b->arena, m, userns, e);
@@ -228,6 +230,8 @@ static int send_mounts(struct birth *b, struct err *e)
 	for (size_t i = 0; i < b->s->mounts.n; i++)
 		if (add_mount(b, &b->s->mounts.v[i], userns, fds, &n, e))
 			goto out;
+	if (b->view_mount >= 0)
+		fds[n++] = fd_take(&b->view_mount);
 	rc = birth_send(b->sync, &m, fds, n, e);
 out:
 	while (n)
@@ -247,11 +251,24 @@ static int attach_network(struct birth *b, struct err *e)
 	return 0;
 }
 
-/* What init says next. 1 a message, 0 it executed (the socket closed), -1. */
+/* What init says next. 1 a message, 0 it executed (the socket closed), -1. Its root file system may ask for our view meanwhile. */
 static int next(struct birth *b, struct birth_msg *m, int *fds, size_t *nfds, struct err *e)
 {
-	int n = birth_recv(b->sync, m, fds, nfds, e);
+	size_t room = *nfds;
+	int n;
 
+	if (procview_wait(&b->view, b->sync, -1) < 0)
+		return err_sys(e, "wait for the container's first process");
+	n = birth_recv(b->sync, m, fds, nfds, e);
+	if (n == 1 && m->kind == BIRTH_LISTENER) {
+		if (*nfds == 1 && b->listener < 0)
+			b->listener = fds[0];
+		else
+			while (*nfds)
+				close(fds[--*nfds]);
+		*nfds = room;
+		return next(b, m, fds, nfds, e);
+	}
 	if (n == 1 && m->kind == BIRTH_FAILED) {
 		b->exit_code = m->exit_code;
 		return err_set(e, m->code, "%s", m->text);
@@ -290,8 +307,8 @@ static int bring_up(struct birth *b, struct err *e)
 		fd_nonblock(master, true);
 	}
 	m = (struct birth_msg){ .kind = BIRTH_GO };
-	nfds = 0;
-	if (birth_send(b->sync, &m, NULL, 0, e) || next(b, &m, NULL, &nfds, e) < 0)
+	nfds = 1;
+	if (birth_send(b->sync, &m, NULL, 0, e) || next(b, &m, &master, &nfds, e) < 0)
 		return -1;
 	/* The socket also closes when init is killed before its execve; then it is a zombie of ours that tells. */
 	if (waitid(P_PID, (id_t)b->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == b->pid &&
@@ -341,8 +358,8 @@ void runtime_start(struct runtime *rt, const struct runtime_spec *s, const struc
 	auto_arena a = ARENA_INIT;
 	struct runtime_spec own = *s;
 	struct birth b = { .rt = rt, .s = &own, .arena = &a, .sync = -1, .inside = { -1, -1, -1, -1 }, .io = { -1, -1, -1, -1 },
-		.pidfd = -1, .listen = -1, .exit_code = 128, .agent = { .sock = -1 } };
-	int *keep = arena_new_n(&a, int, n + CGROUP_KINDS + 16);
+		.pidfd = -1, .listen = -1, .exit_code = 128, .agent = { .sock = -1 }, .view.fuse.fd = -1, .view_mount = -1, .listener = -1 };
+	int *keep = arena_new_n(&a, int, n + CGROUP_KINDS + 18);
 	struct err e = { 0 };
 	size_t k = 0;
 
@@ -364,6 +381,10 @@ void runtime_start(struct runtime *rt, const struct runtime_spec *s, const struc
 	if (chdir("/"))
 		_exit(1);
 	snprintf(b.id, sizeof b.id, "%.*s", STR_ARG(str_head(s->id, 64)));
+	if (own.cpu_view) {                          /* a machine without FUSE: no view (the node role says so) */
+		b.view_mount = procview_open(&b.view, rt, s, NULL);
+		own.cpu_view = b.view_mount >= 0;
+	}
 	if (prepare(&b, &e) || bring_up(&b, &e)) {
 		struct runtime_event ev = { .kind = EVENT_FAILED, .id = s->id, .gen = s->gen, .exit_code = b.exit_code,
 			.time = { clock_wall_ns() }, .error_code = e.code, .error = str_of(e.msg) };
@@ -385,7 +406,10 @@ void runtime_start(struct runtime *rt, const struct runtime_spec *s, const struc
 	keep[k++] = b.io.out;
 	keep[k++] = b.io.err;
 	keep[k++] = b.io.master;
+	keep[k++] = b.view.fuse.fd;
+	keep[k++] = b.listener;
 	fd_close_others(keep, k);
-	shim_run(&(struct shim_start){ .rt = rt, .spec = &own, .pid = b.pid, .pidfd = b.pidfd, .report = report, .listen = b.listen,
+	shim_run(&(struct shim_start){ .rt = rt, .spec = &own, .view = &b.view, .listener = b.listener, .pid = b.pid,
+		.pidfd = b.pidfd, .report = report, .listen = b.listen,
 		.agent = b.agent, .io = b.io, .attaches = attaches, .nattaches = n });
 }

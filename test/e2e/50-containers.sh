@@ -54,6 +54,25 @@ test_memory_limit_is_seen_and_holds() {
 	docker rm oom >/dev/null
 }
 
+test_a_container_sees_its_share_of_the_machine() {
+	docker run -d --name share -m 128m --cpus 1 busybox sleep 100 >/dev/null
+	is "$(docker exec share free -k | awk 'NR > 1 {print $2}' | xargs)" "131072 524288" "memory and swap of an exec"
+	is "$(docker exec share sh -c 'nproc; cat /sys/devices/system/cpu/online; grep -c ^processor /proc/cpuinfo' | xargs)" "1 0 1"
+	has "$(docker exec share uptime)" "up 0 min"
+	is "$(docker exec share sh -c 'cut -d. -f1 /proc/uptime' | awk '{print ($1 < 30)}')" 1 "seconds up"
+	is "$(docker exec share top -bn1 | awk '/^Mem:/ {print $2 + $4}')" 131072 "memory in top"
+	docker update -m 256m --memory-swap 1g share >/dev/null
+	wait_for 5 sh -c 'docker exec share free -k | grep -q "^Mem: *262144 "'
+	refused "Could not find the file /proc/meminfo" docker cp share:/proc/meminfo "$TMP/meminfo"
+	# The files of the image may be links to what the shim itself serves.
+	docker exec share ln -sf /proc/meminfo /etc/passwd
+	exits 0 timeout 5 docker exec share true
+	exits 0 docker restart -t 0 share
+	docker rm -f share >/dev/null
+	# Who administers the machine sees the machine.
+	is "$(as boss docker run --rm --privileged busybox awk '/^MemTotal/ {print $2}' /proc/meminfo)" "$(awk '/^MemTotal/ {print $2}' /proc/meminfo)"
+}
+
 test_packages() {
 	label() { inspect pk '{{index .Config.Labels "com.joyent.package"}}'; }
 	docker create --name pk -m 3g busybox >/dev/null
