@@ -113,7 +113,10 @@ static int verify(struct req *r, struct str authorization, struct account *accou
 		return -1;
 	if (!found)
 		key = nobody(sig.kind);
-	if (httpsig_verify(&r->arena, &sig, &request, &key, now, &why) || !found) {
+	if (httpsig_verify(&r->arena, &sig, &request, &key, now, &why) == 0 && found &&
+	    !replay_first(cloud_of(r)->replay, sig.sig, request.method, request.target, now, now + 2 * HTTPSIG_SKEW_S))
+		err_set(&why, EKEYREJECTED, "this request came before");
+	if (why.code || !found) {
 		log_debug("signature refused", L("req_id", (const char *)r->id), L("key_id", str_head(sig.key_id, 200)),
 			  L("err", (const char *)(found ? why.msg : "there is no such key")));
 		return refused(e);

@@ -4,6 +4,7 @@
 #ifndef CLOUD_CLOUD_H
 #define CLOUD_CLOUD_H
 
+#include "cloud/replay.h"
 #include "http/server.h"
 #include "model/account.h"
 #include "store/view.h"
@@ -14,6 +15,7 @@ struct cloud {                                        /* the listener's ctx; sha
 	struct view *view;
 	struct str   datacenter, ca_pem;
 	struct str   docker_endpoint;                 /* "host:port"; clients get the port on the host they called */
+	struct replay *replay;
 };
 
 extern const struct endpoint cloud_endpoints[];

@@ -271,9 +271,10 @@ static int listeners(struct server *s, struct api *api, const struct tls_identit
 		.authorize = authorize_local, .headers = docker_headers, .versions = true, .ctx = api };
 
 	static struct cloud cloud;
+	static struct replay replay = REPLAY_INIT;
 	struct listener cloudapi;
 
-	cloud = (struct cloud){ api->view, api->datacenter, api->ca_pem, api->docker_endpoint };
+	cloud = (struct cloud){ api->view, api->datacenter, api->ca_pem, api->docker_endpoint, &replay };
 	cloudapi = cloud_listener(&cloud, spawn_fd("cloudapi", 0), tls);
 	if (docker.fd >= 0 && server_listen(s, &docker, e))
 		return -1;

@@ -1,6 +1,7 @@
 #include "tool/cloudapi.h"
 
 #include "base/clock.h"
+#include "base/rand.h"
 #include "codec/httpsig.h"
 #include "codec/json.h"
 #include "codec/pem.h"
@@ -163,6 +164,8 @@ int cloudapi_get(struct cloudapi *c, struct str target, const struct field *f, v
 	struct str authorization, body;
 	struct http_head head;
 
+	/* The server answers a signed request once, and dates are whole seconds. */
+	target = arena_printf(&c->arena, "%.*s?once=%.*s", STR_ARG(target), STR_ARG(rand_hex(&c->arena, 16)));
 	if (httpsig_make(&c->arena, c->key_id, STR("GET"), target, date, &c->by, &authorization, e))
 		return -1;
 	if (get(c, target, arena_printf(&c->arena, "Date: %.*s\r\nAccept: application/json\r\nAccept-Version: ~9||~8\r\nAuthorization: %.*s\r\n",

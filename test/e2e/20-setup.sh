@@ -185,4 +185,7 @@ test_cloudapi_answers_signed_requests() {
 	signed /kim/services "$id" draft >/dev/null           # not in a subshell: $date and $auth are used below
 	is "$(curl -sS --cacert "$DOCKER_CERT_PATH/ca.pem" -o /dev/null -w '%{http_code}' -H "Date: $date" \
 		-H "Authorization: $auth" "$base/kim")" 401 "signature over another path"
+	is "$(curl -sS --cacert "$DOCKER_CERT_PATH/ca.pem" -o "$TMP/again" -w '%{http_code}' -H "Date: $date" \
+		-H "Authorization: $auth" "$base/kim/services")" 401 "the same request again"
+	has "$(cat "$TMP/again")" "Invalid authorization credentials supplied"
 }
