@@ -65,6 +65,9 @@ int image_find(struct req *r, struct view_txn *t, struct str ref, struct image *
 /* The references of an image of the caller. */
 int image_refs(struct req *r, struct view_txn *t, struct str id, struct image_view *v, struct err *e);
 
+/* Are there such containers ("db:alias")? EINVAL "could not get container for db: ...". */
+int links_check(struct req *r, const struct strs *links, struct err *e);
+
 /* Pause or unpause, and wait until it is. EBUSY as CMD_CONTAINER_PAUSE. */
 int container_freeze(struct req *r, const struct container *c, bool on, struct err *e);
 
@@ -105,7 +108,9 @@ int image_list(struct req *r, struct err *e), image_create(struct req *r, struct
 	image_history(struct req *r, struct err *e), image_tag_add(struct req *r, struct err *e), image_delete(struct req *r, struct err *e),
 	image_load(struct req *r, struct err *e), image_prune(struct req *r, struct err *e), image_save(struct req *r, struct err *e),
 	image_commit(struct req *r, struct err *e);
-int networks_get(struct req *r, struct err *e), network_inspect(struct req *r, struct err *e);
+int networks_get(struct req *r, struct err *e), network_inspect(struct req *r, struct err *e), network_create(struct req *r, struct err *e),
+	network_remove(struct req *r, struct err *e), network_prune(struct req *r, struct err *e),
+	network_connect(struct req *r, struct err *e), network_disconnect(struct req *r, struct err *e);
 int volume_list(struct req *r, struct err *e), volume_create(struct req *r, struct err *e), volume_inspect(struct req *r, struct err *e),
 	volume_remove(struct req *r, struct err *e), volume_prune(struct req *r, struct err *e);
 int admin_accounts(struct req *r, struct err *e), admin_account_add(struct req *r, struct err *e), admin_account_show(struct req *r, struct err *e),

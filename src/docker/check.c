@@ -56,8 +56,6 @@ static int config_check(const struct container_config *c, struct err *e)
 		return err_set(e, EINVAL, "User: too long");
 	if (c->stop_signal.n && signal_parse(c->stop_signal, e) < 0)
 		return -1;
-	if (c->mac_address.n)
-		return err_set(e, ENOTSUP, "--mac-address is not supported: addresses are given by the data center");
 	if (c->healthcheck.test.n && !str_is(c->healthcheck.test.v[0], "NONE"))
 		return err_set(e, ENOTSUP, "--health-cmd is not supported yet");
 	return strings_check(&c->env, "Env", ENV_MAX, e) || strings_check(&c->cmd, "Cmd", ENV_MAX, e) ||
@@ -118,8 +116,6 @@ static int rest_check(const struct host_config *h, bool op, struct err *e)
 		return err_set(e, EINVAL, "unknown or invalid runtime name: %.*s", (int)(h->runtime.n > 40 ? 40 : h->runtime.n), h->runtime.p);
 	if (h->isolation.n && !str_is(h->isolation, "default"))
 		return err_set(e, EINVAL, "invalid isolation '%.*s' on linux", (int)(h->isolation.n > 40 ? 40 : h->isolation.n), h->isolation.p);
-	if (h->links.n)
-		return err_set(e, ENOTSUP, "--link is not supported: containers of one network find each other by name");
 	if (h->cgroup_parent.n || h->cgroup.n)
 		return err_set(e, ENOTSUP, "--cgroup-parent is not supported: the package decides");
 	if (h->storage_opt.n)

@@ -123,6 +123,9 @@ int container_create(struct req *r, struct err *e)
 	    mode_resolve(r, &t, &in.c.host.ipc_mode, e))
 		return not_the_image(e);
 	view_end(&t);
+	for (size_t i = 0; i < in.c.endpoints.n; i++)
+		if (links_check(r, &in.c.endpoints.v[i].links, e))
+			return -1;
 	if (api_command(r, CMD_CONTAINER_CREATE, container_create_fields, &in, container_fields, &out, e))
 		return not_the_image(e);
 	done.id = out.id;

@@ -5,20 +5,6 @@
 
 #include <errno.h>
 
-static const struct field ipam_fields[] = {
-	{ .tag = 1, .kind = F_STR, .off = 0, .size = sizeof(struct str), .json = "IPv4Address" },
-	FIELD_END
-};
-
-static const struct field endpoint_config_fields[] = {
-	FIELD_OBJ(1, endpoint_config, ipam,     "IPAMConfig", 0, ipam_fields),
-	FIELD(2, endpoint_config, links,        "Links",      0),
-	FIELD(3, endpoint_config, aliases,      "Aliases",    0),
-	FIELD(4, endpoint_config, mac_address,  "MacAddress", 0),
-	FIELD(5, endpoint_config, driver_opts,  "DriverOpts", 0),
-	FIELD_END
-};
-
 static const struct field networking_config_fields[] = {
 	FIELD_MAP(1, networking_config, endpoints, "EndpointsConfig", 0, endpoint_config_fields, struct endpoint_config),
 	FIELD_END
@@ -133,11 +119,6 @@ void config_merge(struct arena *a, struct container_config *c, const struct cont
 		c->shell = image->shell;
 }
 
-static bool container_mode(struct str mode)
-{
-	return str_starts(mode, STR("container:"));
-}
-
 static bool is_null(struct raw r)
 {
 	return r.json.n == 0 || str_is(r.json, "null");
@@ -185,38 +166,6 @@ static void host_defaults(struct arena *a, const struct create_request *q, struc
 		h->runtime = STR("triton");
 	if (h->port_bindings.json.n == 0 || str_is(h->port_bindings.json, "null"))
 		h->port_bindings.json = STR("{}");
-}
-
-static int endpoints_plan(struct arena *a, const struct create_request *q, struct container *c, struct err *e)
-{
-	const struct str mode = c->host.network_mode;
-
-	if (str_is(mode, "none") || str_is(mode, "host") || container_mode(mode) || c->config.network_disabled) {
-		if (c->config.network_disabled)
-			c->host.network_mode = STR("none");
-		if (c->ports.n && container_mode(mode))
-			return err_set(e, EINVAL, "conflicting options: port publishing and the container type network mode");
-		c->ports.n = 0;
-		return 0;
-	}
-	c->endpoints = (struct endpoints_settings){ arena_new_n(a, struct endpoint_settings, 1), 1 };
-	c->endpoints.v[0].network = mode;
-	for (size_t i = 0; i < q->net.endpoints.n; i++) {
-		const struct endpoint_config *ep = &q->net.endpoints.v[i];
-		struct str name = str_is(ep->key, "default") ? STR("bridge") : ep->key;
-
-		if (!str_eq(name, mode))
-			return err_set(e, ENOTSUP, "a container on more than one network (%.*s and %.*s) is not supported yet",
-				       (int)(mode.n > 60 ? 60 : mode.n), mode.p, (int)(name.n > 60 ? 60 : name.n), name.p);
-		if (ep->mac_address.n)
-			return err_set(e, ENOTSUP, "--mac-address is not supported: addresses are given by the data center");
-		if (ep->links.n)
-			return err_set(e, ENOTSUP, "--link is not supported: containers of one network find each other by name");
-		c->endpoints.v[0].want_ip = ep->ipam.ipv4;
-		c->endpoints.v[0].aliases = ep->aliases;
-		c->endpoints.v[0].driver_opts = ep->driver_opts;
-	}
-	return 0;
 }
 
 void security_opt_cut(struct str opt, struct str *key, struct str *val)

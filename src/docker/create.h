@@ -5,13 +5,16 @@
 
 #include "model/command.h"
 
+struct endpoint_ipam { struct str ipv4, ipv6; struct strs link_local; };
 struct endpoint_config {                              /* NetworkingConfig.EndpointsConfig */
 	struct str  key;                              /* network's name or id */
-	struct { struct str ipv4; } ipam;
+	struct endpoint_ipam ipam;
 	struct strs links, aliases;
 	struct str  mac_address;
 	struct pairs driver_opts;
+	int64_t     gw_priority;
 };
+extern const struct field endpoint_config_fields[];
 struct endpoint_configs { struct endpoint_config *v; size_t n; };
 struct networking_config { struct endpoint_configs endpoints; };
 
@@ -32,6 +35,13 @@ int create_check(const struct create_request *q, bool operator_, int64_t cpus, s
 /* Request + image -> what CMD_CONTAINER_CREATE takes. `out->c` shares memory with both. */
 int create_plan(struct arena *a, const struct create_request *q, const struct image *image,
 		struct container_create *out, struct err *e);
+
+/* One network's wishes, checked: EINVAL, ENOTSUP. */
+int endpoint_wish(const struct endpoint_config *q, struct endpoint_settings *out, struct err *e);
+/* The networks of a container that is to be created, that of NetworkMode first. Part of create_plan. */
+int endpoints_plan(struct arena *a, const struct create_request *q, struct container *c, struct err *e);
+/* "db:alias", "/db:alias" or "db" (its own alias). */
+void link_cut(struct str link, struct str *target, struct str *alias);
 
 /* What the client did not say is as in the image (or, for commit, as in the container). */
 void config_merge(struct arena *a, struct container_config *c, const struct container_config *image);

@@ -58,12 +58,12 @@ const struct endpoint docker_endpoints[] = {
 	{ GET,    "/distribution/{name...}/json", sys_later,       0 },
 
 	{ GET,    "/networks",                  networks_get,      0 },
-	{ POST,   "/networks/create",           sys_later,         0 },
-	{ POST,   "/networks/prune",            sys_later,         0 },
+	{ POST,   "/networks/create",           network_create,    0 },
+	{ POST,   "/networks/prune",            network_prune,     0 },
 	{ GET,    "/networks/{id}",             network_inspect,   0 },
-	{ DELETE, "/networks/{id}",             sys_later,         0 },
-	{ POST,   "/networks/{id}/connect",     sys_later,         0 },
-	{ POST,   "/networks/{id}/disconnect",  sys_later,         0 },
+	{ DELETE, "/networks/{id}",             network_remove,    0 },
+	{ POST,   "/networks/{id}/connect",     network_connect,   0 },
+	{ POST,   "/networks/{id}/disconnect",  network_disconnect,0 },
 
 	{ GET,    "/volumes",                   volume_list,       0 },
 	{ POST,   "/volumes/create",            volume_create,     0 },

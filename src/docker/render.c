@@ -61,7 +61,7 @@ struct endpoint_json {
 	struct strs links, aliases, dns_names;
 	struct str  mac, network_id, endpoint_id, gateway, ip, gateway6, ip6;
 	struct raw  driver_opts;
-	int64_t     prefix_len, prefix6_len;
+	int64_t     prefix_len, prefix6_len, gw_priority;
 };
 struct endpoint_jsons { struct endpoint_json *v; size_t n; };
 static const struct field endpoint_json_fields[] = {
@@ -79,6 +79,7 @@ static const struct field endpoint_json_fields[] = {
 	FIELD(12, endpoint_json, ip6,         "GlobalIPv6Address",   0),
 	FIELD(13, endpoint_json, prefix6_len, "GlobalIPv6PrefixLen", 0),
 	FIELD(14, endpoint_json, dns_names,   "DNSNames",            FIELD_NULL_EMPTY),
+	FIELD(15, endpoint_json, gw_priority, "GwPriority",          0),
 	FIELD_END
 };
 
@@ -92,7 +93,8 @@ static struct endpoint_jsons networks_of(struct render_env *env, const struct co
 		const struct endpoint_settings *s = &c->endpoints.v[i];
 		struct endpoint_json *j = &out.v[i];
 
-		*j = (struct endpoint_json){ .name = s->network, .links = s->links, .aliases = s->aliases, .network_id = s->network_id };
+		*j = (struct endpoint_json){ .name = s->network, .links = s->links, .aliases = s->aliases, .network_id = s->network_id,
+			.mac = s->want_mac, .gw_priority = s->gw_priority };
 		if (s->want_ip.n)
 			j->ipam.json = arena_printf(env->a, "{\"IPv4Address\":\"%.*s\"}", STR_ARG(s->want_ip));
 		if (up) {
@@ -103,6 +105,8 @@ static struct endpoint_jsons networks_of(struct render_env *env, const struct co
 			j->prefix_len = s->prefix_len;
 		}
 		strs_add(env->a, &j->dns_names, c->name);
+		for (size_t k = 0; k < s->aliases.n; k++)
+			strs_add(env->a, &j->dns_names, s->aliases.v[k]);
 		strs_add(env->a, &j->dns_names, str_head(c->id, 12));
 	}
 	if (out.n == 0 && (str_is(c->host.network_mode, "none") || str_is(c->host.network_mode, "host"))) {
@@ -402,9 +406,11 @@ void render_container(struct render_env *env, struct buf *b, const struct contai
 
 	if (container_is_running(c)) {
 		j.net.sandbox_id = c->id;
-		if (c->endpoints.n && str_is(c->endpoints.v[0].network, "bridge")) { /* old top-level copies */
-			const struct endpoint_settings *s = &c->endpoints.v[0];
+		for (size_t i = 0; i < c->endpoints.n; i++) { /* old top-level copies */
+			const struct endpoint_settings *s = &c->endpoints.v[i];
 
+			if (!str_is(s->network, "bridge"))
+				continue;
 			j.net.endpoint_id = s->endpoint_id;
 			j.net.gateway = s->gateway;
 			j.net.ip = s->ip;

@@ -168,6 +168,24 @@ static const struct field network_json_fields[] = {
 	FIELD_END
 };
 
+struct pool_json { struct str subnet, range, gateway; struct pairs aux; };
+struct pool_jsons { struct pool_json *v; size_t n; };
+static const struct field pool_json_fields[] = {
+	FIELD(1, pool_json, subnet,  "Subnet",             0),
+	FIELD(2, pool_json, range,   "IPRange",            FIELD_OMIT_EMPTY),
+	FIELD(3, pool_json, gateway, "Gateway",            0),
+	FIELD(4, pool_json, aux,     "AuxiliaryAddresses", FIELD_OMIT_EMPTY),
+	FIELD_END
+};
+
+struct ipam_json { struct str driver; struct raw options; struct pool_jsons config; };
+static const struct field ipam_json_fields[] = {
+	FIELD(1, ipam_json, driver,  "Driver",  0),
+	FIELD(2, ipam_json, options, "Options", 0),
+	FIELD_LIST(3, ipam_json, config, "Config", 0, pool_json_fields, struct pool_json),
+	FIELD_END
+};
+
 static void network_attached(struct render_env *env, const struct network *n, const struct containers *on_it,
 			     struct attached_jsons *out)
 {
@@ -189,12 +207,13 @@ void render_network(struct render_env *env, struct buf *b, const struct network 
 		.name = n->name, .id = n->id, .scope = STR("local"), .driver = n->driver, .created = n->created, .ipv4 = true,
 		.internal = n->internal, .options = n->options, .labels = n->labels, .config_from.json = STR("{\"Network\":\"\"}"),
 	};
+	struct pool_json pool = { n->subnet, n->ip_range, n->gateway, n->aux };
+	auto_buf ipam = BUF_INIT(1 << 20);
 
-	if (n->subnet.n)
-		j.ipam.json = arena_printf(env->a, "{\"Driver\":\"default\",\"Options\":null,\"Config\":[{\"Subnet\":\"%.*s\",\"Gateway\":\"%.*s\"}]}",
-					   STR_ARG(n->subnet), STR_ARG(n->gateway));
-	else
-		j.ipam.json = STR("{\"Driver\":\"default\",\"Options\":null,\"Config\":[]}");
+	json_encode(&ipam, ipam_json_fields, &(struct ipam_json){ .driver = STR("default"), .options.json = n->builtin ? STR("null") : STR("{}"),
+		.config = { &pool, n->subnet.n != 0 } });
+	j.ipam.json = arena_str(env->a, buf_as_str(&ipam));
+	j.attachable = n->attachable;
 	if (on_it)
 		network_attached(env, n, on_it, &j.containers);
 	json_encode(b, network_json_fields, &j);

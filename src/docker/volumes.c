@@ -1,4 +1,4 @@
-/* Volumes and networks of an account. */
+/* Volumes of an account. */
 #include "docker/api.h"
 
 #include "base/clock.h"
@@ -8,7 +8,6 @@
 #include <errno.h>
 
 struct volumes { struct volume *v; size_t n; };
-struct networks { struct network *v; size_t n; };
 
 static int volumes_read(struct req *r, struct view_txn *t, struct volumes *all, struct err *e)
 {
@@ -170,98 +169,4 @@ int volume_prune(struct req *r, struct err *e)
 			strs_add(&r->arena, &out.names, v->name);
 	}
 	return reply(r, 200, volumes_pruned_fields, &out, e);
-}
-
-/* --- networks ----------------------------------------------------------------------------------------- */
-
-static const char *const network_filters[] = { "dangling", "driver", "id", "label", "label!", "name", "scope", "type", NULL };
-
-/* Docker's two networks that are none; a fixed id each, so that inspect finds what ls showed. */
-static void pseudo_networks(struct req *r, struct networks *all)
-{
-	static const struct { const char *name, *driver, *id; } table[] = {
-		{ "host", "host", "686f737400000000000000000000000000000000000000000000000000000000" },
-		{ "none", "null", "6e6f6e6500000000000000000000000000000000000000000000000000000000" },
-	};
-	struct networks out = { arena_new_n(&r->arena, struct network, all->n + 2), all->n };
-
-	if (all->n)
-		memcpy(out.v, all->v, all->n * sizeof(*all->v));
-	for (size_t i = 0; i < 2; i++)
-		out.v[out.n++] = (struct network){ .id = str_of(table[i].id), .name = str_of(table[i].name), .driver = str_of(table[i].driver),
-			.account = who(r)->login, .builtin = true };
-	*all = out;
-}
-
-static int networks_read(struct req *r, struct view_txn *t, struct networks *all, struct err *e)
-{
-	if (view_list(t, &r->arena, key_prefix(&r->arena, "N", who(r)->login, STR_NONE), network_fields, sizeof(*all->v), all, e))
-		return -1;
-	pseudo_networks(r, all);
-	return 0;
-}
-
-static bool network_listed(const struct filters *f, const struct network *n)
-{
-	const struct strs *ids = filters_get(f, "id"), *type = filters_get(f, "type");
-	bool id_ok = !ids;
-
-	for (size_t i = 0; ids && i < ids->n; i++)
-		id_ok = id_ok || str_starts(n->id, ids->v[i]);
-	if (type && strs_has(type, STR("custom")) == n->builtin)
-		return false;
-	return id_ok && filters_match_part(f, "name", n->name) && filters_match(f, "driver", n->driver) && filters_match(f, "scope", STR("local")) &&
-	       filters_match_labels(f, &n->labels);
-}
-
-int networks_get(struct req *r, struct err *e)
-{
-	auto_view t = { 0 };
-	auto_buf b = BUF_INIT(64 << 20);
-	struct render_env env = render_env_of(r);
-	struct filters f;
-	struct networks all = { 0 };
-	size_t n = 0;
-
-	if (filters_parse(&r->arena, req_query(r, "filters"), network_filters, &f, e) || api_view(r, &t, e) || networks_read(r, &t, &all, e))
-		return -1;
-	buf_char(&b, '[');
-	for (size_t i = 0; i < all.n; i++) {
-		if (!network_listed(&f, &all.v[i]))
-			continue;
-		if (n++)
-			buf_char(&b, ',');
-		render_network(&env, &b, &all.v[i], NULL);
-	}
-	buf_char(&b, ']');
-	return reply_json(r, 200, &b, e);
-}
-
-int network_inspect(struct req *r, struct err *e)
-{
-	auto_view t = { 0 };
-	auto_buf b = BUF_INIT(16 << 20);
-	struct render_env env = render_env_of(r);
-	struct str ref = req_var(r, "id");
-	struct networks all = { 0 };
-	struct containers users = { 0 };
-	const struct network *found = NULL;
-	int prefixes = 0;
-
-	if (api_view(r, &t, e) || networks_read(r, &t, &all, e) || containers_read(r, &t, &users, e))
-		return -1;
-	for (size_t i = 0; i < all.n && !found; i++)
-		if (str_eq(all.v[i].name, ref) || str_eq(all.v[i].id, ref))
-			found = &all.v[i];
-	for (size_t i = 0; i < all.n && ref.n && !str_eq(found ? found->name : STR_NONE, ref) && prefixes < 2; i++)
-		if (str_starts(all.v[i].id, ref)) {
-			found = &all.v[i];
-			prefixes++;
-		}
-	if (prefixes > 1)
-		return err_set(e, EINVAL, "network %.*s is ambiguous (2 matches found on ID prefix)", (int)(ref.n > 64 ? 64 : ref.n), ref.p);
-	if (!found)
-		return err_set(e, ENOENT, "network %.*s not found", (int)(ref.n > 64 ? 64 : ref.n), ref.p);
-	render_network(&env, &b, found, &users);
-	return reply_json(r, 200, &b, e);
 }

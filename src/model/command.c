@@ -15,7 +15,8 @@ const char *command_name(int cmd)
 		[CMD_IMAGE_PUT] = "image.put", [CMD_IMAGE_TAG] = "image.tag", [CMD_IMAGE_REMOVE] = "image.remove",
 		[CMD_IMAGE_PRUNE] = "image.prune", [CMD_VOLUME_CREATE] = "volume.create",
 		[CMD_VOLUME_REMOVE] = "volume.remove", [CMD_NETWORK_CREATE] = "network.create",
-		[CMD_NETWORK_REMOVE] = "network.remove", [CMD_CLUSTER_INIT] = "cluster.init",
+		[CMD_NETWORK_REMOVE] = "network.remove", [CMD_NETWORK_CONNECT] = "network.connect",
+		[CMD_NETWORK_DISCONNECT] = "network.disconnect", [CMD_CLUSTER_INIT] = "cluster.init",
 	};
 
 	return cmd > 0 && cmd < CMD_MAX && names[cmd] ? names[cmd] : "";
@@ -68,6 +69,19 @@ const struct field container_update_fields[] = {
 	FIELD_END
 };
 
+const struct field network_join_fields[] = {
+	FIELD(1, network_join, id,      "id",      0),
+	FIELD(2, network_join, network, "network", 0),
+	FIELD_OBJ(3, network_join, ep,  "ep",      0, endpoint_settings_fields),
+	FIELD_END
+};
+
+const struct field network_leave_fields[] = {
+	FIELD(1, network_leave, id,      "id",      0),
+	FIELD(2, network_leave, network, "network", 0),
+	FIELD_END
+};
+
 const struct field node_report_fields[] = {
 	FIELD(1,  node_report, id,           "id",           0),
 	FIELD(2,  node_report, account,      "account",      0),
@@ -87,6 +101,9 @@ const struct field node_report_fields[] = {
 	FIELD(16, node_report, error,        "error",        0),
 	FIELD(17, node_report, started,      "started",      0),
 	FIELD(18, node_report, finished,     "finished",     0),
+	FIELD(30, node_report, networked,    "networked",    0),
+	FIELD(31, node_report, net_gen,      "net_gen",      0),
+	FIELD(32, node_report, failed_endpoint, "failed_endpoint", 0),
 	FIELD_END
 };
 

@@ -44,6 +44,7 @@ enum command {
 	 *   EXITED: exit_code, oom, finished, exits+1; event die {exitCode}, (oom before it), network:disconnect, stop when want is stopped.
 	 *           want==running && start_gen==gen && container_restarts(): status restarting, next_start=finished+backoff, restart_count+1, pending work;
 	 *           else status exited and want=stopped (unless a newer start_gen waits). auto_remove and not restarting: the report carries removed too, or want=removed
+	 *   NETWORKED: net_done=net_gen, net_error; events connect of what is joined now, disconnect of what was leaving; what could not be joined (`failed_endpoint`) goes
 	 *   KILLED: kill_done=kill_gen.   PAUSED / UNPAUSED: status, events pause / unpause
 	 *   REMOVED: the record and its keys (name, address, ports, slot, execs, C/, w/) go; anonymous volumes when remove_volumes or auto_remove; events (die before if not yet) destroy
 	 * Several facts may come in one report, in this order: exited, removed. The w/ key goes when container_settled(). */
@@ -59,7 +60,11 @@ enum command {
 	CMD_VOLUME_REMOVE     = 51, /* by_name. EBUSY "remove X: volume is in use - [id]". Event destroy */
 
 	CMD_NETWORK_CREATE    = 60, /* network -> network. Free subnet from 172.18.0.0/16.. when none given */
-	CMD_NETWORK_REMOVE    = 61, /* by_id. EPERM "bridge is a pre-defined network and cannot be removed"; EBUSY when in use */
+	CMD_NETWORK_REMOVE    = 61, /* by_id (name or prefix as well). EPERM "bridge is a pre-defined network and cannot be removed"; EPERM while a
+	                             * running container is on it; stopped ones lose their address there and do not start any more */
+	CMD_NETWORK_CONNECT   = 62, /* network_join. EPERM "endpoint with name X already exists in network Y". Of a running container: net_gen+1, event connect comes
+	                             * with the node's report */
+	CMD_NETWORK_DISCONNECT = 63, /* network_leave. Of a running container: the endpoint moves to `leaving`, net_gen+1 */
 
 	CMD_CLUSTER_INIT      = 70, /* cluster_init: once, by serve's first start: cluster, packages, operator account */
 	CMD_MAX
@@ -88,6 +93,10 @@ struct container_remove { struct str id; bool force, volumes; };
 extern const struct field container_remove_fields[];
 struct container_rename { struct str id, name; };
 extern const struct field container_rename_fields[];
+struct network_join { struct str id, network; struct endpoint_settings ep; }; /* id: of the container */
+extern const struct field network_join_fields[];
+struct network_leave { struct str id, network; };
+extern const struct field network_leave_fields[];
 struct container_update { struct str id; struct host_config host; };
 extern const struct field container_update_fields[];
 
@@ -99,6 +108,9 @@ struct node_report {
 	bool       oom_killed;
 	struct str error;
 	struct field_time started, finished;
+	bool       networked;
+	int64_t    net_gen;
+	struct str failed_endpoint;                   /* id; `error` says why */
 };
 extern const struct field node_report_fields[];
 

@@ -195,6 +195,11 @@ const struct field endpoint_settings_fields[] = {
 	FIELD(9,  endpoint_settings, links,       "links",       0),
 	FIELD(10, endpoint_settings, want_ip,     "want_ip",     0),
 	FIELD(11, endpoint_settings, driver_opts, "driver_opts", 0),
+	FIELD(12, endpoint_settings, want_mac,    "want_mac",    0),
+	FIELD(13, endpoint_settings, slot,        "slot",        0),
+	FIELD(14, endpoint_settings, gw_priority, "gw_priority", 0),
+	FIELD(15, endpoint_settings, internal,    "internal",    0),
+	FIELD(16, endpoint_settings, joined,      "joined",      0),
 	FIELD_END
 };
 
@@ -256,6 +261,8 @@ const struct field container_fields[] = {
 	FIELD(28, container, remove_volumes,  "remove_volumes",  0),
 	FIELD(29, container, remove_force,    "remove_force",    0),
 	FIELD(30, container, stopped_by_user, "stopped_by_user", 0),
+	FIELD_LIST(38, container, leaving,    "leaving",         0, endpoint_settings_fields, struct endpoint_settings),
+	FIELD(39, container, net_gen,         "net_gen",         0),
 	FIELD(40, container, status,          "status",          0),
 	FIELD(41, container, gen,             "gen",             0),
 	FIELD(42, container, kill_done,       "kill_done",       0),
@@ -270,6 +277,8 @@ const struct field container_fields[] = {
 	FIELD(51, container, exits,           "exits",           0),
 	FIELD(52, container, next_start,      "next_start",      0),
 	FIELD(53, container, backoff_ms,      "backoff_ms",      0),
+	FIELD(68, container, net_done,        "net_done",        0),
+	FIELD(69, container, net_error,       "net_error",       0),
 	FIELD_KEEP_UNKNOWN(container, unknown),
 	FIELD_END
 };
@@ -365,7 +374,7 @@ bool container_settled(const struct container *c)
 		return false;
 	if (c->want == WANT_RUNNING ? !running || c->gen != c->start_gen : running)
 		return false;
-	return !running || (c->kill_gen == c->kill_done && c->want_paused == (c->status == STATUS_PAUSED));
+	return !running || (c->kill_gen == c->kill_done && c->net_gen == c->net_done && c->want_paused == (c->status == STATUS_PAUSED));
 }
 
 static const struct { const char *name; int number; } signals[] = {
@@ -420,4 +429,27 @@ const char *signal_name(int number)
 			return names[i];
 		}
 	return "";
+}
+
+static bool better_gateway(const struct endpoint_settings *a, const struct endpoint_settings *b)
+{
+	return a->gw_priority != b->gw_priority ? a->gw_priority > b->gw_priority : str_cmp(a->network, b->network) < 0;
+}
+
+const struct endpoint_settings *container_gateway(const struct container *c)
+{
+	const struct endpoint_settings *best = NULL;
+
+	for (size_t i = 0; i < c->endpoints.n; i++)
+		if (!c->endpoints.v[i].internal && (!best || better_gateway(&c->endpoints.v[i], best)))
+			best = &c->endpoints.v[i];
+	return best;
+}
+
+const struct endpoint_settings *container_endpoint(const struct container *c, struct str network_id)
+{
+	for (size_t i = 0; i < c->endpoints.n; i++)
+		if (str_eq(c->endpoints.v[i].network_id, network_id))
+			return &c->endpoints.v[i];
+	return NULL;
 }

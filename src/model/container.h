@@ -136,8 +136,12 @@ struct endpoint_settings {                            /* one network the contain
 	struct str  ip, gateway, mac;                 /* "172.17.0.2", "02:42:ac:11:00:02" */
 	int64_t     prefix_len;
 	struct strs aliases, links;
-	struct str  want_ip;                          /* asked for by the client, or "" */
+	struct str  want_ip, want_mac;                /* asked for by the client, or "" */
 	struct pairs driver_opts;
+	int64_t     slot;                             /* it is eth<slot> in the container */
+	int64_t     gw_priority;                      /* the highest has the default route */
+	bool        internal;                         /* as the network: no default route goes here */
+	bool        joined;                           /* observed: the running container is on it; event connect was sent */
 };
 struct endpoints_settings { struct endpoint_settings *v; size_t n; };
 extern const struct field endpoint_settings_fields[];
@@ -188,6 +192,8 @@ struct container {
 	struct strs args;
 	struct resources           resources;
 	struct endpoints_settings  endpoints;         /* empty with network none and host */
+	struct endpoints_settings  leaving;           /* disconnected; the node has not said yet that the link is gone, so the
+	                                                 address has no other holder */
 	struct published_ports     ports;
 	struct mount_points        mounts;
 	int64_t     uid_slot;                         /* host ids are UID_BASE + slot * UID_RANGE */
@@ -200,6 +206,7 @@ struct container {
 	struct str  stop_signal;                      /* of the last stop or restart; "" is the config's */
 	int64_t     kill_gen;                         /* grows with each kill command */
 	int64_t     kill_signal;                      /* number */
+	int64_t     net_gen;                          /* grows with each connect and disconnect of a running container */
 	bool        want_paused;
 	bool        remove_volumes, remove_force;     /* of the remove command */
 	bool        stopped_by_user;                  /* a stop or kill came after the last start */
@@ -208,6 +215,8 @@ struct container {
 	int64_t     status;                           /* enum container_status */
 	int64_t     gen;                              /* start_gen that the last start answered (running or failed) */
 	int64_t     kill_done;                        /* kill_gen delivered */
+	int64_t     net_done;                         /* net_gen reached */
+	struct str  net_error;                        /* why the last connect failed, or "" */
 	int64_t     pid, exit_code;
 	bool        oom_killed;
 	struct str  error;                            /* why the last start failed: one sentence */
@@ -238,6 +247,11 @@ int64_t container_backoff(const struct container *c, int64_t ran_ms);
 bool container_settled(const struct container *c);
 
 bool container_is_running(const struct container *c); /* running, paused */
+
+/* The endpoint that has the default route and the published ports: of those whose networks have a way out the one with the
+ * highest gw_priority, then the first by network name, as in Docker. NULL when there is none. */
+const struct endpoint_settings *container_gateway(const struct container *c);
+const struct endpoint_settings *container_endpoint(const struct container *c, struct str network_id); /* NULL: not on it */
 
 /* "SIGTERM", "TERM", "15" -> 15. -1 with "invalid signal: X". */
 int signal_parse(struct str s, struct err *e);

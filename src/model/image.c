@@ -67,6 +67,10 @@ const struct field network_fields[] = {
 	FIELD(10, network, labels,   "Labels",   0),
 	FIELD(11, network, options,  "Options",  0),
 	FIELD(12, network, created,  "Created",  0),
+	FIELD(13, network, ip_range, "ip_range", 0),
+	FIELD(14, network, aux,      "aux",      0),
+	FIELD(15, network, subnet_given, "subnet_given", 0),
+	FIELD(16, network, attachable, "Attachable", 0),
 	FIELD_KEEP_UNKNOWN(network, unknown),
 	FIELD_END
 };

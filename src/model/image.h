@@ -54,11 +54,19 @@ struct network {
 	struct str   subnet, gateway;                 /* "172.17.0.0/16", "172.17.0.1" */
 	int64_t      vni;                             /* VXLAN network identifier, unique in the data center */
 	bool         internal, builtin;               /* builtin: the account's default network, not removable */
+	struct str   ip_range;                        /* addresses are chosen from this part of the subnet; "": from all */
+	struct pairs aux;                             /* name -> address that no container gets */
+	bool         subnet_given;                    /* by the client: only then it may ask for addresses */
+	bool         attachable;                      /* shown; every network is */
 	struct pairs labels, options;
 	struct field_time created;
 	struct str   unknown;
 };
 extern const struct field network_fields[];
+
+/* Options of networks that mean something here. */
+#define NETWORK_ICC "com.docker.network.bridge.enable_icc"    /* "false": containers do not reach each other */
+#define NETWORK_MTU "com.docker.network.driver.mtu"
 
 struct node {
 	struct str id, name, address;                 /* address: where peers reach it, "" on one node */

@@ -19,6 +19,7 @@
  *  v/<account>/<name>               struct volume
  *  N/<account>/<network id>         struct network
  *  A/<network id>/<ip>              container id (raw bytes): address in use
+ *  M/<network id>/<mac>             container id (raw bytes): MAC in use
  *  P/<proto>/<port>/<host ip>       container id (raw bytes): published port in use ("0.0.0.0" for every address)
  *  u/<slot, 10 digits>              container id (raw bytes): uid range in use
  *  p/<name>                         struct package

@@ -217,7 +217,7 @@ void overlay_close(struct overlay *o)
 static bool same(const struct overlay_network *a, const struct overlay_network *b)
 {
 	return ip_eq(a->subnet.ip, b->subnet.ip) && a->subnet.bits == b->subnet.bits && ip_eq(a->gateway, b->gateway) &&
-	       a->vni == b->vni && a->internal == b->internal && a->isolated == b->isolated && ip_eq(a->self, b->self);
+	       a->vni == b->vni && a->internal == b->internal && a->isolated == b->isolated && a->mtu == b->mtu && ip_eq(a->self, b->self);
 }
 
 static int check(const struct overlay_network *n, struct err *e)

@@ -41,8 +41,7 @@ struct overlay_endpoint {
 	struct mac  mac;
 	struct ip   gateway;
 	const char *ifname;                           /* "eth0" */
-	bool        default_route;                    /* the first network of a container */
-	bool        isolated;                         /* as the network's */
+	bool        default_route;                    /* the container's way out */
 };
 
 /* Wire a container's namespace: veth, address, route, lo up. Nothing to undo: when the container's namespace dies, the kernel
@@ -50,8 +49,12 @@ struct overlay_endpoint {
 int overlay_attach(struct overlay *o, const struct overlay_endpoint *ep, int netns, struct err *e);
 /* Only lo, for network mode none. */
 int overlay_loopback(int netns, struct err *e);
-/* `docker network disconnect` of a running container: deletes that one link (this waits 20 ms). Absent is success. */
+/* Of a running container. Is there such a link with this MAC? 1, 0, -1. */
+int overlay_attached(const char *ifname, struct mac mac, int netns, struct err *e);
+/* `docker network disconnect`: deletes that one link (this waits 20 ms). Absent is success. */
 int overlay_detach(const char *ifname, int netns, struct err *e);
+/* The default route goes by this link now; replaces. */
+int overlay_default_route(const char *ifname, struct ip gateway, int netns, struct err *e);
 
 /* The whole list of published ports of this node, each time. Networks that are not here (yet) are skipped: call it again
  * after ensuring them. One transaction for each table that changes. */

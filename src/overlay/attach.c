@@ -26,10 +26,12 @@ static int network_open(const struct overlay *o, struct str id, struct err *e)
 	return fd;
 }
 
-static int network_side(const struct overlay *o, const struct overlay_endpoint *ep, int network, int netns, struct netlink *nl,
+static int network_side(struct overlay *o, const struct overlay_endpoint *ep, int network, int netns, struct netlink *nl,
                         int *port_index, struct err *e)
 {
-	const struct bridge_port port = { .mcast_flood = true, .bcast_flood = true, .isolated = ep->isolated };
+	const struct net *known = net_get(o, ep->network);
+	const struct bridge_port port = { .mcast_flood = true, .bcast_flood = true, .isolated = known && known->want.isolated };
+	int mtu = known && known->want.mtu && known->want.mtu < o->mtu ? known->want.mtu : o->mtu;
 	/* Chosen here, so that the messages after the first can name it: above what the kernel gives out by itself. */
 	int index = (int)(0x100000 + rand_u64() % 0x7fe00000);
 	auto_nft n = NFT_INIT;
@@ -40,7 +42,7 @@ static int network_side(const struct overlay *o, const struct overlay_endpoint *
 	*port_index = index;
 	if (netlink_open(nl, network, e))
 		return -1;
-	link_add_veth(nl, &(struct veth){ .name = name, .index = index, .master = OVERLAY_BRIDGE_INDEX, .mtu = o->mtu, .up = true,
+	link_add_veth(nl, &(struct veth){ .name = name, .index = index, .master = OVERLAY_BRIDGE_INDEX, .mtu = mtu, .up = true,
 		.peer_name = ep->ifname, .peer_netns = netns, .peer_mac = &ep->mac });
 	link_set_port(nl, index, &port);
 	fdb_set_port(nl, index, ep->mac);
@@ -91,6 +93,32 @@ int overlay_loopback(int netns, struct err *e)
 	if (netlink_open(&nl, netns, e))
 		return -1;
 	link_set_up(&nl, 1);
+	return netlink_commit(&nl, e);
+}
+
+int overlay_attached(const char *ifname, struct mac mac, int netns, struct err *e)
+{
+	auto_netlink nl = NETLINK_INIT;
+	struct link_info l;
+	int found;
+
+	if (netlink_open(&nl, netns, e))
+		return -1;
+	found = link_find(&nl, ifname, &l, e);
+	return found < 0 ? -1 : found && mac_eq(l.mac, mac);
+}
+
+int overlay_default_route(const char *ifname, struct ip gateway, int netns, struct err *e)
+{
+	auto_netlink nl = NETLINK_INIT;
+	int index;
+
+	if (netlink_open(&nl, netns, e))
+		return -1;
+	index = link_index(&nl, ifname);
+	if (!index)
+		return err_set(e, ENODEV, "the link %s is gone", ifname);
+	route_add_default(&nl, index, gateway);
 	return netlink_commit(&nl, e);
 }
 

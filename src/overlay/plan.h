@@ -27,6 +27,7 @@ struct overlay_network {
 	uint32_t    vni;                              /* VXLAN; 0: this network stays on one node */
 	bool        internal;                         /* no way out, nothing published */
 	bool        isolated;                         /* containers do not reach each other */
+	int         mtu;                              /* of containers; 0 or more than the node's: the node's */
 	struct ip   self;                             /* this node's own address in it, for published ports whose container
 	                                                 is on another node; family 0: none */
 };

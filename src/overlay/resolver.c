@@ -310,6 +310,16 @@ static void ask_new(struct network *n, struct conn *c, const struct sockaddr_in 
 
 /* --- queries ------------------------------------------------------------------------------------------ */
 
+static struct ip asker(const struct conn *c, const struct sockaddr_in *from)
+{
+	struct sockaddr_in peer = { 0 };
+	socklen_t len = sizeof peer;
+
+	if (!from && getpeername(c->watch.fd, (struct sockaddr *)&peer, &len) == 0)
+		from = &peer;
+	return from ? ip_of_v4(ntohl(from->sin_addr.s_addr)) : (struct ip){ 0 };
+}
+
 /* Returns the answer, or an empty slice: dropped, or forwarded. */
 static struct str query(struct network *n, struct conn *c, const struct sockaddr_in *from, struct arena *a, struct str msg)
 {
@@ -325,7 +335,7 @@ static struct str query(struct network *n, struct conn *c, const struct sockaddr
 	}
 	if (bad)
 		return dns_answer_error(a, &q, (enum dns_rcode)bad);
-	switch (r->c.lookup(r->c.ctx, a, str_of(n->id), str_of(n->account), &q, &found)) {
+	switch (r->c.lookup(r->c.ctx, a, str_of(n->id), str_of(n->account), asker(c, from), &q, &found)) {
 	case RESOLVER_FOUND:
 		r->stats.answered++;
 		return dns_answer(a, &q, &found, c ? DNS_MESSAGE_MAX : q.udp_max);

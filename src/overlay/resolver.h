@@ -22,7 +22,8 @@ struct resolver;
 struct resolver_config {
 	struct loop *loop;
 	struct str   zone;                            /* "<dc>.<suffix>" */
-	enum resolver_answer (*lookup)(void *ctx, struct arena *a, struct str network, struct str account,
+	/* `asker`: the address that the query came from; ports are locked to theirs, so it says which container that is. */
+	enum resolver_answer (*lookup)(void *ctx, struct arena *a, struct str network, struct str account, struct ip asker,
 	                               const struct dns_query *q, struct dns_records *out);
 	void        *ctx;
 	uint16_t     port;                            /* of the upstream resolvers; 0: 53 */

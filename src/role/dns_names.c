@@ -35,6 +35,7 @@ struct ask {
 	struct arena       *a;
 	struct str          network, account;
 	struct dns_records *out;
+	bool                ours;                     /* an address of ours: no business of the world's */
 };
 
 static void found(struct ask *k, struct ip ip)
@@ -293,34 +294,86 @@ static void rotate(struct dns_records *r)
 		r->ips[i] = copy[(first + i) % r->nips];
 }
 
-static int answer(struct ask *k, const struct dns_query *q, enum resolver_answer *what, struct err *e)
+/* The networks of the container that asks, the one whose name server it asked first. A stranger (the node itself) is on this one
+ * only. */
+static struct strs networks_of(struct ask *k, struct ip asker, struct container *c)
+{
+	struct strs l = { 0 };
+	char text[IP_TEXT_MAX];
+	struct str id;
+	struct err ignored;
+	size_t i;
+
+	strs_add(k->a, &l, k->network);
+	if (view_get_raw(k->t, k->a, key_make(k->a, "A", k->network, ip_format(asker, text), STR_NONE), &id, &ignored) != 1 ||
+	    view_get(k->t, k->a, key_make(k->a, "c", k->account, id, STR_NONE), container_fields, c, &ignored) != 1)
+		return l;
+	for (i = 0; i < c->endpoints.n; i++)
+		if (!str_eq(c->endpoints.v[i].network_id, k->network))
+			strs_add(k->a, &l, c->endpoints.v[i].network_id);
+	return l;
+}
+
+/* --link: names that only this container knows. */
+static int by_link(struct ask *k, const struct container *asker, struct str name, struct err *e)
+{
+	const struct endpoint_settings *ep = container_endpoint(asker, k->network);
+	struct str target, alias;
+	size_t i;
+
+	for (i = 0; ep && i < ep->links.n && !k->out->nips; i++) {
+		if (!str_cut(ep->links.v[i], ':', &target, &alias))
+			alias = target;
+		if (str_starts(target, STR("/")))
+			target = str_drop(target, 1);
+		if (str_eq(lower(k->a, alias), name) && (by_name(k, target, e) || (!k->out->nips && by_short_id(k, target, e))))
+			return -1;
+	}
+	return 0;
+}
+
+/* On k->network. */
+static int answer_on(struct ask *k, const struct container *asker, const struct dns_query *q, enum resolver_answer *what, struct err *e)
 {
 	struct network net = { 0 };
 	struct cidr subnet;
 	struct ip ip;
 	int got = view_get(k->t, k->a, key_make(k->a, "N", k->account, k->network, STR_NONE), network_fields, &net, e);
 
-	if (got < 0)
-		return -1;
-	*what = got == 0 || net.internal ? RESOLVER_CLOSED : RESOLVER_UNKNOWN;
-	if (got == 0)
-		return 0;
+	if (got <= 0)
+		return got;
+	if (!net.internal)
+		*what = RESOLVER_UNKNOWN;
 	if (dns_reverse(q->name, &ip)) {
 		if (!cidr_parse(net.subnet, &subnet) || !cidr_has(subnet, ip))
 			return 0;
-		*what = RESOLVER_CLOSED;                      /* our addresses are no business of the world's */
-		if (by_address(k, &net, ip, e))
+		k->ours = true;
+		return by_address(k, &net, ip, e);
+	}
+	return by_link(k, asker, q->name, e) || (!k->out->nips && lookup(k, &net, q->name, e)) ? -1 : 0;
+}
+
+static int answer(struct ask *k, struct ip asker, const struct dns_query *q, enum resolver_answer *what, struct err *e)
+{
+	struct container c = { 0 };
+	struct strs on = networks_of(k, asker, &c);
+	size_t i;
+
+	*what = RESOLVER_CLOSED;
+	for (i = 0; i < on.n && !k->out->nips && !k->out->names.n; i++) {
+		k->network = on.v[i];
+		if (answer_on(k, &c, q, what, e))
 			return -1;
-	} else if (lookup(k, &net, q->name, e)) {
-		return -1;
 	}
 	if (k->out->nips || k->out->names.n)
 		*what = RESOLVER_FOUND;
+	else if (k->ours)
+		*what = RESOLVER_CLOSED;
 	rotate(k->out);
 	return 0;
 }
 
-enum resolver_answer dns_names_lookup(void *ctx, struct arena *a, struct str network, struct str account,
+enum resolver_answer dns_names_lookup(void *ctx, struct arena *a, struct str network, struct str account, struct ip asker,
                                       const struct dns_query *q, struct dns_records *out)
 {
 	struct dns_names *n = ctx;
@@ -330,7 +383,7 @@ enum resolver_answer dns_names_lookup(void *ctx, struct arena *a, struct str net
 	struct ask k = { .names = n, .t = &t, .a = a, .network = network, .account = account, .out = out };
 
 	out->ttl = DNS_TTL;
-	if (view_begin(n->view, &t, &e) || answer(&k, q, &what, &e)) {
+	if (view_begin(n->view, &t, &e) || answer(&k, asker, q, &what, &e)) {
 		log_failed("name lookup failed", &e, L("network", network));
 		return RESOLVER_FAILED;
 	}

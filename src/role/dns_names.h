@@ -18,7 +18,7 @@ struct dns_names {
 void dns_names_release(struct dns_names *n);
 
 /* For struct resolver_config: ctx is a struct dns_names. */
-enum resolver_answer dns_names_lookup(void *ctx, struct arena *a, struct str network, struct str account,
+enum resolver_answer dns_names_lookup(void *ctx, struct arena *a, struct str network, struct str account, struct ip asker,
 	const struct dns_query *q, struct dns_records *out);
 
 #endif

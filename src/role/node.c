@@ -206,10 +206,14 @@ static bool all_stopped(struct node_role *n)
 static void scan(struct loop_timer *t)
 {
 	struct node_role *n = NODE_OF(t, scan);
+	struct err e;
 
 	life_scan(n);
-	if (n->stopping && all_stopped(n))
-		ipc_chan_event(n->serve, OP_READY, NULL, NULL, NULL, 0);
+	if (!n->stopping || !all_stopped(n))
+		return;
+	if (n->overlay && overlay_remove_all(n->overlay, &e))
+		log_failed("networks could not be removed", &e);
+	ipc_chan_event(n->serve, OP_READY, NULL, NULL, NULL, 0);
 }
 
 static void sweep(struct loop_timer *t)

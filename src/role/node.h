@@ -57,6 +57,7 @@ struct local {
 	int64_t        stop_gen;                      /* start_gen of the run that was told to stop */
 	bool           stop_sent, shim_done;
 	int64_t        gen, pid;                      /* of the run: start_gen, init's pid on this machine */
+	int64_t        net_gen;                       /* of the record that it was started with */
 	struct list    syncs;                         /* exec_inspect waits for exec reports */
 	int            execs_in_flight;
 };
@@ -94,9 +95,15 @@ bool spec_no_new_privs(const struct host_config *h);
 void spec_limits(struct arena *a, const struct container *c, struct runtime_spec *s); /* only what its control group is told */
 struct strs spec_env(struct arena *a, const struct container *c);
 
+/* node_etc.c */
+void etc_make(struct arena *a, const struct container *c, struct runtime_spec *s); /* s->hostname is set */
+int  etc_change(struct node_role *n, const struct container *c, struct err *e);    /* the running container's networks changed */
+
 /* node_net.c */
 int  net_prepare(struct node_role *n, struct view_txn *t, const struct container *c, struct err *e);
 int  net_attach(void *ctx, const struct runtime_spec *s, int netns, pid_t pid, struct err *e); /* ctx: struct net_call */
+int  net_change(struct node_role *n, struct view_txn *t, const struct container *c, struct str *failed, struct err *e);
+void net_sweep(struct node_role *n, struct view_txn *t);          /* networks that the state does not have any more */
 struct net_call { struct overlay *overlay; const struct container *c; };
 
 /* node_ops.c, node_images.c */

@@ -192,6 +192,7 @@ static void start(struct local *l, struct view_txn *t)
 	pid_t pid;
 
 	l->gen = l->rec.start_gen;
+	l->net_gen = l->rec.net_gen;
 	l->phase = STARTING;
 	l->stop_sent = l->shim_done = false;
 	if (start_prepare(l, t, &a, &s, &e)) {
@@ -272,6 +273,19 @@ static void kill_wanted(struct local *l)
 	report_send(l->n, l, &r);
 }
 
+static void networks_wanted(struct local *l, struct view_txn *t)
+{
+	struct node_report r = { .id = l->id, .account = l->account, .networked = true, .gen = l->gen, .net_gen = l->rec.net_gen };
+	struct err e = { 0 };
+
+	if (net_change(l->n, t, &l->rec, &r.failed_endpoint, &e) || etc_change(l->n, &l->rec, &e)) {
+		log_failed("networks of a container could not be changed", &e, L("id", l->id));
+		r.error = str_of(e.msg);
+	}
+	l->n->ports_dirty = l->n->ports_dirty || l->rec.ports.n;
+	report_send(l->n, l, &r);
+}
+
 static void pause_wanted(struct local *l)
 {
 	struct node_report r = { .id = l->id, .account = l->account, .paused = l->rec.want_paused, .unpaused = !l->rec.want_paused };
@@ -340,6 +354,7 @@ static void take_event(struct local *l, const struct runtime_event *ev)
 		l->gen = ev->gen;
 		l->pid = ev->pid;
 		r.running = true;
+		r.net_gen = l->net_gen;
 		report_send(l->n, l, &r);
 		break;
 	case EVENT_FAILED:
@@ -436,7 +451,9 @@ static void step(struct local *l, struct view_txn *t)
 			stop(l, c->stop_timeout_s);
 			return;
 		}
-		if (c->kill_gen > c->kill_done)
+		if (c->net_gen > c->net_done && container_is_running(c))
+			networks_wanted(l, t);
+		else if (c->kill_gen > c->kill_done)
 			kill_wanted(l);
 		else if (c->want_paused != (c->status == STATUS_PAUSED))
 			pause_wanted(l);
@@ -471,6 +488,7 @@ static void events_since(struct node_role *n, struct view_txn *t)
 	struct str key, val;
 	struct err e;
 	int64_t now = view_revision(t);
+	bool gone = false;
 
 	if (now <= n->seen || view_scan_from(t, &s, STR("e/"), arena_printf(&a, "e/%020lld/", (long long)n->seen + 1), &e))
 		return;
@@ -481,10 +499,14 @@ static void events_since(struct node_role *n, struct view_txn *t)
 			continue;
 		if (str_is(ev.type, "volume") && str_is(ev.action, "destroy") && runtime_volume_remove(&n->rt, ev.account, ev.id, &e))
 			log_failed("a volume's files could not be removed", &e, L("volume", ev.id));
+		if (str_is(ev.type, "network") && str_is(ev.action, "destroy"))
+			gone = true;
 		if (str_is(ev.type, "image") && (str_is(ev.action, "delete") || str_is(ev.action, "untag")))
 			n->images_dirty = true;
 	}
 	view_scan_end(&s);
+	if (gone)
+		net_sweep(n, t);
 	n->seen = now;
 }
 
@@ -618,6 +640,7 @@ void life_recover(struct node_role *n)
 		}
 		recover_record(n, &t, &all.v[i]);
 	}
+	net_sweep(n, &t);
 	n->ports_dirty = true;
 	life_ports(n);
 }

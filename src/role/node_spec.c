@@ -4,10 +4,8 @@
 #include "docker/ports.h"
 #include "os/caps.h"
 #include "os/ns.h"
-#include "os/path.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 static const char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -166,61 +164,6 @@ void spec_limits(struct arena *a, const struct container *c, struct runtime_spec
 			c->host.devices.v[i].cgroup_permissions };
 }
 
-/* Files that every container has: hosts, resolv.conf, hostname. */
-static void etc_hosts(struct arena *a, const struct container *c, struct runtime_spec *s)
-{
-	struct buf b = BUF_INIT(1 << 20);
-
-	buf_puts(&b, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n"
-		     "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n");
-	for (size_t i = 0; i < c->host.extra_hosts.n; i++) {
-		struct str name, ip;
-
-		if (!str_cut(c->host.extra_hosts.v[i], ':', &name, &ip))
-			str_cut(c->host.extra_hosts.v[i], '=', &name, &ip);
-		if (str_is(ip, "host-gateway"))
-			ip = c->endpoints.n ? c->endpoints.v[0].gateway : STR("127.0.0.1");
-		buf_printf(&b, "%.*s\t%.*s\n", STR_ARG(ip), STR_ARG(name));
-	}
-	for (size_t i = 0; i < c->endpoints.n; i++)
-		buf_printf(&b, "%.*s\t%.*s%s%.*s\n", STR_ARG(c->endpoints.v[i].ip), STR_ARG(s->hostname), c->config.domainname.n ? "." : "",
-			   STR_ARG(c->config.domainname));
-	s->etc_hosts = arena_str(a, buf_as_str(&b));
-	buf_release(&b);
-	s->etc_hostname = arena_printf(a, "%.*s\n", STR_ARG(s->hostname));
-}
-
-static void etc_resolv(struct arena *a, const struct container *c, struct runtime_spec *s)
-{
-	struct buf b = BUF_INIT(64 << 10);
-	struct err ignored;
-
-	if (c->host.dns_search.n) {
-		buf_puts(&b, "search");
-		for (size_t i = 0; i < c->host.dns_search.n; i++)
-			buf_printf(&b, " %.*s", STR_ARG(c->host.dns_search.v[i]));
-		buf_char(&b, '\n');
-	}
-	for (size_t i = 0; i < c->host.dns.n; i++)
-		buf_printf(&b, "nameserver %.*s\n", STR_ARG(c->host.dns.v[i]));
-	if (c->host.dns.n == 0 && c->endpoints.n) {
-		buf_printf(&b, "nameserver %.*s\n", STR_ARG(c->endpoints.v[0].gateway));
-	} else if (c->host.dns.n == 0) {              /* the machine's own, for network host and none */
-		struct str text;
-
-		if (path_read(a, AT_FDCWD, "/etc/resolv.conf", 64 << 10, &text, &ignored) == 0)
-			buf_str(&b, text);
-	}
-	if (c->host.dns_options.n) {
-		buf_puts(&b, "options");
-		for (size_t i = 0; i < c->host.dns_options.n; i++)
-			buf_printf(&b, " %.*s", STR_ARG(c->host.dns_options.v[i]));
-		buf_char(&b, '\n');
-	}
-	s->etc_resolv = arena_str(a, buf_as_str(&b));
-	buf_release(&b);
-}
-
 static void log_options(const struct container *c, struct runtime_spec *s)
 {
 	const struct str *size = pairs_get(&c->host.log_config.config, STR("max-size"));
@@ -334,7 +277,6 @@ void spec_make(struct arena *a, const struct container *c, struct runtime_spec *
 	mounts(a, c, s);
 	spec_limits(a, c, s);
 	log_options(c, s);
-	etc_hosts(a, c, s);
-	etc_resolv(a, c, s);
+	etc_make(a, c, s);
 	console(a, c, s);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static int mkdir_private(const char *path, struct err *e)
 {
@@ -76,6 +77,27 @@ int runtime_create(struct runtime *rt, struct str id, struct err *e)
 		if (mkdirat(rt->data, path, i == 0 ? 0755 : 0700) && errno != EEXIST)
 			return err_sys(e, "make %s", path);
 	}
+	return 0;
+}
+
+int runtime_file_change(struct runtime *rt, struct str id, const char *name, struct str before, struct str after, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	char *now = arena_alloc(&a, before.n + 1), path[128];
+	auto_fd fd = -1;
+	ssize_t n;
+
+	if (check_id(id, e))
+		return -1;
+	snprintf(path, sizeof path, "containers/%.*s/%s", STR_ARG(id), name);
+	fd = path_open(rt->data, path, O_RDWR, 0, e);
+	if (fd < 0)
+		return -1;
+	n = pread(fd, now, before.n + 1, 0);
+	if (n != (ssize_t)before.n || memcmp(now, before.p, before.n) || str_eq(before, after))
+		return 0;
+	if (pwrite(fd, after.p, after.n, 0) != (ssize_t)after.n || ftruncate(fd, (off_t)after.n))
+		return err_sys(e, "write %s", path);
 	return 0;
 }
 

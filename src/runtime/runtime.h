@@ -173,6 +173,9 @@ pid_t shim_exec(int conn, const struct exec_spec *x, int stream, int *exit_code,
 /* --- a running container, directly ------------------------------------------------------------------ */
 
 int runtime_pause(struct runtime *rt, struct str id, bool on, struct err *e);
+/* Write a file that it has of us (etc_hosts, etc_resolv) anew, in place, unless it is not `before` any more: the container's owner
+ * changed it, and it stays as it is. */
+int runtime_file_change(struct runtime *rt, struct str id, const char *name, struct str before, struct str after, struct err *e);
 int runtime_update(struct runtime *rt, const struct runtime_spec *s, struct err *e); /* the cgroup part of the spec */
 int runtime_read_stats(struct runtime *rt, struct str id, struct cgroup_stats *s, struct err *e);
 

@@ -1,4 +1,4 @@
-/* Decisions that must be unique: ids, names, addresses, uid ranges, ports. Each leaves a key behind, so a second
+/* Decisions that must be unique: ids, names, uid ranges, ports. Each leaves a key behind, so a second
  * holder is impossible. */
 #include "store/cmd.h"
 
@@ -8,7 +8,6 @@
 #define SLOTS_MAX        65000                        /* host uids stay below 2^32 */
 #define EPHEMERAL_FIRST  32768
 #define EPHEMERAL_LAST   60999
-#define HOSTS_SCAN_MAX   (1u << 20)                   /* addresses looked at in one network */
 
 /* --- ids and names --- */
 
@@ -73,110 +72,6 @@ int alloc_name(struct command_env *c, struct str account, struct str *out, struc
 			return 0;
 	}
 	return err_set(e, EBUSY, "no free name was found");
-}
-
-/* --- addresses --- */
-
-bool ip4_parse(struct str s, uint32_t *ip)
-{
-	struct str part;
-	uint64_t n;
-	int i = 0;
-
-	*ip = 0;
-	for (; str_next(&s, '.', &part); i++) {
-		if (i == 4 || part.n > 3 || (part.n > 1 && part.p[0] == '0') || !str_to_u64(part, &n) || n > 255)
-			return false;
-		*ip = *ip << 8 | (uint32_t)n;
-	}
-	return i == 4;
-}
-
-bool cidr4_parse(struct str s, uint32_t *base, int *prefix_len)
-{
-	struct str ip, len;
-	uint64_t n;
-
-	if (!str_cut(s, '/', &ip, &len) || !ip4_parse(ip, base) || !str_to_u64(len, &n) || n < 8 || n > 30)
-		return false;
-	*prefix_len = (int)n;
-	return (*base & (UINT32_MAX >> n)) == 0;
-}
-
-struct str ip_text(struct arena *a, uint32_t ip)
-{
-	return arena_printf(a, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
-}
-
-struct used {                                         /* the addresses of one network as bits */
-	uint32_t base, n;
-	uint8_t *bits;
-	size_t   prefix;
-};
-
-static int used_mark(void *ctx, struct str key, struct str val)
-{
-	struct used *u = ctx;
-	uint32_t ip;
-
-	(void)val;
-	if (ip4_parse(str_drop(key, u->prefix), &ip) && ip - u->base < u->n)
-		u->bits[(ip - u->base) / 8] |= (uint8_t)(1 << (ip - u->base) % 8);
-	return 0;
-}
-
-static int pick(struct command_env *c, const struct network *n, uint32_t base, int len, uint32_t gateway, uint32_t *ip,
-                struct err *e)
-{
-	uint32_t hosts = (uint32_t)((1ull << (32 - len)) - 1);
-	struct str prefix = key_prefix(c->a, "A", n->id, STR_NONE);
-	struct used u = { .base = base, .n = hosts < HOSTS_SCAN_MAX ? hosts : HOSTS_SCAN_MAX, .prefix = prefix.n };
-
-	u.bits = arena_alloc(c->a, u.n / 8 + 1);
-	if (txn_scan(c->t, prefix, STR_NONE, used_mark, &u, e) < 0)
-		return -1;
-	for (uint32_t i = 1; i < u.n; i++)
-		if (base + i != gateway && !(u.bits[i / 8] >> i % 8 & 1)) {
-			*ip = base + i;
-			return 0;
-		}
-	return err_set(e, EBUSY, "no available IPv4 addresses on this network's address pools: %.*s (%.12s)", STR_ARG(n->name),
-	               n->id.p);
-}
-
-static int wanted(struct command_env *c, const struct network *n, struct str want, uint32_t base, int len, uint32_t gateway,
-                  uint32_t *ip, struct err *e)
-{
-	uint32_t hosts = (uint32_t)((1ull << (32 - len)) - 1);
-
-	if (n->builtin)
-		return err_set(e, EINVAL, "user specified IP address is supported on user defined networks only");
-	if (!ip4_parse(want, ip) || *ip - base == 0 || *ip - base >= hosts)
-		return err_set(e, EINVAL, "invalid IP address %.*s: it is not in %.*s", (int)(want.n > 64 ? 64 : want.n), want.p,
-		               STR_ARG(n->subnet));
-	if (*ip == gateway || txn_has(c->t, key_make(c->a, "A", n->id, want, STR_NONE)))
-		return err_set(e, EBUSY, "Address already in use");
-	return 0;
-}
-
-int alloc_address(struct command_env *c, const struct network *n, struct str id, struct endpoint_settings *ep, struct err *e)
-{
-	uint32_t base, gateway, ip;
-	int len;
-
-	if (!cidr4_parse(n->subnet, &base, &len) || !ip4_parse(n->gateway, &gateway))
-		return err_set(e, EINVAL, "network %.*s has no usable subnet", STR_ARG(n->name));
-	if (ep->want_ip.n ? wanted(c, n, ep->want_ip, base, len, gateway, &ip, e) : pick(c, n, base, len, gateway, &ip, e))
-		return -1;
-	ep->network = n->name;
-	ep->network_id = n->id;
-	ep->endpoint_id = alloc_id(c);
-	ep->ip = ip_text(c->a, ip);
-	ep->gateway = n->gateway;
-	ep->prefix_len = len;
-	if (!ep->mac.n)
-		ep->mac = arena_printf(c->a, "02:42:%02x:%02x:%02x:%02x", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
-	return txn_put_raw(c->t, key_make(c->a, "A", n->id, ep->ip, STR_NONE), id, e);
 }
 
 /* --- uid ranges --- */
@@ -296,13 +191,12 @@ int free_all(struct command_env *c, struct container *ct, struct err *e)
 {
 	struct str holder;
 
-	for (size_t i = 0; i < ct->endpoints.n; i++) {
-		const struct endpoint_settings *ep = &ct->endpoints.v[i];
-		struct str key = key_make(c->a, "A", ep->network_id, ep->ip, STR_NONE);
-
-		if (ep->ip.n && txn_get_raw(c->t, key, &holder, e) == 1 && str_eq(holder, ct->id) && txn_del(c->t, key, e))
+	for (size_t i = 0; i < ct->endpoints.n; i++)
+		if (free_address(c, &ct->endpoints.v[i], ct->id, e))
 			return -1;
-	}
+	for (size_t i = 0; i < ct->leaving.n; i++)
+		if (free_address(c, &ct->leaving.v[i], ct->id, e))
+			return -1;
 	if (txn_get_raw(c->t, slot_key(c, ct->uid_slot), &holder, e) == 1 && str_eq(holder, ct->id) &&
 	    txn_del(c->t, slot_key(c, ct->uid_slot), e))
 		return -1;

@@ -37,6 +37,8 @@ COMMAND(cmd_volume_create);
 COMMAND(cmd_volume_remove);
 COMMAND(cmd_network_create);
 COMMAND(cmd_network_remove);
+COMMAND(cmd_network_connect);
+COMMAND(cmd_network_disconnect);
 COMMAND(cmd_cluster_init);
 
 /* --- containers (cmd_container.c) --- */
@@ -58,6 +60,17 @@ int network_find(struct command_env *c, struct str account, struct str name, str
 /* The account's default network, with a fresh id and vni. */
 int network_make_bridge(struct command_env *c, struct str account, struct err *e);
 
+/* --- containers on networks (cmd_endpoint.c) --- */
+
+/* Find ep->network (name, id, prefix; the account's), check what is asked for, allocate. ENOENT, EPERM, EINVAL in Docker's words. */
+int endpoint_join(struct command_env *c, struct container *ct, struct endpoint_settings *ep, struct err *e);
+int endpoints_check(struct command_env *c, const struct container *ct, struct err *e);   /* ENOENT: a network was removed */
+int endpoints_joined(struct command_env *c, struct container *ct, struct err *e);        /* the container runs, with all of them */
+int endpoints_down(struct command_env *c, struct container *ct, struct err *e);          /* its links are gone with it */
+int endpoints_report(struct command_env *c, struct container *ct, const struct node_report *r, struct err *e);
+int network_events(struct command_env *c, const struct container *ct, const struct endpoint_settings *ep, const char *action,
+                   struct err *e);
+
 /* Make the volume unless it is there. */
 int volume_ensure(struct command_env *c, struct volume *v, struct err *e);
 int volume_drop(struct command_env *c, struct str account, struct str name, struct err *e);
@@ -66,24 +79,26 @@ int volume_drop(struct command_env *c, struct str account, struct str name, stru
 struct containers { struct container *v; size_t n; };
 int container_list(struct command_env *c, struct str account, struct containers *out, struct err *e);
 
-/* --- deciding (alloc.c) --- */
+/* --- deciding (alloc.c, address.c) --- */
 
 struct str alloc_id(struct command_env *c);           /* 64 hex digits */
 struct str alloc_uuid(struct command_env *c);
 /* adjective_noun that no container of the account has. */
 int alloc_name(struct command_env *c, struct str account, struct str *out, struct err *e);
-/* A free address of the network, `want` if not empty; marks it as `id`'s. Also gateway, prefix length and MAC. */
+/* A free address and MAC of the network, those asked for if any; marks them as `id`'s. Also gateway and prefix length. */
 int alloc_address(struct command_env *c, const struct network *n, struct str id, struct endpoint_settings *ep, struct err *e);
+int free_address(struct command_env *c, const struct endpoint_settings *ep, struct str id, struct err *e);
 /* A free uid range; marks it. */
 int alloc_slot(struct command_env *c, struct str id, int64_t *slot, struct err *e);
 /* Take all published ports of a container that is to start; ephemeral ones are chosen. Nothing is taken on failure
  * beyond what the command's undo gives back. */
 int alloc_ports(struct command_env *c, struct container *ct, struct err *e);
 int free_ports(struct command_env *c, struct container *ct, struct err *e);
-/* Address, ports, slot. */
+/* Addresses, ports, slot. */
 int free_all(struct command_env *c, struct container *ct, struct err *e);
 
-bool cidr4_parse(struct str s, uint32_t *base, int *prefix_len);
+bool cidr4_parse(struct str s, uint32_t *base, int *prefix_len); /* /8 to /30, without host bits */
+bool cidr4_split(struct str s, uint32_t *ip, int *prefix_len);   /* /8 to /32, any */
 bool ip4_parse(struct str s, uint32_t *ip);
 struct str ip_text(struct arena *a, uint32_t ip);
 

@@ -219,7 +219,7 @@ static int check_modes(struct command_env *c, struct container *ct, struct err *
 static int decide_network(struct command_env *c, struct container *ct, struct err *e)
 {
 	struct str mode = ct->host.network_mode;
-	struct network n;
+	struct endpoints_settings wish = ct->endpoints;
 
 	if (ct->config.network_disabled || str_is(mode, "none") || str_is(mode, "host")) {
 		ct->endpoints.n = 0;
@@ -229,24 +229,14 @@ static int decide_network(struct command_env *c, struct container *ct, struct er
 		ct->endpoints.n = 0;
 		return 0;
 	}
-	if (ct->endpoints.n == 0) {
-		ct->endpoints = (struct endpoints_settings){ arena_new(c->a, struct endpoint_settings), 1 };
-		ct->endpoints.v[0].network = mode;
+	if (wish.n == 0) {
+		wish = (struct endpoints_settings){ arena_new(c->a, struct endpoint_settings), 1 };
+		wish.v[0].network = mode;
 	}
-	for (size_t i = 0; i < ct->endpoints.n; i++) {
-		struct endpoint_settings *ep = &ct->endpoints.v[i];
-
-		n = (struct network){ 0 };
-		if (network_find(c, ct->account, ep->network, &n, e))
+	ct->endpoints = (struct endpoints_settings){ wish.v, 0 };
+	for (; ct->endpoints.n < wish.n; ct->endpoints.n++)
+		if (endpoint_join(c, ct, &wish.v[ct->endpoints.n], e))
 			return -1;
-		for (size_t k = 0; k < i; k++)
-			if (str_eq(ct->endpoints.v[k].network_id, n.id))
-				return err_set(e, EINVAL, "network %.*s is named twice", STR_ARG(n.name));
-		if (i == 0 && ct->config.mac_address.n && !ep->mac.n)
-			ep->mac = ct->config.mac_address;
-		if (alloc_address(c, &n, ct->id, ep, e))
-			return -1;
-	}
 	return 0;
 }
 
@@ -288,7 +278,9 @@ static void reset_fields(struct command_env *c, struct container *ct)
 	ct->oom_killed = false;
 	ct->error = STR_NONE;
 	ct->started.ns = ct->finished.ns = ct->next_start.ns = 0;
-	ct->restart_count = ct->exits = ct->backoff_ms = 0;
+	ct->restart_count = ct->exits = ct->backoff_ms = ct->net_gen = ct->net_done = 0;
+	ct->leaving.n = 0;
+	ct->net_error = STR_NONE;
 }
 
 COMMAND(cmd_container_create)

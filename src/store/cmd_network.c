@@ -6,6 +6,7 @@
 
 #define VNI_FIRST 1000
 #define VNI_LAST  16777215                            /* 24 bits (RFC 7348) */
+#define SHOWN(s)  (int)((s).n > 64 ? 64 : (s).n), (s).p
 
 struct list {
 	struct command_env *c;
@@ -128,20 +129,80 @@ static int choose_subnet(struct command_env *c, struct network *net, const struc
 	               "to the network");
 }
 
-static int check_subnet(struct network *net, const struct network *v, size_t n, struct err *e)
+static bool inside(struct str address, struct str subnet)     /* as an address for a host */
 {
-	uint32_t base, gateway;
+	uint32_t base, ip;
 	int len;
 
-	if (!cidr4_parse(net->subnet, &base, &len))
-		return err_set(e, EINVAL, "invalid subnet %.*s: it must be an IPv4 network such as 10.1.0.0/16",
-		               (int)(net->subnet.n > 64 ? 64 : net->subnet.n), net->subnet.p);
-	if (net->gateway.n && (!ip4_parse(net->gateway, &gateway) || gateway <= base || gateway - base >= UINT32_MAX >> len))
-		return err_set(e, EINVAL, "invalid gateway %.*s: it is not in %.*s",
-		               (int)(net->gateway.n > 64 ? 64 : net->gateway.n), net->gateway.p, STR_ARG(net->subnet));
+	return cidr4_parse(subnet, &base, &len) && ip4_parse(address, &ip) && ip > base && ip - base < UINT32_MAX >> len;
+}
+
+static int check_range(const struct network *net, struct err *e)
+{
+	uint32_t base, from;
+	int len, range;
+
+	if (!net->ip_range.n)
+		return 0;
+	if (!cidr4_parse(net->subnet, &base, &len) || !cidr4_split(net->ip_range, &from, &range) || range < len || (from ^ base) >> (32 - len))
+		return err_set(e, EINVAL, "invalid network config:\ninvalid ip-range %.*s: it is not in the subnet %.*s", SHOWN(net->ip_range),
+		               STR_ARG(net->subnet));
+	if (range < 32 && from & (UINT32_MAX >> range))
+		return err_set(e, EINVAL, "invalid network config:\ninvalid ip-range %.*s: it has host bits set", SHOWN(net->ip_range));
+	return 0;
+}
+
+static int check_subnet(struct command_env *c, struct network *net, const struct network *v, size_t n, struct err *e)
+{
+	uint32_t base;
+	int len;
+
+	if (!cidr4_parse(net->subnet, &base, &len)) {
+		if (cidr4_split(net->subnet, &base, &len) && len <= 30)
+			return err_set(e, EINVAL, "invalid network config:\ninvalid subnet %.*s: it should be %.*s/%d", SHOWN(net->subnet),
+			               STR_ARG(ip_text(c->a, base & ~(UINT32_MAX >> len))), len);
+		return err_set(e, EINVAL, "invalid network config:\ninvalid subnet %.*s: it must be an IPv4 network of /8 to /30 such as "
+		               "10.1.0.0/16", SHOWN(net->subnet));
+	}
+	if (net->gateway.n && !inside(net->gateway, net->subnet))
+		return err_set(e, EINVAL, "invalid network config:\ninvalid gateway %.*s: parent subnet is %.*s", SHOWN(net->gateway),
+		               STR_ARG(net->subnet));
+	for (size_t i = 0; i < net->aux.n; i++)
+		if (!inside(net->aux.v[i].val, net->subnet))
+			return err_set(e, EINVAL, "invalid network config:\ninvalid auxiliary address %.*s: parent subnet is %.*s",
+			               SHOWN(net->aux.v[i].val), STR_ARG(net->subnet));
+	if (check_range(net, e))
+		return -1;
 	if (!subnet_free(v, n, net->subnet))
 		return err_set(e, EPERM, "invalid pool request: Pool overlaps with other one on this address space");
 	return 0;
+}
+
+/* Docker takes the first address of the range if there is one, then of the subnet. */
+static int choose_gateway(struct command_env *c, struct network *net, struct err *e)
+{
+	uint32_t base, first, ip;
+	int len, range;
+
+	if (net->gateway.n)
+		return 0;
+	if (!cidr4_parse(net->subnet, &base, &len))
+		return err_set(e, EINVAL, "network %.*s has no usable subnet", STR_ARG(net->name));
+	first = base + 1;
+	if (net->ip_range.n && cidr4_split(net->ip_range, &ip, &range) && ip != base)
+		first = ip;
+	for (ip = first; ip - base < UINT32_MAX >> len; ip++) {
+		struct str text = ip_text(c->a, ip);
+		bool taken = false;
+
+		for (size_t i = 0; i < net->aux.n; i++)
+			taken |= str_eq(net->aux.v[i].val, text);
+		if (!taken) {
+			net->gateway = text;
+			return 0;
+		}
+	}
+	return err_set(e, EINVAL, "no address of %.*s is left for the gateway", STR_ARG(net->subnet));
 }
 
 static int check_name(struct str name, const struct network *v, size_t n, struct err *e)
@@ -173,9 +234,7 @@ static int network_event(struct command_env *c, const struct network *n, const c
 COMMAND(cmd_network_create)
 {
 	struct network *net = in, *v;
-	uint32_t base;
 	size_t n;
-	int len;
 
 	if (network_list(c, c->account, &v, &n, e) || check_name(net->name, v, n, e))
 		return -1;
@@ -184,10 +243,11 @@ COMMAND(cmd_network_create)
 	if (!str_is(net->driver, "bridge") && !str_is(net->driver, "overlay"))
 		return err_set(e, ENOENT, "could not find plugin %.*s in v1 plugin registry: plugin not found",
 		               (int)(net->driver.n > 64 ? 64 : net->driver.n), net->driver.p);
-	if (net->subnet.n ? check_subnet(net, v, n, e) : choose_subnet(c, net, v, n, e))
+	net->subnet_given = net->subnet.n != 0;
+	if (!net->subnet_given && (net->gateway.n || net->ip_range.n || net->aux.n))
+		return err_set(e, EINVAL, "invalid network config:\na gateway, ip-range or auxiliary address needs a subnet");
+	if ((net->subnet_given ? check_subnet(c, net, v, n, e) : choose_subnet(c, net, v, n, e)) || choose_gateway(c, net, e))
 		return -1;
-	if (!net->gateway.n && cidr4_parse(net->subnet, &base, &len))
-		net->gateway = ip_text(c->a, base + 1);
 	net->id = alloc_id(c);
 	net->account = c->account;
 	net->builtin = false;
@@ -197,11 +257,42 @@ COMMAND(cmd_network_create)
 	return 0;
 }
 
+/* Docker's rule: containers that do not run do not hold a network. */
+static int check_unused(struct command_env *c, const struct network *n, struct err *e)
+{
+	struct containers all;
+
+	if (container_list(c, c->account, &all, e))
+		return -1;
+	for (size_t i = 0; i < all.n; i++) {
+		const struct container *ct = &all.v[i];
+		bool used = (container_is_running(ct) || ct->want == WANT_RUNNING) && container_endpoint(ct, n->id);
+
+		for (size_t k = 0; k < ct->leaving.n; k++)
+			used |= str_eq(ct->leaving.v[k].network_id, n->id);
+		if (used)
+			return err_set(e, EPERM, "error while removing network: network %.*s has active endpoints (name:\"%.*s\" id:\"%.12s\")",
+			               STR_ARG(n->name), STR_ARG(ct->name), ct->id.p);
+	}
+	return 0;
+}
+
+static int drop_keys(struct command_env *c, const char *kind, struct str network, struct err *e)
+{
+	struct strs keys;
+
+	if (txn_keys(c->t, c->a, key_prefix(c->a, kind, network, STR_NONE), SIZE_MAX, &keys, e))
+		return -1;
+	for (size_t i = 0; i < keys.n; i++)
+		if (txn_del(c->t, keys.v[i], e))
+			return -1;
+	return 0;
+}
+
 COMMAND(cmd_network_remove)
 {
 	struct str id = ((struct by_id *)in)->id;
 	struct network n = { 0 };
-	struct strs used;
 
 	(void)result;
 	if (str_is(id, "bridge") || str_is(id, "host") || str_is(id, "none"))
@@ -210,10 +301,7 @@ COMMAND(cmd_network_remove)
 		return -1;
 	if (n.builtin)
 		return err_set(e, EPERM, "%.*s is a pre-defined network and cannot be removed", STR_ARG(n.name));
-	if (txn_keys(c->t, c->a, key_prefix(c->a, "A", n.id, STR_NONE), 1, &used, e))
+	if (check_unused(c, &n, e) || drop_keys(c, "A", n.id, e) || drop_keys(c, "M", n.id, e))
 		return -1;
-	if (used.n)
-		return err_set(e, EBUSY, "error while removing network: network %.*s id %.*s has active endpoints", STR_ARG(n.name),
-		               STR_ARG(n.id));
 	return network_event(c, &n, "destroy", e) || txn_del(c->t, key_make(c->a, "N", n.account, n.id, STR_NONE), e) ? -1 : 0;
 }

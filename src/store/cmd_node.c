@@ -5,22 +5,6 @@
 
 #include <errno.h>
 
-static int network_events(struct command_env *c, const struct container *ct, const char *action, struct err *e)
-{
-	for (size_t i = 0; i < ct->endpoints.n; i++) {
-		const struct endpoint_settings *ep = &ct->endpoints.v[i];
-		struct pairs at = { 0 };
-
-		pairs_set(c->a, &at, STR("container"), ct->id);
-		pairs_set(c->a, &at, STR("name"), ep->network);
-		pairs_set(c->a, &at, STR("type"), STR("bridge"));
-		if (event_put(c, &(struct event){ .type = STR("network"), .action = str_of(action), .id = ep->network_id,
-		              .account = ct->account, .attributes = at }, e))
-			return -1;
-	}
-	return 0;
-}
-
 static int running(struct command_env *c, struct container *ct, const struct node_report *r, struct err *e)
 {
 	bool again = container_is_running(ct) && ct->gen == r->gen;
@@ -38,7 +22,12 @@ static int running(struct command_env *c, struct container *ct, const struct nod
 	ct->error_code = ct->exit_code = 0;
 	ct->oom_killed = false;
 	ct->next_start.ns = 0;
-	if (network_events(c, ct, "connect", e) || event_container(c, ct, "start", NULL, e))
+	if (r->net_gen == ct->net_gen) {              /* it was started with all of them */
+		ct->net_done = ct->net_gen;
+		if (endpoints_joined(c, ct, e))
+			return -1;
+	}
+	if (event_container(c, ct, "start", NULL, e))
 		return -1;
 	return !automatic && ct->restart_gen == r->gen && r->gen > 0 ? event_container(c, ct, "restart", NULL, e) : 0;
 }
@@ -48,6 +37,8 @@ static int start_failed(struct command_env *c, struct container *ct, const struc
 	if (r->gen < ct->gen || container_is_running(ct))
 		return 0;
 	ct->gen = r->gen;
+	if (endpoints_down(c, ct, e))
+		return -1;
 	ct->error = r->error;
 	ct->error_code = r->error_code;
 	ct->exit_code = r->exit_code;
@@ -71,11 +62,11 @@ static int die_event(struct command_env *c, const struct container *ct, struct e
 	return event_container(c, ct, "die", &at, e);
 }
 
-static int exit_events(struct command_env *c, const struct container *ct, struct err *e)
+static int exit_events(struct command_env *c, struct container *ct, struct err *e)
 {
 	if (ct->oom_killed && event_container(c, ct, "oom", NULL, e))
 		return -1;
-	if (die_event(c, ct, e) || network_events(c, ct, "disconnect", e))
+	if (die_event(c, ct, e) || endpoints_down(c, ct, e))
 		return -1;
 	if (ct->want == WANT_STOPPED || (ct->restart_gen == ct->start_gen && ct->gen != ct->start_gen))
 		return event_container(c, ct, "stop", NULL, e);
@@ -222,6 +213,8 @@ COMMAND(cmd_node_report)
 	if (r->running && running(c, &ct, r, e))
 		return -1;
 	if (r->start_failed && start_failed(c, &ct, r, e))
+		return -1;
+	if (r->networked && endpoints_report(c, &ct, r, e))
 		return -1;
 	if (r->exited && exited(c, &ct, r, e))
 		return -1;

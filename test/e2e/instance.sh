@@ -193,6 +193,8 @@ containers_purge() { # of all accounts; a test that cleans up after itself leave
 			inside curl -s -m 20 -o /dev/null --cacert "$certs/ca.pem" --cert "$certs/cert.pem" --key "$certs/key.pem" \
 				-X DELETE "https://$DOCKER_ADDR/containers/$id?force=1&v=1"
 		done
+		inside curl -s -m 20 -o /dev/null --cacert "$certs/ca.pem" --cert "$certs/cert.pem" --key "$certs/key.pem" \
+			-X POST "https://$DOCKER_ADDR/networks/prune"
 	done
 	for id in $(local_api GET '/containers/json?all=1' | jq -r '.[].Id' 2>/dev/null); do
 		local_api DELETE "/containers/$id?force=1&v=1" >/dev/null

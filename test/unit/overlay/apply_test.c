@@ -303,13 +303,15 @@ TEST(internal_networks_have_no_way_out)
 TEST(isolated_containers_reach_the_gateway_only)
 {
 	struct overlay_endpoint ep;
+	struct overlay_network n;
 	int a, b, out, sb, i, ns[2];
 
 	setup();
-	ensure("one", "10.9.0.0/24");
+	n = network("one", "10.9.0.0/24");
+	n.isolated = true;
+	REQUIRE_OK(overlay_network_ensure(o, &n, &e), e);
 	for (i = 0; i < 2; i++) {
 		ep = endpoint("one", i ? "10.9.0.3/24" : "10.9.0.2/24");
-		ep.isolated = true;
 		ns[i] = netns_new(&e);
 		REQUIRE_OK(overlay_attach(o, &ep, ns[i], &e), e);
 	}

@@ -67,10 +67,11 @@ static int connected(int type, uint16_t port)
 	return fd;
 }
 
-static enum resolver_answer lookup(void *ctx, struct arena *a, struct str network, struct str account, const struct dns_query *q,
-                                   struct dns_records *out)
+static enum resolver_answer lookup(void *ctx, struct arena *a, struct str network, struct str account, struct ip asker,
+                                   const struct dns_query *q, struct dns_records *out)
 {
 	(void)ctx;
+	CHECK(ip_v4(asker) == INADDR_LOOPBACK);
 	CHECK_STR(network, "net1");
 	CHECK_STR(account, "alice");
 	if (str_is(q->name, "broken"))

@@ -115,6 +115,20 @@ static void listen_on(struct str network)
 	close(fds[1]);
 }
 
+/* Queries come from this address from now on: that container asks. */
+static void ask_from(struct str address)
+{
+	struct sockaddr_in server, me = { .sin_family = AF_INET };
+	socklen_t len = sizeof server;
+	auto_arena a = ARENA_INIT;
+
+	getpeername(client, (struct sockaddr *)&server, &len);
+	close(client);
+	inet_pton(AF_INET, arena_cstr(&a, address), &me.sin_addr);
+	client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	REQUIRE(bind(client, (struct sockaddr *)&me, sizeof me) == 0 && connect(client, (struct sockaddr *)&server, len) == 0);
+}
+
 /* The answer's first address or name; or "rcode N", "empty", "silence". */
 static struct str ask(const char *name, unsigned type)
 {
@@ -162,35 +176,39 @@ static void running(struct str id)
 	fixture_started(&f, id);
 }
 
-static struct container create(const char *name, const char *alias, const char *service)
+static struct container create_on(const char *network, const char *name, const char *alias, const char *link, const char *service)
 {
 	struct pair label = { STR("triton.cns.services"), str_of(service) };
 	struct container_create q = { .name = str_of(name), .c = { .image_id = f.image_id, .config.image = STR("busybox") } };
-	struct endpoint_settings ep = { .network = STR("bridge") };
-	struct str alias_str = str_of(alias);
+	struct endpoint_settings ep[2] = { { .network = str_of(network) }, { .network = STR("back") } };
+	struct str alias_str = str_of(alias), link_str = str_of(link);
 	struct container c = { 0 };
 
 	if (*service)
 		q.c.config.labels = (struct pairs){ &label, 1 };
-	if (*alias) {
-		ep.aliases = (struct strs){ &alias_str, 1 };
-		q.c.endpoints = (struct endpoints_settings){ &ep, 1 };
-	}
+	if (*alias)
+		ep[0].aliases = (struct strs){ &alias_str, 1 };
+	if (*link)
+		ep[0].links = (struct strs){ &link_str, 1 };
+	q.c.endpoints = (struct endpoints_settings){ ep, *link ? 2 : 1 };
 	REQUIRE_OK(fixture_run(&f, CMD_CONTAINER_CREATE, container_create_fields, &q, container_fields, &c), f.e);
 	return c;
 }
 
 TEST(names_of_running_containers)
 {
-	struct container web, db;
+	struct container web, db, hidden, asker;
 	struct revision r = { 0 };
 	char reverse[64];
 	struct ip ip;
 	struct str want;
 
 	start();
-	web = create("web", "www", "shop,api:8080");
-	db = create("db.one", "", "");
+	REQUIRE_OK(RUN(&f, CMD_NETWORK_CREATE, network, { .name = STR("front"), .subnet = STR("127.0.0.0/24"), .gateway = STR("127.0.0.9") }), f.e);
+	REQUIRE_OK(RUN(&f, CMD_NETWORK_CREATE, network, { .name = STR("back") }), f.e);
+	web = create_on("front", "web", "www", "", "shop,api:8080");
+	db = create_on("front", "db.one", "", "", "");
+	hidden = create_on("back", "hidden", "secret", "", "");
 	REQUIRE(web.endpoints.n == 1 && db.endpoints.n == 1);
 	listen_on(web.endpoints.v[0].network_id);
 	CHECK_STR(ask("web", DNS_A), "rcode 3");          /* not running */
@@ -203,7 +221,7 @@ TEST(names_of_running_containers)
 	CHECK_STR(ask("WEB", DNS_A), want);
 	CHECK_STR(ask("web", DNS_AAAA), "empty");
 	CHECK_STR(ask("db.one", DNS_A), db.endpoints.v[0].ip);
-	CHECK_STR(ask("web.bridge", DNS_A), want);
+	CHECK_STR(ask("web.front", DNS_A), want);
 	CHECK_STR(ask("nothere", DNS_A), "rcode 3");
 	{
 		char id[64];
@@ -222,9 +240,27 @@ TEST(names_of_running_containers)
 	CHECK_STR(ask("other.svc.alice.dc1.triton.local", DNS_A), "rcode 3");
 	REQUIRE(ip_parse(want, &ip));
 	snprintf(reverse, sizeof reverse, "%d.%d.%d.%d.in-addr.arpa", ip.b[3], ip.b[2], ip.b[1], ip.b[0]);
-	CHECK_STR(ask(reverse, DNS_PTR), "web.bridge.");
+	CHECK_STR(ask(reverse, DNS_PTR), "web.front.");
 	snprintf(reverse, sizeof reverse, "%d.%d.%d.%d.in-addr.arpa", 200, 200, ip.b[1], ip.b[0]);
 	CHECK_STR(ask(reverse, DNS_PTR), "rcode 3");
+
+	asker = create_on("front", "asker", "", "db.one:database", "");
+	running(hidden.id);
+	running(asker.id);
+	r.n = f.revision;
+	send_event(state, OP_REVISION, revision_fields, &r, NULL, 0);
+	CHECK_STR(ask("hidden", DNS_A), "rcode 3");       /* web asks, and is on one network only */
+	CHECK_STR(ask("database", DNS_A), "rcode 3");
+	ask_from(asker.endpoints.v[0].ip);
+	CHECK_STR(ask("web", DNS_A), want);
+	CHECK_STR(ask("hidden", DNS_A), hidden.endpoints.v[0].ip);
+	CHECK_STR(ask("secret", DNS_A), hidden.endpoints.v[0].ip);
+	CHECK_STR(ask("hidden.back", DNS_A), hidden.endpoints.v[0].ip);
+	CHECK_STR(ask("database", DNS_A), db.endpoints.v[0].ip);
+	REQUIRE(ip_parse(hidden.endpoints.v[0].ip, &ip));
+	snprintf(reverse, sizeof reverse, "%d.%d.%d.%d.in-addr.arpa", ip.b[3], ip.b[2], ip.b[1], ip.b[0]);
+	CHECK_STR(ask(reverse, DNS_PTR), "hidden.back.");
+	ask_from(web.endpoints.v[0].ip);
 
 	fixture_exited(&f, web.id, 0);
 	CHECK_STR(ask("web", DNS_A), "rcode 3");

@@ -152,7 +152,7 @@ TEST(network_modes)
 	CHECK_ERR(create(&(struct container){ .host.network_mode = STR("mine"), .endpoints = { &ep, 1 } }, "again", &d), f.e,
 	          "Address already in use");
 	ep.want_ip = STR("10.8.0.1");
-	CHECK_ERR(create(&(struct container){ .endpoints = { &ep, 1 } }, "again", &d), f.e, "not in 10.9.0.0/24");
+	CHECK_ERR(create(&(struct container){ .endpoints = { &ep, 1 } }, "again", &d), f.e, "no configured subnet contains IP address 10.8.0.1");
 	ep.network = STR("bridge");
 	CHECK_ERR(create(&(struct container){ .endpoints = { &ep, 1 } }, "again", &d), f.e, "user defined networks only");
 	REQUIRE_OK(create(&(struct container){ .host.network_mode = str_head(n.id, 12) }, "prefix", &c), f.e);

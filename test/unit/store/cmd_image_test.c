@@ -169,7 +169,9 @@ TEST(networks)
 	CHECK_ERR(RUN(&f, CMD_NETWORK_REMOVE, by_id, { STR("nosuch") }), f.e, "network nosuch not found");
 	REQUIRE_OK(fixture_run(&f, CMD_CONTAINER_CREATE, container_create_fields, &(struct container_create){ .c = {
 	           .image_id = f.image_id, .host.network_mode = STR("one") } }, container_fields, &c), f.e);
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_START, by_id, { c.id }), f.e);
 	CHECK_ERR(RUN(&f, CMD_NETWORK_REMOVE, by_id, { n.id }), f.e, "has active endpoints");
+	CHECK_INT(f.e.code, EPERM);
 	CHECK_OK(RUN(&f, CMD_NETWORK_REMOVE, by_id, { m.id }), f.e);
 	CHECK(fixture_event(&f, "destroy"));
 	fixture_close(&f);

@@ -1,0 +1,179 @@
+/* Addresses of containers on their networks. Each one and each MAC leaves a key behind, so a second holder is impossible. */
+#include "base/ip.h"
+#include "store/cmd.h"
+
+#include <errno.h>
+
+#define HOSTS_SCAN_MAX (1u << 20)                     /* addresses looked at in one network */
+#define SHOWN(s)       (int)((s).n > 64 ? 64 : (s).n), (s).p
+
+bool ip4_parse(struct str s, uint32_t *ip)
+{
+	struct str part;
+	uint64_t n;
+	int i = 0;
+
+	*ip = 0;
+	for (; str_next(&s, '.', &part); i++) {
+		if (i == 4 || part.n > 3 || (part.n > 1 && part.p[0] == '0') || !str_to_u64(part, &n) || n > 255)
+			return false;
+		*ip = *ip << 8 | (uint32_t)n;
+	}
+	return i == 4;
+}
+
+bool cidr4_split(struct str s, uint32_t *ip, int *prefix_len)
+{
+	struct str address, len;
+	uint64_t n;
+
+	if (!str_cut(s, '/', &address, &len) || !ip4_parse(address, ip) || !str_to_u64(len, &n) || n < 8 || n > 32)
+		return false;
+	*prefix_len = (int)n;
+	return true;
+}
+
+bool cidr4_parse(struct str s, uint32_t *base, int *prefix_len)
+{
+	return cidr4_split(s, base, prefix_len) && *prefix_len <= 30 && (*base & (UINT32_MAX >> *prefix_len)) == 0;
+}
+
+struct str ip_text(struct arena *a, uint32_t ip)
+{
+	return arena_printf(a, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+}
+
+/* --- choosing --- */
+
+struct plan {                                         /* a network's numbers */
+	uint32_t base, hosts, gateway;                /* hosts: base + hosts is the broadcast address */
+	int      len;
+};
+
+static int plan_of(const struct network *n, struct plan *p, struct err *e)
+{
+	if (!cidr4_parse(n->subnet, &p->base, &p->len) || !ip4_parse(n->gateway, &p->gateway))
+		return err_set(e, EINVAL, "network %.*s has no usable subnet", STR_ARG(n->name));
+	p->hosts = (uint32_t)((1ull << (32 - p->len)) - 1);
+	return 0;
+}
+
+struct used {                                         /* the addresses of one range as bits */
+	uint32_t base, n;
+	uint8_t *bits;
+	size_t   prefix;
+};
+
+static void mark(struct used *u, struct str text)
+{
+	uint32_t ip;
+
+	if (ip4_parse(text, &ip) && ip - u->base < u->n)
+		u->bits[(ip - u->base) / 8] |= (uint8_t)(1 << (ip - u->base) % 8);
+}
+
+static int used_mark(void *ctx, struct str key, struct str val)
+{
+	struct used *u = ctx;
+
+	(void)val;
+	mark(u, str_drop(key, u->prefix));
+	return 0;
+}
+
+static int pick(struct command_env *c, const struct network *n, const struct plan *p, uint32_t *ip, struct err *e)
+{
+	struct str prefix = key_prefix(c->a, "A", n->id, STR_NONE);
+	struct used u = { .base = p->base, .n = p->hosts + 1, .prefix = prefix.n };
+	uint32_t base;
+	int len;
+
+	if (n->ip_range.n && cidr4_split(n->ip_range, &base, &len)) {
+		u.base = base;
+		u.n = (uint32_t)(1ull << (32 - len));
+	}
+	if (u.n > HOSTS_SCAN_MAX)
+		u.n = HOSTS_SCAN_MAX;
+	u.bits = arena_alloc(c->a, u.n / 8 + 1);
+	mark(&u, n->gateway);
+	for (size_t i = 0; i < n->aux.n; i++)
+		mark(&u, n->aux.v[i].val);
+	if (txn_scan(c->t, prefix, STR_NONE, used_mark, &u, e) < 0)
+		return -1;
+	for (uint32_t i = 0; i < u.n; i++) {
+		*ip = u.base + i;
+		if (*ip != p->base && *ip != p->base + p->hosts && !(u.bits[i / 8] >> i % 8 & 1))
+			return 0;
+	}
+	return err_set(e, EBUSY, "no available IPv4 addresses on this network's address pools: %.*s (%.12s)", STR_ARG(n->name),
+	               n->id.p);
+}
+
+static int wanted(struct command_env *c, const struct network *n, struct str want, const struct plan *p, uint32_t *ip, struct err *e)
+{
+	bool taken;
+
+	if (n->builtin)
+		return err_set(e, EINVAL, "invalid config for network %.*s: invalid endpoint settings:\n"
+		               "user specified IP address is supported on user defined networks only", STR_ARG(n->name));
+	if (!n->subnet_given)
+		return err_set(e, EINVAL, "invalid config for network %.*s: invalid endpoint settings:\nuser specified IP address is "
+		               "supported only when connecting to networks with user configured subnets", STR_ARG(n->name));
+	if (!ip4_parse(want, ip) || *ip - p->base == 0 || *ip - p->base >= p->hosts)
+		return err_set(e, EINVAL, "invalid config for network %.*s: invalid endpoint settings:\nno configured subnet contains "
+		               "IP address %.*s", STR_ARG(n->name), SHOWN(want));
+	taken = *ip == p->gateway || txn_has(c->t, key_make(c->a, "A", n->id, want, STR_NONE));
+	for (size_t i = 0; i < n->aux.n; i++)
+		taken |= str_eq(n->aux.v[i].val, want);
+	return taken ? err_set(e, EPERM, "Address already in use") : 0;
+}
+
+/* Unicast and not the gateway's, whose MAC is made of its address like those that we choose. */
+static int choose_mac(struct command_env *c, const struct network *n, const struct plan *p, uint32_t ip, struct endpoint_settings *ep,
+                      struct err *e)
+{
+	static const struct mac none;
+	struct mac mac = mac_of_ip(ip_of_v4(ip));
+	char text[MAC_TEXT_MAX];
+
+	if (ep->want_mac.n && (!mac_parse(ep->want_mac, &mac) || (mac.b[0] & 1) || mac_eq(mac, none)))
+		return err_set(e, EINVAL, "invalid MAC address: %.*s", SHOWN(ep->want_mac));
+	mac_format(mac, text);
+	ep->mac = arena_str(c->a, str_of(text));
+	if (mac_eq(mac, mac_of_ip(ip_of_v4(p->gateway))) || txn_has(c->t, key_make(c->a, "M", n->id, ep->mac, STR_NONE)))
+		return err_set(e, EPERM, "MAC address %s is already in use on network %.*s", text, STR_ARG(n->name));
+	return 0;
+}
+
+int alloc_address(struct command_env *c, const struct network *n, struct str id, struct endpoint_settings *ep, struct err *e)
+{
+	struct plan p;
+	uint32_t ip;
+
+	if (plan_of(n, &p, e) || (ep->want_ip.n ? wanted(c, n, ep->want_ip, &p, &ip, e) : pick(c, n, &p, &ip, e)) ||
+	    choose_mac(c, n, &p, ip, ep, e))
+		return -1;
+	ep->endpoint_id = alloc_id(c);
+	ep->ip = ip_text(c->a, ip);
+	ep->gateway = n->gateway;
+	ep->prefix_len = p.len;
+	return txn_put_raw(c->t, key_make(c->a, "A", n->id, ep->ip, STR_NONE), id, e) ||
+	       txn_put_raw(c->t, key_make(c->a, "M", n->id, ep->mac, STR_NONE), id, e) ? -1 : 0;
+}
+
+/* The network may be gone, or another may hold the key. */
+static int give_back(struct command_env *c, struct str key, struct str id, struct err *e)
+{
+	struct str holder;
+	int rc = txn_get_raw(c->t, key, &holder, e);
+
+	return rc < 0 || (rc && str_eq(holder, id) && txn_del(c->t, key, e)) ? -1 : 0;
+}
+
+int free_address(struct command_env *c, const struct endpoint_settings *ep, struct str id, struct err *e)
+{
+	if (!ep->ip.n)
+		return 0;
+	return give_back(c, key_make(c->a, "A", ep->network_id, ep->ip, STR_NONE), id, e) ||
+	       give_back(c, key_make(c->a, "M", ep->network_id, ep->mac, STR_NONE), id, e) ? -1 : 0;
+}
