@@ -56,9 +56,10 @@ static int config_check(const struct container_config *c, struct err *e)
 		return err_set(e, EINVAL, "User: too long");
 	if (c->stop_signal.n && signal_parse(c->stop_signal, e) < 0)
 		return -1;
-	if (c->healthcheck.test.n && !str_is(c->healthcheck.test.v[0], "NONE"))
-		return err_set(e, ENOTSUP, "--health-cmd is not supported yet");
-	return strings_check(&c->env, "Env", ENV_MAX, e) || strings_check(&c->cmd, "Cmd", ENV_MAX, e) ||
+	if (health_check(&c->healthcheck, e))
+		return -1;
+	return strings_check(&c->healthcheck.test, "Healthcheck", ENV_MAX, e) || strings_check(&c->env, "Env", ENV_MAX, e) ||
+	       strings_check(&c->cmd, "Cmd", ENV_MAX, e) ||
 	       strings_check(&c->entrypoint, "Entrypoint", ENV_MAX, e) ? -1 : 0;
 }
 

@@ -246,7 +246,7 @@ static bool listed(struct arena *a, const struct listing *l, const struct contai
 		return false;
 	return id_matches(f, c) && name_matches(a, f, c) && filters_match_labels(f, &c->config.labels) && volume_matches(f, c) &&
 	       network_matches(f, c) && exited_matches(a, f, c) && port_matches(filters_get(f, "publish"), c, true) &&
-	       port_matches(filters_get(f, "expose"), c, false) && filters_match(f, "health", STR("none")) &&
+	       port_matches(filters_get(f, "expose"), c, false) && filters_match(f, "health", c->health.n ? c->health : STR("none")) &&
 	       filters_match(f, "is-task", STR("false")) && filters_match(f, "isolation", STR("default"));
 }
 
@@ -320,6 +320,27 @@ int containers_get(struct req *r, struct err *e)
 	return reply_json(r, 200, &b, e);
 }
 
+/* The last results: of a running container from its shim, else, or when that cannot be asked, as they were recorded. */
+static int health_of(struct req *r, struct view_txn *t, const struct container *c, struct health *h, struct err *e)
+{
+	struct err ignored;
+
+	if (view_get(t, &r->arena, key_make(&r->arena, "h", c->account, c->id, STR_NONE), health_fields, h, e) < 0)
+		return -1;
+	view_end(t);
+	if (container_is_running(c)) {
+		struct health now = { 0 };
+
+		if (api_node(r, OP_HEALTH, by_id_fields, &(struct by_id){ c->id }, health_fields, &now, NULL, 0, NULL, NULL, 2000, &ignored) == 0 &&
+		    now.status.n) {
+			*h = now;
+			return 0;
+		}
+	}
+	h->status = c->health;
+	return 0;
+}
+
 int container_inspect(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
@@ -340,6 +361,8 @@ int container_inspect(struct req *r, struct err *e)
 			strs_add(&r->arena, &env.exec_ids, arena_str(&r->arena, x.id));
 	}
 	view_scan_end(&s);
+	if (c.health.n && health_of(r, &t, &c, &env.health, e))
+		return -1;
 	render_container(&env, &b, &c);
 	return reply_json(r, 200, &b, e);
 }

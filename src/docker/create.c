@@ -112,8 +112,7 @@ void config_merge(struct arena *a, struct container_config *c, const struct cont
 	for (size_t i = 0; i < image->labels.n; i++)
 		if (!pairs_get(&c->labels, image->labels.v[i].key))
 			pairs_set(a, &c->labels, image->labels.v[i].key, image->labels.v[i].val);
-	if (c->healthcheck.test.n == 0)
-		c->healthcheck = image->healthcheck;
+	c->healthcheck = health_merge(c->healthcheck, image->healthcheck);
 	c->on_build = image->on_build;
 	if (c->shell.n == 0)
 		c->shell = image->shell;

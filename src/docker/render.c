@@ -38,6 +38,8 @@ struct str render_status(struct arena *a, const struct container *c, int64_t now
 
 	switch (c->status) {
 	case STATUS_RUNNING:
+		if (c->health.n)
+			return arena_printf(a, "Up %.*s (%s%.*s)", STR_ARG(up), str_is(c->health, "starting") ? "health: " : "", STR_ARG(c->health));
 		return arena_printf(a, "Up %.*s", STR_ARG(up));
 	case STATUS_PAUSED:
 		return arena_printf(a, "Up %.*s (Paused)", STR_ARG(up));
@@ -279,6 +281,7 @@ struct state_json {
 	bool       running, paused, restarting, oom_killed, dead;
 	int64_t    pid, exit_code;
 	struct field_time started, finished;
+	struct health health;
 };
 static const struct field state_fields[] = {
 	FIELD(1,  state_json, status,     "Status",     0),
@@ -292,6 +295,7 @@ static const struct field state_fields[] = {
 	FIELD(9,  state_json, error,      "Error",      0),
 	FIELD(10, state_json, started,    "StartedAt",  0),
 	FIELD(11, state_json, finished,   "FinishedAt", 0),
+	FIELD_OBJ(12, state_json, health, "Health",     FIELD_OMIT_EMPTY, health_fields),
 	FIELD_END
 };
 
@@ -394,7 +398,7 @@ void render_container(struct render_env *env, struct buf *b, const struct contai
 			.paused = c->status == STATUS_PAUSED, .restarting = c->status == STATUS_RESTARTING,
 			.oom_killed = c->oom_killed, .dead = c->status == STATUS_DEAD,
 			.pid = container_is_running(c) ? c->pid : 0, .exit_code = container_is_running(c) ? 0 : c->exit_code,
-			.error = c->error, .started = c->started, .finished = c->finished,
+			.error = c->error, .started = c->started, .finished = c->finished, .health = env->health,
 		},
 		.resolv = file_of(env, c, "resolv.conf"), .hostname = file_of(env, c, "hostname"), .hosts = file_of(env, c, "hosts"),
 		.log = str_is(c->host.log_config.type, "none") ? STR("") : file_of(env, c, "log"),

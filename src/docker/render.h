@@ -4,6 +4,7 @@
 #define DOCKER_RENDER_H
 
 #include "model/account.h"
+#include "model/health.h"
 #include "model/image.h"
 
 /* What the shapes need besides the record. */
@@ -12,6 +13,7 @@ struct render_env {
 	int64_t       now_ns;
 	struct str    data_dir;                       /* paths shown in inspect: where things lie on the node */
 	struct strs   exec_ids;                       /* of the inspected container */
+	struct health health;                         /* the same; status "": nothing is checked */
 };
 
 /* "3 seconds", "About a minute", "5 weeks": Docker's words for a span. */

@@ -101,6 +101,7 @@ const struct field node_report_fields[] = {
 	FIELD(16, node_report, error,        "error",        0),
 	FIELD(17, node_report, started,      "started",      0),
 	FIELD(18, node_report, finished,     "finished",     0),
+	FIELD_OBJ(19, node_report, health,   "health",       0, health_fields),
 	FIELD(30, node_report, networked,    "networked",    0),
 	FIELD(31, node_report, net_gen,      "net_gen",      0),
 	FIELD(32, node_report, failed_endpoint, "failed_endpoint", 0),

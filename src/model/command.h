@@ -6,6 +6,7 @@
 #define MODEL_COMMAND_H
 
 #include "model/account.h"
+#include "model/health.h"
 #include "model/image.h"
 
 /* Numbers are for ever: they cross nodes of different versions. */
@@ -108,6 +109,7 @@ struct node_report {
 	bool       oom_killed;
 	struct str error;
 	struct field_time started, finished;
+	struct health health;                         /* status "": this report does not tell */
 	bool       networked;
 	int64_t    net_gen;
 	struct str failed_endpoint;                   /* id; `error` says why */

@@ -277,6 +277,7 @@ const struct field container_fields[] = {
 	FIELD(51, container, exits,           "exits",           0),
 	FIELD(52, container, next_start,      "next_start",      0),
 	FIELD(53, container, backoff_ms,      "backoff_ms",      0),
+	FIELD(54, container, health,          "health",          0),
 	FIELD(68, container, net_done,        "net_done",        0),
 	FIELD(69, container, net_error,       "net_error",       0),
 	FIELD_KEEP_UNKNOWN(container, unknown),

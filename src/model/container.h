@@ -226,6 +226,7 @@ struct container {
 	int64_t     exits;                            /* grows with each exit: what `wait next-exit` watches */
 	struct field_time next_start;                 /* STATUS_RESTARTING: not before */
 	int64_t     backoff_ms;                       /* of the restart policy */
+	struct str  health;                           /* status as in struct health; "": nothing is checked */
 	struct str  unknown;
 };
 extern const struct field container_fields[];

@@ -1,6 +1,7 @@
 #include "model/keys.h"
 
 #include "model/account.h"
+#include "model/health.h"
 #include "model/image.h"
 
 const struct key_kind key_kinds[] = {
@@ -11,6 +12,7 @@ const struct key_kind key_kinds[] = {
 	{ "C/", "container-owner", NULL, 0 },
 	{ "n/", "name",            NULL, 0 },
 	{ "w/", "work",            NULL, 0 },
+	{ "h/", "health",          health_fields,      sizeof(struct health) },
 	{ "x/", "exec",            exec_fields,        sizeof(struct exec) },
 	{ "i/", "image",           image_fields,       sizeof(struct image) },
 	{ "t/", "tag",             image_tag_fields,   sizeof(struct image_tag) },

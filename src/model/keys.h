@@ -13,6 +13,7 @@
  *  C/<id>                           account (raw bytes): finds a container without its account
  *  n/<account>/<name>               container id (raw bytes)
  *  w/<node>/<id>                    account (raw bytes): this container waits for work by its node
+ *  h/<account>/<id>                 struct health: results of a container's health check when its status changed last
  *  x/<account>/<exec id>            struct exec
  *  i/<account>/<image id>           struct image
  *  t/<account>/<reference>          struct image_tag

@@ -31,6 +31,7 @@ enum op {
 	OP_EXPORT       = 35,  /* by_id -> (fd: tar) */
 	OP_NODE_INFO    = 36,  /* (empty) -> node_info */
 	OP_LIMITS       = 38,  /* by_id: the record's limits hold now for the running container */
+	OP_HEALTH       = 46,  /* by_id -> health: the last results of its health check */
 	OP_EXEC_SYNC    = 37,  /* by_id of a container: answered when every exec exit heard of so far is recorded */
 
 	/* node -> dns */

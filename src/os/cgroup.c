@@ -271,6 +271,15 @@ int cgroup_freeze(struct cgroups *g, const char *name, bool on, struct err *e)
 	}
 }
 
+bool cgroup_is_frozen(struct cgroups *g, const char *name)
+{
+	bool v1 = g->version == 1;
+	auto_fd dir = cgroup_kind_dir(g, v1 ? CGROUP_FREEZER : 0, name);
+	char text[32];
+
+	return cgroup_get(dir, v1 ? "freezer.state" : "cgroup.freeze", text, sizeof text) && (v1 ? text[0] == 'F' : text[0] == '1');
+}
+
 int cgroup_read(struct cgroups *g, const char *name, struct cgroup_stats *s, struct err *e)
 {
 	*s = (struct cgroup_stats){ 0 };

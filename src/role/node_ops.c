@@ -350,6 +350,20 @@ static int op_stats(struct ipc_req *r, void *in, struct err *e)
 	return ipc_reply(r, stats_reply_fields, &out, NULL, 0);
 }
 
+static int op_health(struct ipc_req *r, void *in, struct err *e)
+{
+	struct local *l = map_get(&node_of(r)->locals, ((struct by_id *)in)->id);
+	struct health h = { 0 };
+	auto_fd conn = -1;
+
+	if (!l || l->phase != RUNNING)
+		return not_running(((struct by_id *)in)->id, e);
+	conn = life_shim(l, e);
+	if (conn < 0 || shim_health(r->arena, conn, &h, e))
+		return -1;
+	return ipc_reply(r, health_fields, &h, NULL, 0);
+}
+
 static int op_info(struct ipc_req *r, void *in, struct err *e)
 {
 	struct node_role *n = node_of(r);
@@ -527,6 +541,7 @@ const struct ipc_op node_api_ops[] = {
 	{ OP_LIMITS,       ROLE_API, by_id_fields,        sizeof(struct by_id),        op_limits },
 	{ OP_LOGS,         ROLE_API, logs_call_fields,    sizeof(struct logs_call),    op_logs },
 	{ OP_TOP,          ROLE_API, top_call_fields,     sizeof(struct top_call),     op_top },
+	{ OP_HEALTH,       ROLE_API, by_id_fields,        sizeof(struct by_id),        op_health },
 	{ OP_STATS,        ROLE_API, by_id_fields,        sizeof(struct by_id),        op_stats },
 	{ OP_ARCHIVE_STAT, ROLE_API, archive_call_fields, sizeof(struct archive_call), op_archive_stat },
 	{ OP_ARCHIVE_GET,  ROLE_API, archive_call_fields, sizeof(struct archive_call), op_archive_get },

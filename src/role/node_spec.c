@@ -274,6 +274,8 @@ void spec_make(struct arena *a, const struct container *c, struct runtime_spec *
 	strs_add(a, &s->args, c->path);
 	for (size_t i = 0; i < c->args.n; i++)
 		strs_add(a, &s->args, c->args.v[i]);
+	s->health_args = health_args(a, &c->config);
+	s->health = c->config.healthcheck;
 	mounts(a, c, s);
 	spec_limits(a, c, s);
 	log_options(c, s);

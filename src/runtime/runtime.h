@@ -13,6 +13,7 @@
 #define RUNTIME_RUNTIME_H
 
 #include "codec/field.h"
+#include "model/health.h"
 #include "os/cgroup.h"
 
 #include <sys/types.h>
@@ -103,6 +104,8 @@ struct runtime_spec {
 	struct str  log_driver;                       /* "json-file" or "none" */
 	int64_t     log_max_size, log_max_file;       /* bytes, 0 is no limit; files, 0 is 1 */
 	bool        cpu_view;                         /* it sees its share of memory, CPUs and time (procview.h), not the machine */
+	struct strs health_args;                      /* of a probe; none: no health check */
+	struct healthcheck health;
 	struct str  exec_env_home;                    /* unused by callers: HOME found inside */
 };
 extern const struct field runtime_spec_fields[];
@@ -123,7 +126,8 @@ struct runtime_attach {                               /* a client that attached 
 _Noreturn void runtime_start(struct runtime *rt, const struct runtime_spec *s, const struct runtime_attach *attaches,
 	size_t n, int report);
 
-enum event_kind { EVENT_STARTED = 1, EVENT_FAILED, EVENT_EXIT, EVENT_EXEC_EXIT };
+/* HEALTH: the status has changed, or somebody watches from now on, or the container exits. */
+enum event_kind { EVENT_STARTED = 1, EVENT_FAILED, EVENT_EXIT, EVENT_EXEC_EXIT, EVENT_HEALTH };
 
 struct runtime_event {
 	uint32_t   kind;
@@ -134,6 +138,8 @@ struct runtime_event {
 	struct field_time time;
 	int64_t    error_code;                        /* FAILED: errno */
 	struct str error;                             /* FAILED: one sentence in Docker's words */
+	struct health health;
+	bool       news;                              /* HEALTH: it is not told only because somebody began to watch */
 };
 extern const struct field runtime_event_fields[];
 
@@ -152,6 +158,8 @@ int shim_ack(int conn, struct err *e);                /* the exit is recorded: e
 int shim_signal(int conn, int sig, struct err *e);    /* to init. ESRCH: not running */
 int shim_resize(int conn, struct str exec, int64_t rows, int64_t cols, struct err *e); /* exec "": the container */
 int shim_attach(int conn, const struct attach_opts *o, int stream, struct err *e); /* gives `stream` away (a copy; close yours) */
+
+int shim_health(struct arena *a, int conn, struct health *h, struct err *e); /* status "": nothing is checked */
 
 struct exec_spec {
 	struct str  id;                               /* exec id, 64 hex digits */

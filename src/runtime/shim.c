@@ -43,7 +43,7 @@ void shim_exit_event(struct shim *s, struct runtime_event *ev)
 /* All output is in the log and with the clients (or on its way). The record first: whoever asks later finds it. */
 static void main_ended(struct shim *s)
 {
-	struct runtime_event ev;
+	struct runtime_event ev, health;
 	struct cgroup_stats st;
 	struct list *p, *tmp;
 	auto_buf b = BUF_INIT(4096);
@@ -57,6 +57,8 @@ static void main_ended(struct shim *s)
 	rec_encode(&b, runtime_event_fields, &ev);
 	path_write(s->dir, "exit", buf_as_str(&b), 0600, true, NULL);
 	s->exit_sent = true;
+	if (shim_health_event(s, true, &health))            /* the last results; after this nobody can ask */
+		shim_conn_broadcast(s, &health);
 	shim_conn_broadcast(s, &ev);
 	/* Nobody may be left where the next start goes. */
 	close(s->agent.sock);
@@ -75,7 +77,10 @@ void task_ended(struct shim *s, struct task *t)
 		return;
 	}
 	/* The event goes out before the stream ends: whoever reads the end and asks finds it exited. */
-	shim_conn_broadcast(s, &ev);
+	if (t->is_probe)
+		shim_health_done(s, t);
+	else
+		shim_conn_broadcast(s, &ev);
 	list_each(p, tmp, &t->attaches)
 		attach_finish(s, list_entry(p, struct attach, link));
 	source_close(s, &t->in);
@@ -129,12 +134,17 @@ static void signal_ready(struct shim *s, struct source *src, uint32_t events)
 
 /* --- loop ------------------------------------------------------------------------------------------- */
 
+static int sooner(int a, int b)                       /* of two waits, -1 being for ever */
+{
+	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
 /* Tasks that exited while clients were slow, or left background processes that hold their output open. */
 static int tend(struct shim *s)
 {
 	struct list *p, *tmp;
 	bool pending = false;
-	int view_ms = shim_view_tend(s);
+	int view_ms = shim_view_tend(s), health_ms = shim_health_tend(s);
 
 	if (s->main.exited && !s->main.ended) {
 		task_drain(s, &s->main);
@@ -148,7 +158,7 @@ static int tend(struct shim *s)
 			task_drain(s, t);
 		}
 	}
-	return pending && (view_ms < 0 || view_ms > 50) ? 50 : view_ms;
+	return sooner(pending ? 50 : -1, sooner(view_ms, health_ms));
 }
 
 static bool finished(struct shim *s)
@@ -222,6 +232,7 @@ void shim_run(const struct shim_start *st)
 	source_set(s, &s->listen, EPOLLIN);
 	source_set(s, &s->signals, EPOLLIN);
 	shim_view_start(s, st->listener);
+	shim_health_start(s);
 	event_send(st->report, &ev);
 	shim_conn_add(s, st->report, true);
 	reap(s);

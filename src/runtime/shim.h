@@ -27,7 +27,7 @@ struct source {
 
 struct task {
 	struct list   link;
-	bool          is_main, tty, stdin_once, has_stdin;
+	bool          is_main, is_probe, tty, stdin_once, has_stdin;
 	char          id[65];                         /* of the exec */
 	pid_t         pid;
 	struct source in, out, err;                   /* with a terminal `out` is the master and written to as well */
@@ -95,7 +95,17 @@ void shim_view_start(struct shim *s, int listener);   /* -1: none */
 void shim_view_listen(struct shim *s, int listener);  /* owns it */
 int  shim_view_tend(struct shim *s);                  /* milliseconds until it wants to be called again, or -1 */
 
+/* shim_health.c */
+void shim_health_start(struct shim *s);
+int  shim_health_tend(struct shim *s);                /* milliseconds until it wants to be called again, or -1 */
+void shim_health_output(struct shim *s, const char *p, size_t n);
+void shim_health_done(struct shim *s, struct task *t); /* a probe ended */
+bool shim_health_event(struct shim *s, bool news, struct runtime_event *ev); /* how it is now; false: nothing is checked */
+
 /* shim_ctl.c */
+/* Make the process and its task: its start comes over *sync (messages of birth_kind, then the end). No input, one pipe for
+ * both outputs. NULL with `e`. */
+struct task *shim_exec_begin(struct shim *s, const struct exec_spec *x, int *sync, struct err *e);
 void shim_conn_accept(struct shim *s, struct source *from, uint32_t events);
 void shim_conn_add(struct shim *s, int fd, bool watching);
 void shim_conn_free(struct shim *s, struct shim_conn *c);

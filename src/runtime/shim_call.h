@@ -5,8 +5,9 @@
 #include "runtime/runtime.h"
 
 #define SHIM_MSG_MAX (512 << 10)                      /* args and env of an exec */
+#define SHIM_ANSWER_MAX (32 << 10)                    /* an answer or event: the last results of a health check */
 
-enum shim_op { SHIM_WATCH = 1, SHIM_ACK, SHIM_SIGNAL, SHIM_RESIZE, SHIM_ATTACH, SHIM_EXEC };
+enum shim_op { SHIM_WATCH = 1, SHIM_ACK, SHIM_SIGNAL, SHIM_RESIZE, SHIM_ATTACH, SHIM_EXEC, SHIM_HEALTH };
 
 struct shim_call {
 	uint32_t   op;
@@ -22,6 +23,7 @@ struct shim_reply {
 	int64_t    error;                             /* errno; 0 is fine */
 	struct str message;
 	int64_t    pid, exit_code;
+	struct health health;
 };
 extern const struct field shim_reply_fields[];
 

@@ -16,7 +16,7 @@
 
 int runtime_event_recv(struct arena *a, int fd, struct runtime_event *ev, struct err *e)
 {
-	char buf[8192];
+	char buf[SHIM_ANSWER_MAX];
 
 	for (;;) {
 		ssize_t n = fd_recv(fd, buf, sizeof buf, NULL, NULL, e);
@@ -68,11 +68,10 @@ int shim_connect(struct runtime *rt, struct str id, struct err *e)
 }
 
 /* Events that come in between are not lost for a watcher: calls go over connections of their own (shim_connect each). */
-static int call(int conn, const struct shim_call *c, int fd, struct shim_reply *r, struct err *e)
+static int call_in(struct arena *a, int conn, const struct shim_call *c, int fd, struct shim_reply *r, struct err *e)
 {
-	auto_arena a = ARENA_INIT;
 	auto_buf b = BUF_INIT(SHIM_MSG_MAX + 64);
-	char answer[8192];
+	char answer[SHIM_ANSWER_MAX];
 
 	buf_char(&b, 'C');
 	rec_encode(&b, shim_call_fields, c);
@@ -91,12 +90,22 @@ static int call(int conn, const struct shim_call *c, int fd, struct shim_reply *
 			return err_set(e, why.code == EAGAIN ? ETIMEDOUT : why.code, "the shim does not answer: %s", why.msg);
 		if (answer[0] == 'E')
 			continue;
-		if (rec_decode(&a, str_make(answer + 1, (size_t)n - 1), shim_reply_fields, r, e))
+		if (rec_decode(a, arena_str(a, str_make(answer + 1, (size_t)n - 1)), shim_reply_fields, r, e))
 			return -1;
 		if (r->error)
 			return err_set(e, (int)r->error, "%.*s", STR_ARG(r->message));
 		return 0;
 	}
+}
+
+static int call(int conn, const struct shim_call *c, int fd, struct shim_reply *r, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	int rc = call_in(&a, conn, c, fd, r, e);
+
+	r->message = STR_NONE;                        /* ends with the arena; an error has it */
+	r->health = (struct health){ 0 };
+	return rc;
 }
 
 static int simple(int conn, struct shim_call c, struct err *e)
@@ -143,4 +152,14 @@ pid_t shim_exec(int conn, const struct exec_spec *x, int stream, int *exit_code,
 		return -1;
 	}
 	return (pid_t)r.pid;
+}
+
+int shim_health(struct arena *a, int conn, struct health *h, struct err *e)
+{
+	struct shim_reply r;
+
+	if (call_in(a, conn, &(struct shim_call){ .op = SHIM_HEALTH }, -1, &r, e))
+		return -1;
+	*h = r.health;
+	return 0;
 }

@@ -17,21 +17,25 @@
 
 void event_send(int sock, const struct runtime_event *ev)
 {
-	auto_buf b = BUF_INIT(8192);
+	auto_buf b = BUF_INIT(SHIM_ANSWER_MAX);
 
 	buf_char(&b, 'E');
 	rec_encode(&b, runtime_event_fields, ev);
 	fd_send(sock, b.p, b.n, NULL, 0, NULL);
 }
 
-static void reply(struct shim_conn *c, int error, const char *msg, pid_t pid, int exit_code)
+static void reply_send(struct shim_conn *c, const struct shim_reply *r)
 {
-	struct shim_reply r = { .error = error, .message = str_of(msg), .pid = pid, .exit_code = exit_code };
-	auto_buf b = BUF_INIT(8192);
+	auto_buf b = BUF_INIT(SHIM_ANSWER_MAX);
 
 	buf_char(&b, 'R');
-	rec_encode(&b, shim_reply_fields, &r);
+	rec_encode(&b, shim_reply_fields, r);
 	fd_send(c->io.fd, b.p, b.n, NULL, 0, NULL);
+}
+
+static void reply(struct shim_conn *c, int error, const char *msg, pid_t pid, int exit_code)
+{
+	reply_send(c, &(struct shim_reply){ .error = error, .message = str_of(msg), .pid = pid, .exit_code = exit_code });
 }
 
 void shim_conn_broadcast(struct shim *s, const struct runtime_event *ev)
@@ -195,6 +199,38 @@ static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t
 	return 0;
 }
 
+struct task *shim_exec_begin(struct shim *s, const struct exec_spec *x, int *sync, struct err *e)
+{
+	uint32_t owner = (uint32_t)s->spec->uid_first;
+	auto_fd ours = -1, out = -1, null = -1, io_sync = -1, io_out = -1;
+	struct exec_spec inside = *x;
+	struct task *t = calloc(1, sizeof *t);
+	int pair[2];
+
+	if (!t || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		err_sys(e, "make a socket");
+		goto fail;
+	}
+	ours = pair[0];
+	io_sync = pair[1];
+	if (exec_pipe(NULL, &null, false, true, owner, e) || exec_pipe(&out, &io_out, true, false, owner, e))
+		goto fail;
+	inside.cpu_view = s->spec->cpu_view;
+	*t = (struct task){ .is_probe = true, .in = { .fd = -1 }, .err = { .fd = -1 } };
+	t->pid = agent_spawn_exec(&s->agent, &inside, &(struct start_io){ io_sync, null, io_out, io_out }, s->pidfd, e);
+	if (t->pid < 0)
+		goto fail;
+	t->out.fd = fd_take(&out);
+	fd_nonblock(ours, true);
+	*sync = fd_take(&ours);
+	list_init(&t->attaches);
+	list_add_tail(&s->execs, &t->link);
+	return t;
+fail:
+	free(t);
+	return NULL;
+}
+
 /* --- connections ------------------------------------------------------------------------------------ */
 
 static void handle(struct shim *s, struct shim_conn *c, struct str msg, int *fd)
@@ -218,6 +254,13 @@ static void handle(struct shim *s, struct shim_conn *c, struct str msg, int *fd)
 		if (!s->exit_sent)
 			ev = (struct runtime_event){ .kind = EVENT_STARTED, .id = ev.id, .gen = ev.gen, .pid = ev.pid };
 		event_send(c->io.fd, &ev);
+		if (!s->exit_sent && shim_health_event(s, false, &ev))
+			event_send(c->io.fd, &ev);
+		return;
+	case SHIM_HEALTH:
+		if (!shim_health_event(s, false, &ev))
+			ev.health = (struct health){ 0 };
+		reply_send(c, &(struct shim_reply){ .health = ev.health });
 		return;
 	case SHIM_ACK:
 		s->acked = s->exit_sent;

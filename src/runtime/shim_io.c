@@ -198,6 +198,8 @@ static int read_output(struct shim *s, struct task *t, struct source *src)
 	}
 	if (t->is_main)
 		jsonlog_write(&s->log, stream, chunk, (size_t)n);
+	if (t->is_probe)
+		shim_health_output(s, chunk, (size_t)n);
 	list_each(p, tmp, &t->attaches) {
 		struct attach *a = list_entry(p, struct attach, link);
 

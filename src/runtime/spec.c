@@ -61,7 +61,7 @@ const struct field runtime_spec_fields[] = {
 	SPEC(43, device_rules), SPEC(44, etc_hosts), SPEC(45, etc_resolv), SPEC(46, etc_hostname), SPEC(47, net), SPEC(48, net_pid),
 	SPEC(49, pid_host), SPEC(50, ipc_host), SPEC(51, uts_host), SPEC(52, cgroup_host), SPEC(54, pid_pid),
 	SPEC(55, ipc_pid), SPEC(56, userns_pid), SPEC(57, init), SPEC(58, log_driver), SPEC(59, log_max_size), SPEC(60, log_max_file),
-	SPEC(61, cpu_view), SPEC(65, no_shm), SPEC(62, cpu_rt_runtime_us), SPEC(63, cpu_rt_period_us),
+	SPEC(66, health_args), FIELD_OBJ(67, runtime_spec, health, "health", 0, healthcheck_fields), SPEC(61, cpu_view), SPEC(65, no_shm), SPEC(62, cpu_rt_runtime_us), SPEC(63, cpu_rt_period_us),
 	FIELD_LIST(64, runtime_spec, io, "io", 0, io_fields, struct runtime_io),
 	FIELD_END
 };
@@ -85,6 +85,8 @@ const struct field runtime_event_fields[] = {
 	FIELD(8, runtime_event, time, "time", 0),
 	FIELD(9, runtime_event, error_code, "error_code", 0),
 	FIELD(10, runtime_event, error, "error", 0),
+	FIELD_OBJ(11, runtime_event, health, "health", 0, health_fields),
+	FIELD(12, runtime_event, news, "news", 0),
 	FIELD_END
 };
 
@@ -126,6 +128,7 @@ const struct field shim_reply_fields[] = {
 	FIELD(2, shim_reply, message, "message", 0),
 	FIELD(3, shim_reply, pid, "pid", 0),
 	FIELD(4, shim_reply, exit_code, "exit_code", 0),
+	FIELD_OBJ(5, shim_reply, health, "health", 0, health_fields),
 	FIELD_END
 };
 

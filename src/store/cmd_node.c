@@ -5,6 +5,32 @@
 
 #include <errno.h>
 
+static struct str health_key(struct command_env *c, const struct container *ct)
+{
+	return key_make(c->a, "h", ct->account, ct->id, STR_NONE);
+}
+
+static int health_starts(struct command_env *c, struct container *ct, struct err *e)
+{
+	struct health h = { .status = STR("starting") };
+
+	ct->health = health_args(c->a, &ct->config).n ? h.status : STR_NONE;
+	return ct->health.n ? txn_put(c->t, health_key(c, ct), health_fields, &h, e) : 0;
+}
+
+/* Of the run that is on, or was: the last results come with the exit. */
+static int health_changed(struct command_env *c, struct container *ct, const struct node_report *r, struct err *e)
+{
+	bool other = !str_eq(ct->health, r->health.status);
+
+	if (!container_is_running(ct) || r->gen != ct->gen || !ct->health.n)
+		return 0;
+	ct->health = r->health.status;
+	if (txn_put(c->t, health_key(c, ct), health_fields, &r->health, e))
+		return -1;
+	return other ? event_container(c, ct, arena_cstr(c->a, arena_printf(c->a, "health_status: %.*s", STR_ARG(ct->health))), NULL, e) : 0;
+}
+
 static int running(struct command_env *c, struct container *ct, const struct node_report *r, struct err *e)
 {
 	bool again = container_is_running(ct) && ct->gen == r->gen;
@@ -27,7 +53,7 @@ static int running(struct command_env *c, struct container *ct, const struct nod
 		if (endpoints_joined(c, ct, e))
 			return -1;
 	}
-	if (event_container(c, ct, "start", NULL, e))
+	if (health_starts(c, ct, e) || event_container(c, ct, "start", NULL, e))
 		return -1;
 	return !automatic && ct->restart_gen == r->gen && r->gen > 0 ? event_container(c, ct, "restart", NULL, e) : 0;
 }
@@ -89,6 +115,8 @@ static int exited(struct command_env *c, struct container *ct, const struct node
 	ct->status = STATUS_EXITED;
 	ct->want_paused = false;
 	ct->kill_done = ct->kill_gen;                 /* there is nobody left to signal */
+	if (ct->health.n)
+		ct->health = STR("unhealthy");        /* as Docker: nobody looks any more */
 	if (exit_events(c, ct, e))
 		return -1;
 	if (ct->start_gen != ct->gen && ct->want == WANT_RUNNING)
@@ -183,6 +211,7 @@ static int removed(struct command_env *c, struct container *ct, struct err *e)
 		return -1;
 	return txn_del(c->t, key_make(c->a, "C", ct->id, STR_NONE, STR_NONE), e) ||
 	       txn_del(c->t, key_make(c->a, "w", ct->node, ct->id, STR_NONE), e) ||
+	       txn_del(c->t, key_make(c->a, "h", ct->account, ct->id, STR_NONE), e) ||
 	       txn_del(c->t, key_make(c->a, "c", ct->account, ct->id, STR_NONE), e) ||
 	       event_container(c, ct, "destroy", &at, e) ? -1 : 0;
 }
@@ -215,6 +244,8 @@ COMMAND(cmd_node_report)
 	if (r->start_failed && start_failed(c, &ct, r, e))
 		return -1;
 	if (r->networked && endpoints_report(c, &ct, r, e))
+		return -1;
+	if (r->health.status.n && health_changed(c, &ct, r, e))
 		return -1;
 	if (r->exited && exited(c, &ct, r, e))
 		return -1;

@@ -51,6 +51,10 @@ test_memory_limit_is_seen_and_holds() {
 	docker run --name oom -m 32m --memory-swap 32m busybox sh -c 'x=$(head -c 200000000 /dev/zero | tr "\0" x); echo survived' >"$TMP/out" 2>&1 || true
 	has_not "$(cat "$TMP/out")" survived
 	is "$(inspect oom '{{.State.OOMKilled}} {{.State.ExitCode}}')" "true 137"
+	docker events --since 10m --filter container=oom --format '{{.Action}}' >"$TMP/events" &
+	wait_for 5 grep -q die "$TMP/events"
+	kill $!
+	has "$(xargs <"$TMP/events")" "start oom die"
 	docker rm oom >/dev/null
 }
 
