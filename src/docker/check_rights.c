@@ -42,6 +42,22 @@ static int caps_check(const struct host_config *h, bool op, struct err *e)
 	return caps & ~CAPS_DEFAULT ? only_operator(op, "--cap-add beyond the default capabilities", e) : 0;
 }
 
+int security_profile(struct arena *a, const struct host_config *h, bool op, struct seccomp_profile *out, struct err *e)
+{
+	struct str key, val;
+
+	*out = (struct seccomp_profile){ 0 };
+	for (size_t i = 0; i < h->security_opt.n; i++) {
+		security_opt_cut(h->security_opt.v[i], &key, &val);
+		if (!str_is(key, "seccomp") || str_is(val, "unconfined") || str_is(val, "builtin"))
+			continue;
+		if (seccomp_profile_parse(a, val, out, e))
+			return err_wrap(e, "--security-opt seccomp");
+		out->alone = op;                      /* who may do without any may do with less */
+	}
+	return 0;
+}
+
 static int no_such_option(struct str o, struct err *e)
 {
 	return err_set(e, ENOTSUP, "--security-opt %.*s is not supported", STR_ARG(str_head(o, 60)));
@@ -65,7 +81,7 @@ static int security_opt_check(struct str o, bool op, struct err *e)
 		return no_such_option(o, e);
 	if (str_is(val, "unconfined"))
 		return only_operator(op, "--security-opt seccomp=unconfined", e);
-	return str_is(val, "builtin") ? 0 : err_set(e, ENOTSUP, "--security-opt seccomp: a profile of one's own is not supported");
+	return 0;                                     /* "builtin", or a profile: read by security_profile */
 }
 
 static int security_check(const struct create_request *q, bool op, struct err *e)
@@ -103,17 +119,12 @@ static struct str go_list(struct arena *a, struct str json)
 }
 
 struct device_request { struct str driver; struct raw capabilities; };
-struct device_requests { struct { struct device_request *v; size_t n; } all; };
+struct device_requests { struct device_request *v; size_t n; };
 static const struct field device_request_fields[] = {
 	FIELD(1, device_request, driver,       "Driver",       0),
 	FIELD(2, device_request, capabilities, "Capabilities", 0),
 	FIELD_END
 };
-static const struct field device_requests_fields[] = {
-	FIELD_LIST(1, device_requests, all, "All", 0, device_request_fields, struct device_request),
-	FIELD_END
-};
-
 /* Docker's own answer where it has no driver for what is asked. */
 static int gpus_check(const struct host_config *h, struct err *e)
 {
@@ -122,10 +133,12 @@ static int gpus_check(const struct host_config *h, struct err *e)
 
 	if (!raw_given(h->device_requests))
 		return 0;
-	if (json_decode(&a, arena_printf(&a, "{\"All\":%.*s}", STR_ARG(h->device_requests.json)), device_requests_fields, &r, e) || !r.all.n)
-		return err_set(e, EINVAL, "DeviceRequests: not a list of requests");
-	return err_set(e, EINVAL, "could not select device driver \"%.*s\" with capabilities: %.*s", STR_ARG(str_head(r.all.v[0].driver, 40)),
-		       STR_ARG(str_head(go_list(&a, r.all.v[0].capabilities.json), 100)));
+	if (json_decode_list(&a, h->device_requests.json, device_request_fields, sizeof(*r.v), &r, e))
+		return err_wrap(e, "DeviceRequests");
+	if (r.n == 0)
+		return 0;
+	return err_set(e, EINVAL, "could not select device driver \"%.*s\" with capabilities: %.*s", STR_ARG(str_head(r.v[0].driver, 40)),
+		       STR_ARG(str_head(go_list(&a, r.v[0].capabilities.json), 100)));
 }
 
 static bool number_or_star(struct str s)

@@ -118,7 +118,7 @@ int container_create(struct req *r, struct err *e)
 		return err_set(e, EINVAL, "no image specified: give Image in the request");
 	if (image_find(r, &t, q.config.image, &image, e) || platform_check(r, &image, e))
 		return -1;
-	if (create_plan(&r->arena, &q, &image, &in, e) || volumes_from(r, &t, &q.host, &in.c.mounts, e) ||
+	if (security_profile(&r->arena, &q.host, who(r)->operator_, &in.c.seccomp, e) || create_plan(&r->arena, &q, &image, &in, e) || volumes_from(r, &t, &q.host, &in.c.mounts, e) ||
 	    mode_resolve(r, &t, &in.c.host.network_mode, e) || mode_resolve(r, &t, &in.c.host.pid_mode, e) ||
 	    mode_resolve(r, &t, &in.c.host.ipc_mode, e))
 		return not_the_image(e);

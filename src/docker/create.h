@@ -49,6 +49,9 @@ void config_merge(struct arena *a, struct container_config *c, const struct cont
 /* "seccomp=unconfined", or as in old days "seccomp:unconfined". `val` is empty when there is none. */
 void security_opt_cut(struct str opt, struct str *key, struct str *val);
 
+/* The system call profile that the options hold, if any. EINVAL, ENOTSUP. */
+int security_profile(struct arena *a, const struct host_config *h, bool operator_, struct seccomp_profile *out, struct err *e);
+
 /* What `docker update` may change. */
 int update_check(const struct host_config *h, bool operator_, int64_t cpus, struct err *e);
 

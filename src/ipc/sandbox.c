@@ -172,7 +172,7 @@ static int set_filter(const struct sandbox *s, struct err *e)
 		return 0;
 	if (seccomp_names_program(&a, expand(&a, s->syscalls), s->deny_eperm ? SECCOMP_ERRNO(EPERM) : SECCOMP_RET_KILL_PROCESS, &prog, e))
 		return -1;
-	return seccomp_install(&prog, true, e);
+	return seccomp_install(&prog, SECCOMP_FILTER_FLAG_TSYNC, e);
 }
 
 int sandbox_enter(const struct sandbox *s, struct err *e)

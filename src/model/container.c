@@ -250,6 +250,7 @@ const struct field container_fields[] = {
 	FIELD_LIST(14, container, ports,      "ports",           0, published_port_fields, struct published_port),
 	FIELD_LIST(15, container, mounts,     "mounts",          0, mount_point_fields, struct mount_point),
 	FIELD(16, container, uid_slot,        "uid_slot",        0),
+	FIELD_OBJ(17, container, seccomp,     "seccomp",         0, seccomp_profile_fields),
 	FIELD(20, container, want,            "want",            0),
 	FIELD(21, container, start_gen,       "start_gen",       0),
 	FIELD(22, container, restart_gen,     "restart_gen",     0),

@@ -5,6 +5,7 @@
 #define MODEL_CONTAINER_H
 
 #include "codec/field.h"
+#include "model/seccomp.h"
 
 struct healthcheck {
 	struct strs test;
@@ -196,6 +197,7 @@ struct container {
 	                                                 address has no other holder */
 	struct published_ports     ports;
 	struct mount_points        mounts;
+	struct seccomp_profile     seccomp;           /* of --security-opt seccomp=FILE */
 	int64_t     uid_slot;                         /* host ids are UID_BASE + slot * UID_RANGE */
 
 	/* desired: written by commands */

@@ -388,9 +388,9 @@ int seccomp_names_program(struct arena *a, const char *const *names, uint32_t ot
 	return seccomp_compile(a, l.v, l.n, otherwise, -1, out, e);
 }
 
-int seccomp_install(const struct sock_fprog *p, bool all_threads, struct err *e)
+int seccomp_install(const struct sock_fprog *p, unsigned flags, struct err *e)
 {
-	long tid = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, all_threads ? SECCOMP_FILTER_FLAG_TSYNC : 0, p);
+	long tid = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, p);
 
 	if (tid > 0)
 		return err_set(e, EBUSY, "thread %ld has a system call filter of its own", tid);

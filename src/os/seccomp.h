@@ -42,8 +42,9 @@ int seccomp_container_program(struct arena *a, uint64_t caps, struct sock_fprog 
  * threads only, no processes or namespaces. EINVAL for a name that no architecture has. */
 int seccomp_names_program(struct arena *a, const char *const *names, uint32_t otherwise, struct sock_fprog *out, struct err *e);
 
-/* For this thread, or with `all_threads` for all of them. Needs no_new_privs or CAP_SYS_ADMIN in the user namespace. */
-int seccomp_install(const struct sock_fprog *p, bool all_threads, struct err *e);
+/* `flags`: SECCOMP_FILTER_FLAG_..., 0 for this thread only, TSYNC for all. Needs no_new_privs or CAP_SYS_ADMIN in the user
+ * namespace. */
+int seccomp_install(const struct sock_fprog *p, unsigned flags, struct err *e);
 
 #define SYSCALL_OTHER_ARCH -1
 #define SYSCALL_UNKNOWN    -2

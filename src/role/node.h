@@ -90,7 +90,7 @@ void spec_make(struct arena *a, const struct container *c, struct runtime_spec *
 /* For a start: what of other containers is shared. They must run. After spec_make. */
 int spec_join(struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e);
 uint64_t spec_caps(const struct host_config *h);
-bool spec_seccomp(const struct host_config *h);
+bool spec_seccomp(const struct container *c);
 bool spec_no_new_privs(const struct host_config *h);
 void spec_limits(struct arena *a, const struct container *c, struct runtime_spec *s); /* only what its control group is told */
 struct strs spec_env(struct arena *a, const struct container *c);

@@ -167,8 +167,10 @@ static int op_exec_start(struct ipc_req *r, void *in, struct err *e)
 		.user = q->config.user.n ? q->config.user : l->rec.config.user, .cwd = q->config.working_dir.n ? q->config.working_dir : l->rec.config.working_dir,
 		.detach_keys = q->config.detach_keys, .groups = h->group_add, .tty = q->config.tty, .stdin_ = q->config.attach_stdin,
 		.stdout_ = q->config.attach_stdout, .stderr_ = q->config.attach_stderr, .privileged = q->config.privileged,
-		.caps = q->config.privileged ? caps_all() : spec_caps(h), .seccomp = spec_seccomp(h) && !q->config.privileged,
+		.caps = q->config.privileged ? caps_all() : spec_caps(h), .seccomp = spec_seccomp(&l->rec) && !q->config.privileged,
 		.no_new_privs = spec_no_new_privs(h), .rows = q->rows, .cols = q->cols };
+	if (!q->config.privileged)
+		x.profile = l->rec.seccomp;
 	if (q->config.tty && !l->rec.config.tty)
 		strs_add(r->arena, &x.env, STR("TERM=xterm"));
 	for (size_t i = 0; i < q->config.env.n; i++)

@@ -64,9 +64,11 @@ static bool security_opt(const struct host_config *h, const char *opt)
 	return strs_has(&h->security_opt, str_of(opt));
 }
 
-bool spec_seccomp(const struct host_config *h)
+/* The built-in filter: not if there shall be none, or one of an operator's own. */
+bool spec_seccomp(const struct container *c)
 {
-	return !h->privileged && !security_opt(h, "seccomp=unconfined");
+	return !c->host.privileged && !security_opt(&c->host, "seccomp=unconfined") && !security_opt(&c->host, "seccomp:unconfined") &&
+	       !c->seccomp.alone;
 }
 
 bool spec_no_new_privs(const struct host_config *h)
@@ -262,7 +264,7 @@ void spec_make(struct arena *a, const struct container *c, struct runtime_spec *
 		.env = spec_env(a, c), .cwd = c->config.working_dir, .user = c->config.user, .groups = c->host.group_add,
 		.hostname = hostname_of(a, c), .domainname = c->config.domainname, .tty = c->config.tty, .stdin_open = c->config.open_stdin,
 		.stdin_once = c->config.stdin_once, .shm_size = c->host.shm_size, .read_only = c->host.readonly_rootfs,
-		.caps = spec_caps(&c->host), .seccomp = spec_seccomp(&c->host), .no_new_privs = spec_no_new_privs(&c->host),
+		.caps = spec_caps(&c->host), .seccomp = spec_seccomp(c), .profile = c->seccomp, .no_new_privs = spec_no_new_privs(&c->host),
 		.privileged = c->host.privileged, .masked_paths = c->host.masked_paths, .readonly_paths = c->host.readonly_paths,
 		.sysctls = c->host.sysctls, .oom_score_adj = c->host.oom_score_adj, .net = str_is(c->host.network_mode, "host") ? NET_HOST : NET_OWN,
 		.pid_host = str_is(c->host.pid_mode, "host"), .uts_host = str_is(c->host.uts_mode, "host"),

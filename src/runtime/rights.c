@@ -1,6 +1,8 @@
 #include "runtime/rights.h"
 
+#include "os/caps.h"
 #include "os/seccomp.h"
+#include "runtime/filter.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -8,12 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int caps_set(uint64_t effective, uint64_t permitted, struct err *e)
+static int capset(uint64_t caps, struct err *e)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct d[2] = {
-		{ .effective = (uint32_t)effective, .permitted = (uint32_t)permitted },
-		{ .effective = (uint32_t)(effective >> 32), .permitted = (uint32_t)(permitted >> 32) },
+		{ .effective = (uint32_t)caps, .permitted = (uint32_t)caps },
+		{ .effective = (uint32_t)(caps >> 32), .permitted = (uint32_t)(caps >> 32) },
 	};
 
 	if (syscall(SYS_capset, &h, d))
@@ -21,50 +23,55 @@ static int caps_set(uint64_t effective, uint64_t permitted, struct err *e)
 	return 0;
 }
 
-/* Before anything is given up: a filter needs CAP_SYS_ADMIN (of the container's user namespace) or no_new_privs, which
- * would break setuid programs. It allows all that follows here. */
-static int filter_calls(const struct rights *r, struct err *e)
+static int permitted(uint64_t *caps, struct err *e)
 {
-	auto_arena a = ARENA_INIT;
-	struct sock_fprog prog;
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2] = { { 0 } };
 
-	if (!r->seccomp || r->privileged)
-		return 0;
-	if (seccomp_container_program(&a, r->caps, &prog, e))
-		return -1;
-	return seccomp_install(&prog, false, e);
+	if (syscall(SYS_capget, &h, d))
+		return err_sys(e, "read capabilities");
+	*caps = d[0].permitted | (uint64_t)d[1].permitted << 32;
+	return 0;
 }
 
 /* Root's set after execve is what the bounding set leaves; another user has none. Inheritable and ambient stay empty. */
-int rights_apply(const struct rights *r, uint32_t uid, uint32_t gid, struct err *e)
+int rights_become(const struct rights *r, uint32_t uid, uint32_t gid, struct err *e)
 {
-	if (filter_calls(r, e))
-		return -1;
+	uint64_t have;
+
 	for (int c = 0; c < 64; c++)
 		if (!(r->caps & (1ULL << c)) && prctl(PR_CAPBSET_READ, c) == 1 && prctl(PR_CAPBSET_DROP, c))
 			return err_sys(e, "drop capability %d", c);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+		return err_sys(e, "keep capabilities");
 	if (syscall(SYS_setresgid, gid, gid, gid) || syscall(SYS_setresuid, uid, uid, uid))
 		return err_sys(e, "become user %u:%u", uid, gid);
-	/* Only those of the set that this process still has: a machine may lack some (CAP_SYS_RESOURCE, for example). */
-	if (uid == 0) {
-		uint64_t have = 0;
-
-		for (int c = 0; c < 64; c++)
-			if (prctl(PR_CAPBSET_READ, c) == 1)
-				have |= 1ULL << c;
-		struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
-		struct __user_cap_data_struct d[2] = { { 0 } };
-
-		if (syscall(SYS_capget, &h, d))
-			return err_sys(e, "read capabilities");
-		have &= d[0].permitted | (uint64_t)d[1].permitted << 32;
-		if (caps_set(have & r->caps, have & r->caps, e))
-			return -1;
-	} else if (caps_set(0, 0, e)) {
+	if (permitted(&have, e))
 		return -1;
-	}
+	/* Only those of the set that this process still has: a machine may lack some (CAP_SYS_RESOURCE, for example). */
+	return capset(have & ((uid == 0 ? r->caps : 0) | CAP_BIT(SYS_ADMIN)), e);
+}
+
+/* The built-in filter first: one of the client's may not let another be installed. */
+static int filter_calls(struct arena *a, const struct rights *r, struct err *e)
+{
+	struct sock_fprog prog, own;
+
+	if (r->profile.given && filter_compile(a, &r->profile, r->caps, filter_kernel(), &own, e))
+		return err_wrap(e, "--security-opt seccomp");
+	if (r->seccomp && (seccomp_container_program(a, r->caps, &prog, e) || seccomp_install(&prog, 0, e)))
+		return -1;
+	return r->profile.given ? seccomp_install(&own, r->profile.flags, e) : 0;
+}
+
+int rights_finish(struct arena *a, const struct rights *r, uint32_t uid, struct err *e)
+{
+	uint64_t have;
+
+	if (permitted(&have, e))
+		return -1;
 	if (r->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return err_sys(e, "set no_new_privs");
-	return 0;
+	return filter_calls(a, r, e) || capset(uid == 0 ? have & r->caps : 0, e) ? -1 : 0;
 }

@@ -14,6 +14,7 @@
 
 #include "codec/field.h"
 #include "model/health.h"
+#include "model/seccomp.h"
 #include "os/cgroup.h"
 
 #include <sys/types.h>
@@ -80,7 +81,7 @@ struct runtime_spec {
 	bool        read_only;
 	uint64_t    caps;                             /* bit set of capabilities: bounding, effective, permitted of root */
 	bool        seccomp, no_new_privs, privileged;
-	struct str  seccomp_profile;                  /* JSON of --security-opt seccomp=...; "" is the default profile (unused) */
+	struct seccomp_profile profile;               /* of one's own: besides or instead of the built-in one */
 	struct strs masked_paths, readonly_paths;
 	struct pairs sysctls;
 	struct runtime_ulimits ulimits;
@@ -170,6 +171,7 @@ struct exec_spec {
 	uint64_t    caps;
 	bool        seccomp, no_new_privs;
 	bool       cpu_view;                         /* set by the shim: as its container */
+	struct seccomp_profile profile;
 	int64_t     rows, cols;
 };
 extern const struct field exec_spec_fields[];

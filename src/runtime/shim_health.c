@@ -181,7 +181,7 @@ static void probe(struct shim *s)
 {
 	const struct runtime_spec *p = s->spec;
 	struct exec_spec x = { .args = p->health_args, .env = p->env, .user = p->user, .cwd = p->cwd, .groups = p->groups,
-		.stdout_ = true, .stderr_ = true, .caps = p->caps, .seccomp = p->seccomp, .no_new_privs = p->no_new_privs,
+		.stdout_ = true, .stderr_ = true, .caps = p->caps, .seccomp = p->seccomp, .no_new_privs = p->no_new_privs, .profile = p->profile,
 		.privileged = p->privileged };
 	struct err e = { 0 };
 

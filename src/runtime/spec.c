@@ -61,8 +61,10 @@ const struct field runtime_spec_fields[] = {
 	SPEC(43, device_rules), SPEC(44, etc_hosts), SPEC(45, etc_resolv), SPEC(46, etc_hostname), SPEC(47, net), SPEC(48, net_pid),
 	SPEC(49, pid_host), SPEC(50, ipc_host), SPEC(51, uts_host), SPEC(52, cgroup_host), SPEC(54, pid_pid),
 	SPEC(55, ipc_pid), SPEC(56, userns_pid), SPEC(57, init), SPEC(58, log_driver), SPEC(59, log_max_size), SPEC(60, log_max_file),
-	SPEC(66, health_args), FIELD_OBJ(67, runtime_spec, health, "health", 0, healthcheck_fields), SPEC(61, cpu_view), SPEC(65, no_shm), SPEC(62, cpu_rt_runtime_us), SPEC(63, cpu_rt_period_us),
-	FIELD_LIST(64, runtime_spec, io, "io", 0, io_fields, struct runtime_io),
+	SPEC(61, cpu_view), SPEC(62, cpu_rt_runtime_us), SPEC(63, cpu_rt_period_us),
+	FIELD_LIST(64, runtime_spec, io, "io", 0, io_fields, struct runtime_io), SPEC(65, no_shm), SPEC(66, health_args),
+	FIELD_OBJ(67, runtime_spec, health, "health", 0, healthcheck_fields),
+	FIELD_OBJ(68, runtime_spec, profile, "profile", 0, seccomp_profile_fields),
 	FIELD_END
 };
 
@@ -109,6 +111,7 @@ const struct field exec_spec_fields[] = {
 	FIELD(16, exec_spec, rows, "rows", 0),
 	FIELD(17, exec_spec, cols, "cols", 0),
 	FIELD(18, exec_spec, cpu_view, "cpu_view", 0),
+	FIELD_OBJ(19, exec_spec, profile, "profile", 0, seccomp_profile_fields),
 	FIELD_END
 };
 

@@ -311,3 +311,56 @@ test_owners_on_a_shared_volume() {
 	is "$(docker run --rm -v own:/v busybox stat -c '%u:%g' /v/r)" 1000:2000
 	docker volume rm own >/dev/null
 }
+
+test_security_options() {
+	is "$(docker run --rm --cap-drop all --cap-add chown --cap-add CAP_KILL busybox awk '/^CapEff/ {print $2}' /proc/self/status)" 0000000000000021
+	is "$(docker run --rm --cap-drop CAP_MKNOD busybox awk '/^CapBnd/ {print $2}' /proc/self/status)" 00000000a00425fb
+	refused "reaches into the machine" docker create --cap-add net_admin busybox
+	refused "reaches into the machine" docker create --cap-add ALL busybox
+	is "$(as boss docker run --rm --cap-add NET_ADMIN busybox awk '/^CapEff/ {print $2}' /proc/self/status)" 00000000a80435fb
+	refused "capability" as boss docker create --cap-add NOSUCH busybox
+	is "$(docker run --rm --security-opt no-new-privileges:true busybox awk '/^NoNewPrivs/ {print $2}' /proc/self/status)" 1
+	is "$(docker run --rm --security-opt no-new-privileges=false busybox awk '/^NoNewPrivs/ {print $2}' /proc/self/status)" 0
+	refused "seccomp=unconfined reaches into the machine" docker create --security-opt seccomp=unconfined busybox
+	is "$(as boss docker run --rm --security-opt seccomp=unconfined busybox awk '/^Seccomp:/ {print $2}' /proc/self/status)" 0
+	refused "systempaths=unconfined" docker create --security-opt systempaths=unconfined busybox
+	has "$(as boss docker run --rm --security-opt systempaths=unconfined busybox ls /proc/sys/kernel /proc/scsi /proc/acpi 2>&1)" hostname
+	is "$(as boss docker create --security-opt systempaths=unconfined --name sp busybox >/dev/null; as boss docker inspect -f '{{.HostConfig.MaskedPaths}}' sp)" "[]"
+	refused "apparmor=x is not supported" docker create --security-opt apparmor=x busybox
+	exits 0 docker run --rm --security-opt label=disable --security-opt apparmor=unconfined busybox true
+	refused "a negative --oom-score-adj" docker create --oom-score-adj -1 busybox
+	is "$(docker run --rm --oom-score-adj 77 busybox cat /proc/self/oom_score_adj)" 77
+	refused "--ulimit rtprio reaches into the machine" docker create --ulimit rtprio=1 busybox
+	is "$(as boss docker run --rm --ulimit rtprio=3:4 busybox sh -c 'ulimit -r' 2>/dev/null || echo 3)" 3
+}
+
+test_seccomp_profiles() {
+	local deny='{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":28}]}'
+	echo "$deny" >"$TMP/deny.json"
+	echo '{"defaultAction":"SCMP_ACT_ALLOW"}' >"$TMP/allow.json"
+	up --name prof --security-opt "seccomp=$TMP/deny.json" busybox sleep 100
+	has "$(docker exec prof mkdir /x 2>&1)" "No space left"
+	has "$(docker exec -u user prof mkdir /tmp/x 2>&1)" "No space left"
+	has "$(inspect prof '{{.HostConfig.SecurityOpt}}')" 'seccomp={"defaultAction"'
+	docker restart -t 0 prof >/dev/null
+	has "$(docker exec prof mkdir /x 2>&1)" "No space left"
+	docker rm -f prof >/dev/null
+	# A profile of an ordinary account holds besides the built-in one, an operator's instead of it.
+	exits 1 docker run --rm --security-opt "seccomp=$TMP/allow.json" busybox unshare -U true
+	exits 0 as boss docker run --rm --security-opt "seccomp=$TMP/allow.json" busybox unshare -U true
+	has "$(as boss docker run --rm --privileged --security-opt "seccomp=$TMP/deny.json" busybox mkdir /x 2>&1)" "No space left"
+	# An allow-list that has only what the program itself needs.
+	cat >"$TMP/few.json" <<-END
+	{"defaultAction":"SCMP_ACT_KILL_PROCESS","architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_AARCH64"],"syscalls":[{"names":["capset","execve",
+	"brk","arch_prctl","set_tid_address","set_robust_list","rseq","prlimit64","readlink","readlinkat","getrandom","mprotect","write","exit_group",
+	"newfstatat","stat","faccessat","faccessat2","getuid","geteuid","getpid","mmap","munmap","ioctl","fstat","poll","rt_sigaction","uname",
+	"rt_sigprocmask","writev","futex","setuid","setgid","getgid","getegid","access","prctl","clock_gettime"],"action":"SCMP_ACT_ALLOW"}]}
+	END
+	is "$(docker run --rm -u user --security-opt "seccomp=$TMP/few.json" busybox echo few)" few
+	exits 159 docker run --rm --security-opt "seccomp=$TMP/few.json" busybox mkdir /x
+	echo '{"defaultAction":"SCMP_ACT_NONE"}' >"$TMP/bad.json"
+	refused "there is no action" docker create --security-opt "seccomp=$TMP/bad.json" busybox
+	echo '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["kill"],"action":"SCMP_ACT_NOTIFY"}]}' >"$TMP/bad.json"
+	refused "SCMP_ACT_NOTIFY is not supported" docker create --security-opt "seccomp=$TMP/bad.json" busybox
+	api_refused 400 "--security-opt seccomp" POST /containers/create -d '{"Image":"busybox","HostConfig":{"SecurityOpt":["seccomp=[]"]}}'
+}

@@ -257,7 +257,7 @@ static int status_of(void (*child)(void))
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || seccomp_install(&prog, true, &err))
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || seccomp_install(&prog, SECCOMP_FILTER_FLAG_TSYNC, &err))
 			_exit(99);
 		child();
 		_exit(0);
