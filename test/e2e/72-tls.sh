@@ -1,4 +1,4 @@
-# Hostile TLS and signatures: rows H20, H23, H25 and H27 of the reliability list.
+# Hostile TLS and signatures: rows H20, H23, H24, H25 and H27 of the reliability list.
 
 anonymous() { curl -sS -m 10 --cacert "$DOCKER_CERT_PATH/ca.pem" -o /dev/null -w '%{http_code}' "$@" "https://$DOCKER_ADDR/info" 2>/dev/null || true; }
 alive() { is "$(api_status GET /_ping)" 200 "a good client"; }
@@ -125,4 +125,29 @@ test_h27_signatures_that_do_not_hold() {
 	refuse "a key that is not the account's" "$(now)" "get $path" "$all" rsa-sha256 "$TMP/other" kim $path
 	refuse "another account" "$(now)" "get $path" "$all" rsa-sha256 "$TMP/k" me $path
 	has "$(signed "$(now)" "get $path" "(request-target)" rsa-sha256 "$TMP/k" kim $path)" "401 "
+}
+
+# H24: what is refused must be refused by the server: its alert is looked for, and the client must have offered the thing
+test_h24_old_versions_and_weak_suites() {
+	local suite out tried=0
+	tls() { openssl s_client -connect "$DOCKER_ADDR" "$@" </dev/null 2>&1 || true; }
+	has "$(tls -tls1_2 -cipher ECDHE-ECDSA-AES128-GCM-SHA256)" "Cipher    : ECDHE-ECDSA-AES128-GCM-SHA256"
+	for v in -tls1 -tls1_1; do
+		out=$(tls $v -cipher 'ALL:@SECLEVEL=0')
+		has "$out" "Cipher is (NONE)"
+		has_not "$out" "has read 0 bytes"         # the server answered, with an alert
+		has_not "$out" "written 0 bytes"          # and the client had asked
+	done
+	for suite in NULL RC4 3DES aNULL AES128-SHA AES256-SHA256 ECDHE-ECDSA-AES128-SHA DHE-RSA-AES128-GCM-SHA256 PSK-AES128-GCM-SHA256; do
+		[ "$(openssl ciphers -s -tls1_2 "$suite:@SECLEVEL=0" 2>/dev/null)" ] || continue   # this openssl cannot even ask
+		tried=$((tried + 1))
+		out=$(tls -tls1_2 -cipher "$suite:@SECLEVEL=0")
+		has_not "$out" "Cipher    : $suite"
+		has "$out" "alert handshake failure"
+	done
+	[ $tried -ge 4 ] || fail "only $tried suites were tried"
+	out=$( (sleep 0.3; echo R; sleep 0.7) | openssl s_client -connect "$DOCKER_ADDR" -tls1_2 2>&1 || true)
+	has "$out" RENEGOTIATING
+	has_not "$out" "verify return:1"$'\n'"RENEGOTIATING"$'\n'"depth"
+	is "$(curl -sk -o /dev/null -w '%{http_code}' "https://$DOCKER_ADDR/_ping")" 200
 }

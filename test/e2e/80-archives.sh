@@ -113,6 +113,66 @@ test_i19_an_image_with_symlinks_where_things_are_mounted() {
 	docker volume rm vx >/dev/null 2>&1 || true
 }
 
+# A02: a name that is a directory and a link out of it in turn, as fast as the container can (CVE-2018-15664)
+# limit test_a02_a_link_that_is_swapped_while_files_are_copied 90
+test_a02_a_link_that_is_swapped_while_files_are_copied() {
+	local marker=/etc/triton-e2e-swapped-$$ i
+	docker run -d --name swap busybox sh -c 'mkdir -p /d/a; ln -s / /d/b; echo inside >/d/a/passwd
+		while :; do mv /d/a /d/t; mv /d/b /d/a; mv /d/a /d/b; mv /d/t /d/a; done' >/dev/null
+	echo mark >"$TMP/${marker##*/}"
+	for i in $(seq 25); do
+		docker cp "$TMP/${marker##*/}" swap:/d/a/ >/dev/null 2>&1 || true
+		docker cp swap:/d/a/etc/hostname - 2>/dev/null | tar -xOf - 2>/dev/null >>"$TMP/out" || true
+	done
+	[ ! -e "$marker" ] && [ ! -e "/${marker##*/}" ] || fail "a file came out of the container"
+	has_not "$(cat "$TMP/out" 2>/dev/null)" "$(hostname)"$'\n'
+	docker rm -f swap >/dev/null
+}
+
+# A03: what works on a container's files is our static program; it loads nothing of the image's (CVE-2019-14271)
+test_a03_the_images_own_libraries_are_not_loaded() {
+	docker run --name libs busybox sh -c 'mkdir -p /lib /lib64 /etc /usr/lib; for f in /lib/libnss_files.so.2 /lib64/ld-linux-x86-64.so.2 /usr/lib/libc.so.6 \
+		/etc/ld.so.preload; do echo "hostile" >$f; done; echo "passwd: hostile" >/etc/nsswitch.conf; echo x:x:7:7::/:/x >>/etc/passwd; echo y >/y'
+	is "$(docker cp libs:/y - | tar -xOf -)" y
+	echo in >"$TMP/in"
+	docker cp -a "$TMP/in" libs:/in
+	has "$(docker export libs | tar -tf - | grep -x -e y -e ./y)" y
+	has_not "$(readelf -lW "$TRITON")" INTERP
+	docker rm libs >/dev/null
+}
+
+# A07
+test_a07_copies_with_a_paused_dead_or_removed_container() {
+	docker run -d --name states busybox sleep 100 >/dev/null
+	echo x >"$TMP/x"
+	docker pause states >/dev/null
+	timeout 10 docker cp "$TMP/x" states:/x
+	is "$(timeout 10 docker cp states:/x - | tar -xOf -)" x
+	docker unpause states >/dev/null
+	docker kill states >/dev/null
+	docker wait states >/dev/null
+	timeout 10 docker cp "$TMP/x" states:/y
+	is "$(timeout 10 docker cp states:/y - | tar -xOf -)" x
+	docker cp states:/bin/busybox - >/dev/null &
+	docker rm -f states >/dev/null
+	wait || true
+	refused "No such container" docker cp "$TMP/x" states:/z
+}
+
+# A08
+test_a08_export_and_commit_of_files_that_grow() {
+	docker run -d --name grows busybox sh -c 'while :; do dd if=/dev/zero bs=1M count=20 >>/grows 2>/dev/null; : >/grows; echo $$ >>/lines; done' >/dev/null
+	local i
+	for i in 1 2 3; do
+		docker export grows >"$TMP/export.tar"
+		tar -tf "$TMP/export.tar" >/dev/null || fail "the archive is broken"
+	done
+	docker commit grows grown >/dev/null
+	docker rm -f grows >/dev/null
+	docker run --rm grown test -e /lines
+	docker rmi grown >/dev/null
+}
+
 test_a04_hostile_archives_into_a_container() {
 	docker run -d --name into busybox sleep 100 >/dev/null
 	local kind code
