@@ -45,7 +45,8 @@ enum command {
 	 *   EXITED: exit_code, oom, finished, exits+1; event die {exitCode}, (oom before it), network:disconnect, stop when want is stopped.
 	 *           want==running && start_gen==gen && container_restarts(): status restarting, next_start=finished+backoff, restart_count+1, pending work;
 	 *           else status exited and want=stopped (unless a newer start_gen waits). auto_remove and not restarting: the report carries removed too, or want=removed
-	 *   NETWORKED: net_done=net_gen, net_error; events connect of what is joined now, disconnect of what was leaving; what could not be joined (`failed_endpoint`) goes
+	 *   NETWORKED: net_done=net_gen, net_error; events connect of what is joined now, disconnect of what was leaving; what could not be joined (`failed_endpoint`) goes,
+	 *           and the node looks again
 	 *   KILLED: kill_done=kill_gen.   PAUSED / UNPAUSED: status, events pause / unpause
 	 *   REMOVED: the record and its keys (name, address, ports, slot, execs, C/, w/) go; anonymous volumes when remove_volumes or auto_remove; events (die before if not yet) destroy
 	 * Several facts may come in one report, in this order: exited, removed. The w/ key goes when container_settled(). */

@@ -219,12 +219,23 @@ void rules_network(struct nft *n, const struct overlay_network *net)
 }
 
 /* Every frame of a container's port must name its own MAC and IPv4 address, ARP in frame and body alike. Nothing else passes:
- * no IPv6, no VLAN tags, no other protocols. What comes from other nodes was checked there. */
+ * no IPv6, no VLAN tags, no other protocols, no DHCP. What comes from other nodes was checked there. */
 void rules_network_bridge(struct nft *n)
 {
+	static const uint16_t dhcp[] = { 67, 68 };
+	size_t i;
+
 	nft_table_replace(n, NFT_BRIDGE, OVERLAY_NET_TABLE);
 	nft_set(n, RULES_SENDERS, sender, NULL);
 	nft_chain(n, "prerouting", NFT_FILTER, NFT_PREROUTING, BRIDGE_EARLY, NFT_DROP);
+	for (i = 0; i < sizeof dhcp / sizeof *dhcp; i++) {   /* nobody gives addresses but the leader */
+		nft_rule(n, "prerouting");
+		nft_ether_type(n, ETHER_IPV4);
+		nft_l4proto(n, IPPROTO_UDP);
+		nft_dport(n, dhcp[i]);
+		nft_counter(n);
+		nft_verdict(n, NFT_DROP);
+	}
 	nft_rule(n, "prerouting");
 	nft_ether_type(n, ETHER_IPV4);
 	nft_in_set_ip(n, RULES_SENDERS);

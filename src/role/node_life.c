@@ -16,6 +16,8 @@
 
 #define STOP_ALL_MS 10000                             /* grace of `serve --stop-containers` */
 
+#define NETWORKS_AGAIN_MS 1000
+
 #define LOCAL_OF(p, member) ((struct local *)((char *)(p) - offsetof(struct local, member)))
 
 static void stop_now(struct loop_timer *t);
@@ -278,10 +280,16 @@ static void networks_wanted(struct local *l, struct view_txn *t)
 	struct node_report r = { .id = l->id, .account = l->account, .networked = true, .gen = l->gen, .net_gen = l->rec.net_gen };
 	struct err e = { 0 };
 
-	if (net_change(l->n, t, &l->rec, &r.failed_endpoint, &e) || etc_change(l->n, &l->rec, &e)) {
+	if (net_change(l->n, t, &l->rec, &r.failed_endpoint, &e)) {
 		log_failed("networks of a container could not be changed", &e, L("id", l->id));
 		r.error = str_of(e.msg);
+		if (!r.failed_endpoint.n) {           /* what leaves may be there still: no word of success */
+			loop_after(&l->n->loop, &l->n->scan, NETWORKS_AGAIN_MS);
+			return;
+		}
 	}
+	if (etc_change(l->n, &l->rec, &e))
+		log_failed("a container's hosts and resolv.conf could not be changed", &e, L("id", l->id));
 	l->n->ports_dirty = l->n->ports_dirty || l->rec.ports.n;
 	report_send(l->n, l, &r);
 }

@@ -222,7 +222,7 @@ int endpoints_report(struct command_env *c, struct container *ct, const struct n
 			if (left(c, ct, &ct->endpoints.v[i], e))
 				return -1;
 			drop(&ct->endpoints, i);
-			break;
+			return 0;                     /* there may be more to do: the node looks again */
 		}
 	if (r->net_gen < ct->net_gen)                 /* more was asked for meanwhile: the next report tells of all */
 		return 0;

@@ -236,16 +236,6 @@ test_accounts_do_not_reach_each_other() {
 	as other docker rm -f theirs >/dev/null
 }
 
-# N06: the node's own services are no business of containers
-test_n06_containers_do_not_reach_the_nodes_sockets() {
-	docker run -d --name probe busybox sleep 100 >/dev/null
-	local gw
-	gw=$(inspect probe '{{.NetworkSettings.Gateway}}')
-	exits 1 docker exec probe sh -c "echo | nc -w 2 $gw 23760"
-	exits 1 docker exec probe sh -c "echo | nc -w 2 $gw 28443"
-	docker rm -f probe >/dev/null
-}
-
 test_network_none_host_and_container() {
 	is "$(docker run --rm --network none busybox ip -o link | wc -l)" 1
 	docker run -d --name first busybox sleep 100 >/dev/null

@@ -121,6 +121,10 @@ TEST(what_could_not_be_joined_goes_again)
 	c = fixture_container(&f, c.id);
 	CHECK_INT(c.endpoints.n, 1);
 	CHECK_STR(c.net_error, "no such luck");
+	CHECK(!container_settled(&c));
+	REQUIRE_OK(report(c.id, 1, STR_NONE), f.e);
+	c = fixture_container(&f, c.id);
+	CHECK_STR(c.net_error, "no such luck");
 	CHECK(container_settled(&c));
 	CHECK(!held(&n, "10.1.0.5"));
 	REQUIRE_OK(join(c.id, "n", "10.1.0.5"), f.e);     /* and is asked for once more, and the container ends meanwhile */
