@@ -364,3 +364,27 @@ test_seccomp_profiles() {
 	refused "SCMP_ACT_NOTIFY is not supported" docker create --security-opt "seccomp=$TMP/bad.json" busybox
 	api_refused 400 "--security-opt seccomp" POST /containers/create -d '{"Image":"busybox","HostConfig":{"SecurityOpt":["seccomp=[]"]}}'
 }
+
+test_the_rest_of_run() {
+	is "$(docker run --rm --group-add 77 --group-add extra busybox id -G | tr ' ' '\n' | sort -n | xargs)" "0 77 2000"
+	refused "nosuchgroup" docker run --rm --group-add nosuchgroup busybox true
+	exits 1 docker run --rm --read-only busybox touch /x
+	refused "--cgroup-parent is not supported" docker create --cgroup-parent /x busybox
+	refused "unknown or invalid runtime name: kata" docker create --runtime kata busybox
+	exits 0 docker run --rm --runtime runc busybox true
+	refused "invalid isolation" docker create --isolation hyperv busybox
+	docker create --name rest --annotation a=b --stop-signal USR1 --stop-timeout 3 --domainname example.org busybox >/dev/null
+	is "$(inspect rest '{{.HostConfig.Annotations.a}} {{.Config.StopSignal}} {{.Config.StopTimeout}} {{.Config.Domainname}}')" "b USR1 3 example.org"
+	docker rm rest >/dev/null
+	is "$(docker run --rm --domainname example.org busybox cat /proc/sys/kernel/domainname)" example.org
+	up --name rest busybox sleep 100
+	refused "exec --privileged reaches into the machine" docker exec --privileged rest true
+	as boss docker run -d --name priv busybox sleep 100 >/dev/null
+	has_not "$(as boss docker exec --privileged priv awk '/^CapEff/ {print $2}' /proc/self/status)" 00000000a80425fb
+	refused "No such container" docker exec priv true
+	docker rm -f rest >/dev/null
+	refused "link-local" docker run --rm --link-local-ip 169.254.1.1 busybox true
+	refused "not allowed" as boss docker create --network host --sysctl net.ipv4.ip_forward=1 busybox
+	refused "not allowed" as boss docker create --ipc host --sysctl kernel.shmmax=1 busybox
+	is "$(docker run --rm --sysctl kernel.shm_rmid_forced=1 --sysctl fs.mqueue.msg_max=7 busybox cat /proc/sys/kernel/shm_rmid_forced /proc/sys/fs/mqueue/msg_max | xargs)" "1 7"
+}
