@@ -175,8 +175,11 @@ static int make_dev(const struct runtime_spec *s, int root, struct err *e)
 	}
 	if (mount_at(root, "dev/pts", "devpts", pts, 4, MOUNT_NOSUID | MOUNT_NOEXEC, e))
 		return -1;
-	if (s->ipc_host && s->uid_first)
-		return bind_host(root, "dev/shm", safe, e) || bind_host(root, "dev/mqueue", safe, e) ? -1 : 0;
+	if (s->ipc_host && s->uid_first) {            /* not every machine has queues mounted */
+		if (faccessat(AT_FDCWD, "/dev/mqueue", F_OK, 0) == 0 && bind_host(root, "dev/mqueue", safe, e))
+			return -1;
+		return bind_host(root, "dev/shm", safe, e);
+	}
 	if (mount_at(root, "dev/mqueue", "mqueue", NULL, 0, safe, e))
 		return -1;
 	if (s->ipc_host)
