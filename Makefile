@@ -192,7 +192,7 @@ layers: ## check that includes point down the layers of src/LAYERS only
 
 # --- the rest ---------------------------------------------------------------------------------------
 
-bench: build/triton ## measure (test/bench/run)
+bench: build/triton build/bench/api ## measure against dockerd (test/bench/run)
 	@packaging/deps bench
 	@test/bench/run
 
