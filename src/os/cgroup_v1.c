@@ -74,20 +74,26 @@ static bool has_file(struct cgroups *g, int kind, const char *name, const char *
 }
 
 /* The limit of memory must never stand above the one of memory and swap: raise the upper one first, lower it last. */
-static int limit_memory(struct cgroups *g, const char *name, const struct cgroup_limits *l, struct err *e)
+static int limit_memory_and_swap(struct cgroups *g, const char *name, const struct cgroup_limits *l, struct err *e)
 {
 	bool swap = has_file(g, CGROUP_MEMORY, name, "memory.memsw.limit_in_bytes");
-	int64_t both = l->swap < 0 ? -1 : l->memory + l->swap;
+	long long memory = l->memory, both = l->swap < 0 ? -1 : l->memory + l->swap;
 
-	if (l->memory > 0) {
-		if (put(g, CGROUP_MEMORY, name, "memory.limit_in_bytes", NULL, "%lld", (long long)l->memory)) {
-			if (swap && put(g, CGROUP_MEMORY, name, "memory.memsw.limit_in_bytes", e, "%lld", (long long)both))
-				return -1;
-			if (put(g, CGROUP_MEMORY, name, "memory.limit_in_bytes", e, "%lld", (long long)l->memory))
-				return -1;
-		} else if (swap && put(g, CGROUP_MEMORY, name, "memory.memsw.limit_in_bytes", e, "%lld", (long long)both)) {
-			return -1;
-		}
+	if (put(g, CGROUP_MEMORY, name, "memory.limit_in_bytes", e, "%lld", memory) == 0)
+		return swap ? put(g, CGROUP_MEMORY, name, "memory.memsw.limit_in_bytes", e, "%lld", both) : 0;
+	if (e->code == EBUSY)
+		return -1;
+	if (swap && put(g, CGROUP_MEMORY, name, "memory.memsw.limit_in_bytes", e, "%lld", both))
+		return -1;
+	return put(g, CGROUP_MEMORY, name, "memory.limit_in_bytes", e, "%lld", memory);
+}
+
+static int limit_memory(struct cgroups *g, const char *name, const struct cgroup_limits *l, struct err *e)
+{
+	if (l->memory > 0 && limit_memory_and_swap(g, name, l, e)) {
+		if (e->code == EBUSY)
+			err_set(e, EBUSY, "more than %lld bytes are in use", (long long)l->memory);
+		return -1;
 	}
 	if (l->memory_reservation > 0 && put(g, CGROUP_MEMORY, name, "memory.soft_limit_in_bytes", e, "%lld",
 	    (long long)l->memory_reservation))

@@ -130,6 +130,15 @@ test_update_of_every_option() {
 	docker rm -f upd >/dev/null
 }
 
+test_update_below_what_is_used_is_an_error() {
+	[ $V = 1 ] || skip "version 2 takes any limit and ends the container"
+	up --name full -m 256m --memory-swap 256m --tmpfs /t busybox sh -c 'head -c 180000000 /dev/zero >/t/f; touch /ready; sleep 100'
+	wait_for 20 docker exec full test -e /ready
+	refused "bytes are in use" docker update -m 128m --memory-swap 128m full
+	is "$(cg full memory memory.limit_in_bytes) $(docker exec full echo alive)" "$((256 << 20)) alive"
+	docker rm -f full >/dev/null
+}
+
 test_update_stays_within_the_package() {
 	up --name upd -m 256m busybox sleep 100
 	docker update --cpus 2 --pids-limit 100000 --cpu-shares 200000 --blkio-weight 1000 upd >/dev/null
