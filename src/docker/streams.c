@@ -166,10 +166,30 @@ static void cpu_json(struct buf *b, const struct stats_reply *s)
 		   (unsigned long long)s->throttled_periods, (unsigned long long)s->throttled_time);
 }
 
-static void blkio_json(struct buf *b, const char *name, uint64_t rd, uint64_t wr)
+static void blkio_json(struct buf *b, const char *name, const struct stats_reply *s, bool ops)
 {
-	buf_printf(b, "\"%s\":[{\"major\":0,\"minor\":0,\"op\":\"read\",\"value\":%llu},{\"major\":0,\"minor\":0,\"op\":\"write\",\"value\":%llu}]", name,
-		   (unsigned long long)rd, (unsigned long long)wr);
+	buf_printf(b, "\"%s\":[", name);
+	for (size_t i = 0; i < s->disks.n; i++) {
+		const struct disk_stats *d = &s->disks.v[i];
+		const uint64_t v[2] = { ops ? d->read_ops : d->read, ops ? d->write_ops : d->write };
+
+		for (int k = 0; k < 2; k++)
+			buf_printf(b, "%s{\"major\":%llu,\"minor\":%llu,\"op\":\"%s\",\"value\":%llu}", i || k ? "," : "",
+				   (unsigned long long)d->major, (unsigned long long)d->minor, k ? "write" : "read", (unsigned long long)v[k]);
+	}
+	buf_char(b, ']');
+}
+
+static void memory_json(struct buf *b, const struct stats_reply *s)
+{
+	buf_printf(b, ",\"memory_stats\":{\"usage\":%llu,\"max_usage\":%llu,\"limit\":%llu,\"failcnt\":%llu,\"stats\":{", (unsigned long long)s->memory,
+		   (unsigned long long)s->memory_max, (unsigned long long)s->memory_limit, (unsigned long long)s->failcnt);
+	for (size_t i = 0; i < s->memory_parts.n; i++) {
+		buf_puts(b, i ? "," : "");
+		json_quote(b, s->memory_parts.v[i].name);
+		buf_printf(b, ":%llu", (unsigned long long)s->memory_parts.v[i].value);
+	}
+	buf_puts(b, "}},");
 }
 
 static void stats_json(struct buf *b, const struct container *c, const struct stats_reply *s, int64_t now, const struct stats_reply *before,
@@ -181,16 +201,14 @@ static void stats_json(struct buf *b, const struct container *c, const struct st
 	buf_printf(b, "\"pids_stats\":{\"current\":%llu,\"limit\":%llu},\"num_procs\":0,\"storage_stats\":{},", (unsigned long long)s->pids,
 		   (unsigned long long)s->pids_limit);
 	buf_puts(b, "\"blkio_stats\":{");
-	blkio_json(b, "io_service_bytes_recursive", s->blk_read, s->blk_write);
+	blkio_json(b, "io_service_bytes_recursive", s, false);
 	buf_char(b, ',');
-	blkio_json(b, "io_serviced_recursive", s->blk_read_ops, s->blk_write_ops);
+	blkio_json(b, "io_serviced_recursive", s, true);
 	buf_puts(b, "},\"cpu_stats\":");
 	cpu_json(b, s);
 	buf_puts(b, ",\"precpu_stats\":");
 	cpu_json(b, before);
-	buf_printf(b, ",\"memory_stats\":{\"usage\":%llu,\"max_usage\":%llu,\"limit\":%llu,\"failcnt\":%llu,\"stats\":{\"inactive_file\":%llu,\"total_inactive_file\":%llu}},",
-		   (unsigned long long)s->memory, (unsigned long long)s->memory_max, (unsigned long long)s->memory_limit,
-		   (unsigned long long)s->failcnt, (unsigned long long)s->inactive_file, (unsigned long long)s->inactive_file);
+	memory_json(b, s);
 	buf_printf(b, "\"name\":\"/%.*s\",\"id\":\"%.*s\",\"networks\":{", STR_ARG(c->name), STR_ARG(c->id));
 	for (size_t i = 0; i < s->nets.n; i++) {
 		if (i)

@@ -140,6 +140,22 @@ const struct field net_stats_fields[] = {
 	FIELD_END
 };
 
+static const struct field disk_stats_fields[] = {
+	FIELD(1, disk_stats, major,     "major",     0),
+	FIELD(2, disk_stats, minor,     "minor",     0),
+	FIELD(3, disk_stats, read,      "read",      0),
+	FIELD(4, disk_stats, write,     "write",     0),
+	FIELD(5, disk_stats, read_ops,  "read_ops",  0),
+	FIELD(6, disk_stats, write_ops, "write_ops", 0),
+	FIELD_END
+};
+
+static const struct field stat_part_fields[] = {
+	FIELD(1, stat_part, name,  "name",  0),
+	FIELD(2, stat_part, value, "value", 0),
+	FIELD_END
+};
+
 const struct field stats_reply_fields[] = {
 	FIELD(1,  stats_reply, running,           "running",           0),
 	FIELD(2,  stats_reply, cpu_total,         "cpu_total",         0),
@@ -157,11 +173,9 @@ const struct field stats_reply_fields[] = {
 	FIELD(14, stats_reply, pids,              "pids",              0),
 	FIELD(15, stats_reply, pids_limit,        "pids_limit",        0),
 	FIELD(16, stats_reply, failcnt,           "failcnt",           0),
-	FIELD(17, stats_reply, blk_read,          "blk_read",          0),
-	FIELD(18, stats_reply, blk_write,         "blk_write",         0),
-	FIELD(19, stats_reply, blk_read_ops,      "blk_read_ops",      0),
-	FIELD(20, stats_reply, blk_write_ops,     "blk_write_ops",     0),
 	FIELD_LIST(21, stats_reply, nets,         "nets",              0, net_stats_fields, struct net_stats),
+	FIELD_LIST(22, stats_reply, disks,        "disks",             0, disk_stats_fields, struct disk_stats),
+	FIELD_LIST(23, stats_reply, memory_parts, "memory_parts",      0, stat_part_fields, struct stat_part),
 	FIELD_END
 };
 

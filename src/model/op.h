@@ -85,12 +85,17 @@ extern const struct field save_call_fields[];
 struct net_stats { struct str name; uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors, tx_dropped; };
 struct net_stats_list { struct net_stats *v; size_t n; };
 extern const struct field net_stats_fields[];
+struct disk_stats { uint64_t major, minor, read, write, read_ops, write_ops; };
+struct disk_stats_list { struct disk_stats *v; size_t n; };
+struct stat_part { struct str name; uint64_t value; };
+struct stat_parts { struct stat_part *v; size_t n; };
 struct stats_reply {
 	bool     running;
 	uint64_t cpu_total, cpu_user, cpu_kernel, system_cpu, online_cpus, throttled_periods, periods, throttled_time; /* ns */
 	uint64_t memory, memory_max, memory_limit, inactive_file, pids, pids_limit, failcnt;
-	uint64_t blk_read, blk_write, blk_read_ops, blk_write_ops;
 	struct net_stats_list nets;
+	struct disk_stats_list disks;
+	struct stat_parts memory_parts;               /* bytes, by the names of this kernel's memory.stat */
 };
 extern const struct field stats_reply_fields[];
 struct node_info { struct str kernel, os, arch, cgroup_version; int64_t cpus, memory, memory_free, disk, disk_free; };

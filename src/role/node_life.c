@@ -267,11 +267,8 @@ static void stop(struct local *l, int64_t grace_s)
 static void kill_wanted(struct local *l)
 {
 	struct node_report r = { .id = l->id, .account = l->account, .killed = true, .kill_gen = l->rec.kill_gen };
-	struct err ignored;
 
-	if (l->rec.status == STATUS_PAUSED && l->rec.kill_signal == SIGKILL)
-		runtime_pause(&l->n->rt, l->id, false, &ignored);
-	deliver(l, (int)l->rec.kill_signal);
+	deliver(l, (int)l->rec.kill_signal);          /* a frozen one gets it when it goes on: the next step */
 	report_send(l->n, l, &r);
 }
 

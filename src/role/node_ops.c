@@ -317,18 +317,57 @@ static void net_stats(struct arena *a, int64_t pid, struct net_stats_list *out)
 		fclose(f);
 }
 
-/* All CPUs' time since boot, in ns: the first line of /proc/stat. */
+/* All CPUs' time since boot, in ns: the first line of /proc/stat without what other virtual machines took, as dockerd counts. */
 static uint64_t system_cpu(void)
 {
-	unsigned long long v[8] = { 0 }, sum = 0;
+	unsigned long long v[7] = { 0 }, sum = 0;
 	FILE *f = fopen("/proc/stat", "re");
 
-	if (f && fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) == 8)
-		for (int i = 0; i < 8; i++)
+	if (f && fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6]) == 7)
+		for (int i = 0; i < 7; i++)
 			sum += v[i];
 	if (f)
 		fclose(f);
 	return sum * (1000000000ull / (unsigned long long)sysconf(_SC_CLK_TCK));
+}
+
+/* Without a limit it is the machine's memory, as with Docker. */
+static uint64_t machine_limit(uint64_t limit)
+{
+	struct sysinfo machine;
+	uint64_t all;
+
+	sysinfo(&machine);
+	all = (uint64_t)machine.totalram * machine.mem_unit;
+	return limit < all ? limit : all;
+}
+
+static void memory_parts(struct arena *a, bool v2, const struct cgroup_stats *s, struct stat_parts *out)
+{
+	const struct { const char *v1, *v2; uint64_t value; } parts[] = {
+		{ "total_rss", "anon", s->anon }, { "rss", NULL, s->anon }, { "total_cache", "file", s->file }, { "cache", NULL, s->file },
+		{ "total_shmem", "shmem", s->shmem }, { "total_mapped_file", "file_mapped", s->mapped }, { "mapped_file", NULL, s->mapped },
+		{ NULL, "slab", s->slab }, { "total_dirty", "file_dirty", s->dirty }, { "total_writeback", "file_writeback", s->writeback },
+		{ "total_active_anon", "active_anon", s->active_anon }, { "total_inactive_anon", "inactive_anon", s->inactive_anon },
+		{ "total_active_file", "active_file", s->active_file }, { "total_inactive_file", "inactive_file", s->inactive_file },
+		{ "total_unevictable", "unevictable", s->unevictable },
+	};
+	size_t n = sizeof parts / sizeof *parts;
+
+	*out = (struct stat_parts){ arena_new_n(a, struct stat_part, n), 0 };
+	for (size_t i = 0; i < n; i++)
+		if (v2 ? parts[i].v2 : parts[i].v1)
+			out->v[out->n++] = (struct stat_part){ str_of(v2 ? parts[i].v2 : parts[i].v1), parts[i].value };
+}
+
+static void disk_stats(struct arena *a, const struct cgroup_stats *s, struct disk_stats_list *out)
+{
+	*out = (struct disk_stats_list){ arena_new_n(a, struct disk_stats, s->ndisks), s->ndisks };
+	for (size_t i = 0; i < s->ndisks; i++) {
+		const struct cgroup_disk *d = &s->disks[i];
+
+		out->v[i] = (struct disk_stats){ d->major, d->minor, d->read, d->write, d->read_ops, d->write_ops };
+	}
 }
 
 static int op_stats(struct ipc_req *r, void *in, struct err *e)
@@ -346,8 +385,10 @@ static int op_stats(struct ipc_req *r, void *in, struct err *e)
 	out = (struct stats_reply){ .running = true, .cpu_total = s.cpu_total, .cpu_user = s.cpu_user, .cpu_kernel = s.cpu_kernel,
 		.system_cpu = system_cpu(), .online_cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN), .throttled_periods = s.throttled_periods,
 		.periods = s.periods, .throttled_time = s.throttled_time, .memory = s.memory, .memory_max = s.memory_max,
-		.memory_limit = s.memory_limit, .inactive_file = s.inactive_file, .pids = s.pids, .pids_limit = s.pids_limit, .failcnt = s.failcnt,
-		.blk_read = s.blk_read, .blk_write = s.blk_write, .blk_read_ops = s.blk_read_ops, .blk_write_ops = s.blk_write_ops };
+		.memory_limit = machine_limit(s.memory_limit), .inactive_file = s.inactive_file, .pids = s.pids, .pids_limit = s.pids_limit,
+		.failcnt = s.failcnt };
+	memory_parts(r->arena, n->rt.cgroups.version == 2, &s, &out.memory_parts);
+	disk_stats(r->arena, &s, &out.disks);
 	net_stats(r->arena, l->pid, &out.nets);
 	return ipc_reply(r, stats_reply_fields, &out, NULL, 0);
 }

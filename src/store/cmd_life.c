@@ -149,6 +149,9 @@ COMMAND(cmd_container_kill)
 	ct.kill_signal = q->signal;
 	if (q->signal == 9 || q->signal == 15 || q->signal == stop)
 		ct.stopped_by_user = true;
+	/* A paused container gets the signal when it goes on; as with Docker it does for one that is to end it. */
+	if (!ct.config.stop_signal.n || q->signal == 9 || q->signal == stop)
+		ct.want_paused = false;
 	return kill_event(c, &ct, (int)q->signal, e) || container_save(c, &ct, e) ? -1 : 0;
 }
 

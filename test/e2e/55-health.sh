@@ -77,3 +77,58 @@ test_a_paused_container_is_not_probed() {
 	wait_for 5 sh -c '[ "$(docker inspect -f "{{json .State.Health.Log}}" still)" != "$0" ]' "$log"
 	docker rm -f still >/dev/null
 }
+
+test_stats_have_the_right_numbers() {
+	docker run -d --name st -m 128m --cpus 0.5 busybox sh -c 'x=$(head -c 20000000 /dev/zero | tr "\0" x); while :; do :; done' >/dev/null
+	wait_for 5 sh -c '[ "$(docker stats --no-stream --format "{{.MemUsage}}" st | cut -d. -f1)" -ge 19 ]'
+	local json
+	json=$(api GET '/containers/st/stats?stream=0')
+	is "$(jq -r '.memory_stats.limit, .pids_stats.current, .name' <<<"$json" | xargs)" "134217728 1 /st"
+	is "$(jq '(.cpu_stats.cpu_usage.total_usage - .precpu_stats.cpu_usage.total_usage) as $c | (.cpu_stats.system_cpu_usage - .precpu_stats.system_cpu_usage) as $s
+		| ($c / $s * .cpu_stats.online_cpus) | . > 0.01 and . < 0.65' <<<"$json")" true "CPU share of $(jq -c '[.cpu_stats, .precpu_stats]' <<<"$json")"
+	is "$(jq '.memory_stats.usage - (.memory_stats.stats | .total_inactive_file // .inactive_file) > 19000000' <<<"$json")" true "memory"
+	is "$(jq '.networks.eth0 | has("rx_bytes") and has("tx_dropped")' <<<"$json")" true "networks"
+	docker exec st sh -c 'dd if=/dev/zero of=/f bs=1M count=4 2>/dev/null; sync /f'
+	is "$(api GET '/containers/st/stats?stream=0&one-shot=1' | jq '.precpu_stats.cpu_usage.total_usage, ([.blkio_stats.io_service_bytes_recursive[].op] | unique | length <= 2)' | xargs)" "0 true"
+	is "$(timeout 10 sh -c 'docker stats --format "{{.Name}}" st | head -n 3 | tr -cd "a-z\n" | sort -u | xargs')" st "live"
+	docker rm -f st >/dev/null
+}
+
+test_top_and_its_columns() {
+	docker run -d --name tp busybox sleep 1234 >/dev/null
+	has "$(docker top tp)" "sleep 1234"
+	has "$(docker top tp aux | head -1)" "%CPU"
+	is "$(docker top tp -o pid,comm | awk 'END {print NF, $2}')" "2 sleep"
+	refused "not supported" docker top tp --forest
+	docker rm -f tp >/dev/null
+	refused "No such container" docker top tp
+}
+
+# docker-api.md: a kill that is to end a paused container lets it go on, another signal waits.
+test_paused_containers() {
+	docker run -d --name pz busybox sh -c 'trap "echo got" USR1; trap "exit 3" TERM; echo up; while :; do sleep 0.05; done' >/dev/null
+	wait_for 5 sh -c 'docker logs pz | grep -q up'
+	docker pause pz >/dev/null
+	refused "is already paused" docker pause pz
+	refused "paused" docker exec pz true
+	has "$(docker top pz)" "sh -c"
+	docker kill -s USR1 pz >/dev/null
+	wait_for 5 sh -c 'docker logs pz | grep -q got'
+	is "$(inspect pz '{{.State.Status}}')" running "after a kill"
+	refused "is not paused" docker unpause pz
+	docker pause pz >/dev/null
+	docker stop -t 5 pz >/dev/null
+	is "$(inspect pz '{{.State.Status}} {{.State.ExitCode}}')" "exited 3"
+	refused "is not running" docker pause pz
+	docker start pz >/dev/null
+	docker pause pz >/dev/null
+	docker kill pz >/dev/null
+	wait_for 5 sh -c '[ "$(docker inspect -f "{{.State.Status}} {{.State.ExitCode}}" pz)" = "exited 137" ]'
+	docker rm pz >/dev/null
+	docker run -d --name pz --stop-signal TERM busybox sh -c 'trap "echo got" USR1; echo up; while :; do sleep 0.05; done' >/dev/null
+	wait_for 5 sh -c 'docker logs pz | grep -q up'
+	docker pause pz >/dev/null
+	docker kill -s USR1 pz >/dev/null
+	is "$(inspect pz '{{.State.Status}}')" paused "another signal waits"
+	docker rm -f pz >/dev/null
+}
