@@ -68,6 +68,10 @@ int image_refs(struct req *r, struct view_txn *t, struct str id, struct image_vi
 /* Are there such containers ("db:alias")? EINVAL "could not get container for db: ...". */
 int links_check(struct req *r, const struct strs *links, struct err *e);
 
+/* Wait until `done` says so about the record, or the record is gone. Blocks. EPIPE: the client has gone. */
+typedef bool record_done(const struct container *before, const struct container *now);
+int record_wait(struct req *r, const struct container *before, record_done *done, struct err *e);
+
 /* Pause or unpause, and wait until it is. EBUSY as CMD_CONTAINER_PAUSE. */
 int container_freeze(struct req *r, const struct container *c, bool on, struct err *e);
 

@@ -426,10 +426,7 @@ int container_start(struct req *r, struct err *e)
 	return reply_empty(r, 204, e);
 }
 
-/* Wait until `done` says so about the record, or the record is gone. */
-typedef bool record_done(const struct container *before, const struct container *now);
-
-static int record_wait(struct req *r, const struct container *before, record_done *done, struct err *e)
+int record_wait(struct req *r, const struct container *before, record_done *done, struct err *e)
 {
 	for (;;) {
 		auto_view t = { 0 };

@@ -320,28 +320,10 @@ int network_prune(struct req *r, struct err *e)
 
 /* --- connect, disconnect ------------------------------------------------------------------------------ */
 
-/* Until the node has done it; a container that stops meanwhile has nothing to be done about. */
-static int change_wait(struct req *r, const struct container *before, struct err *e)
+/* The node has done it; or the container stopped meanwhile, and there is nothing to be done. */
+static bool is_changed(const struct container *before, const struct container *now)
 {
-	for (;;) {
-		auto_view t = { 0 };
-		auto_arena a = ARENA_INIT;
-		struct container c = { 0 };
-		int64_t seen;
-		int found;
-
-		if (api_view(r, &t, e))
-			return -1;
-		seen = view_revision(&t);
-		found = view_get(&t, &a, key_make(&a, "c", before->account, before->id, STR_NONE), container_fields, &c, e);
-		if (found <= 0)
-			return found;
-		if (!container_is_running(&c) || c.net_done >= c.net_gen || c.net_done > before->net_gen)
-			return c.net_error.n ? err_set(e, EIO, "%.*s", STR_ARG(c.net_error)) : 0;
-		view_end(&t);
-		if (api_wait(r, seen, e))
-			return -1;
-	}
+	return !container_is_running(now) || now->net_done > before->net_gen;
 }
 
 static int named_container(struct req *r, struct str ref, struct container *c, struct err *e)
@@ -349,6 +331,17 @@ static int named_container(struct req *r, struct str ref, struct container *c, s
 	auto_view t = { 0 };
 
 	return api_view(r, &t, e) || container_find(r, &t, ref, c, e) ? -1 : 0;
+}
+
+static int change_wait(struct req *r, const struct container *before, struct err *e)
+{
+	struct container now = { 0 };
+
+	if (record_wait(r, before, is_changed, e))
+		return -1;
+	if (named_container(r, before->id, &now, e))
+		return e->code == ENOENT ? 0 : -1;    /* removed meanwhile */
+	return now.net_error.n ? err_set(e, EIO, "%.*s", STR_ARG(now.net_error)) : 0;
 }
 
 struct connect_request { struct str container; struct endpoint_config ep; };

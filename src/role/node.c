@@ -219,10 +219,14 @@ static void scan(struct loop_timer *t)
 static void sweep(struct loop_timer *t)
 {
 	struct node_role *n = NODE_OF(t, sweep);
+	auto_view now = { 0 };
 	struct err e;
 
 	if (overlay_sync(n->overlay, &e))
 		log_failed("networks could not be checked", &e);
+	if (n->registered && view_begin(n->view, &now, &e) == 0)
+		net_sweep(n, &now);                    /* those of an account that was removed */
+	view_end(&now);
 	images_sweep(n);
 	if (fork() == 0) {                            /* deleting takes its time */
 		runtime_empty_trash(&n->rt, &e);

@@ -271,6 +271,34 @@ test_events_of_networks() {
 		"create connect disconnect destroy "
 }
 
+# As docker-py sends it: everything that was not said is null.
+test_create_with_nulls() {
+	is "$(api_status POST /v1.38/networks/create -d '{"Name":"nulls","CheckDuplicate":null,"Driver":null,"Options":null,"Internal":false,
+		"IPAM":{"Driver":"default","Config":[{"Subnet":null,"IPRange":null,"Gateway":null,"AuxiliaryAddresses":null}]},"Labels":null}')" 201
+	docker create --name nully busybox true >/dev/null
+	is "$(api_status POST /v1.38/networks/nulls/connect -d '{"Container":"nully","EndpointConfig":{"Aliases":["svc"],"Links":null,"IPAMConfig":{}}}')" 200
+	is "$(api_status POST /v1.38/networks/nulls/disconnect -d '{"Container":"nully","Force":false}')" 200
+	docker rm nully >/dev/null
+	docker network rm nulls >/dev/null
+}
+
+# limit test_stop_containers_takes_all_networks 60
+test_stop_containers_takes_all_networks() {
+	serve_stop TERM
+	serve_start --stop-containers
+	docker network create here >/dev/null
+	docker run -d --name on-it --network here busybox sleep 1000 >/dev/null
+	[ "$(ls "$RUN/netns" | wc -l)" -gt 0 ]
+	serve_stop TERM
+	is "$(ls "$RUN/netns")" ""
+	wait_for 5 eval '[ -z "$(ip -o link | grep ": tr")" ]'
+	serve_start
+	docker start on-it >/dev/null
+	is "$(links_of on-it)" "eth0 "
+	docker rm -f on-it >/dev/null
+	docker network rm here >/dev/null
+}
+
 test_networks_that_are_gone_leave_the_node() {
 	local before
 	before=$(ls "$RUN/netns" | wc -l)
