@@ -323,3 +323,38 @@ test_networks_survive_a_restart_of_the_node_role() {
 	docker rm -f w1 c1 >/dev/null
 	docker network rm stay more >/dev/null
 }
+
+# limit test_compose_makes_and_removes_its_networks 90
+test_compose_makes_and_removes_its_networks() {
+	command -v docker-compose >/dev/null || skip "there is no docker-compose (packaging/deps test installs it)"
+	unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE
+	mkdir "$TMP/shop" && cd "$TMP/shop"
+	cat >docker-compose.yml <<-'END'
+		version: "2.4"
+		services:
+		  app:
+		    image: busybox
+		    command: sleep 1000
+		    stop_grace_period: 0s
+		    networks: { default: { aliases: [ front ] }, deep: { ipv4_address: 10.44.0.9 } }
+		  db:
+		    image: busybox
+		    command: sleep 1000
+		    stop_grace_period: 0s
+		    networks: [ deep ]
+		networks:
+		  deep: { internal: true, ipam: { config: [ { subnet: 10.44.0.0/24 } ] } }
+	END
+	docker-compose up -d
+	is "$(docker network ls -f label=com.docker.compose.project=shop --format '{{.Name}}' | sort | tr '\n' ' ')" "shop_deep shop_default "
+	is "$(ip_on shop_app_1 shop_deep)" 10.44.0.9
+	is "$(resolves shop_app_1 db)" "$(ip_on shop_db_1 shop_deep)"
+	is "$(resolves shop_db_1 app)" 10.44.0.9
+	is "$(resolves shop_app_1 front)" "$(ip_on shop_app_1 shop_default)"
+	is "$(links_of shop_app_1)" "eth0 eth1 "
+	has "$(docker-compose up -d 2>&1)" "shop_app_1 is up-to-date"
+	docker-compose restart
+	is "$(resolves shop_app_1 db)" "$(ip_on shop_db_1 shop_deep)"
+	docker-compose down
+	is "$(docker network ls -qf label=com.docker.compose.project=shop)" ""
+}
