@@ -196,6 +196,7 @@ int admin_key_rm(struct req *r, struct err *e)
 struct node_status {
 	struct str id, name, kernel, os, arch, cgroup;
 	int64_t cpus, memory, memory_free, disk, disk_free, containers, running, memory_given, cpu_given_nano;
+	bool quotas;
 };
 struct node_statuses { struct node_status *v; size_t n; };
 static const struct field node_status_fields[] = {
@@ -214,6 +215,7 @@ static const struct field node_status_fields[] = {
 	FIELD(13, node_status, running,        "running",        0),
 	FIELD(14, node_status, memory_given,   "memory_given",   0),
 	FIELD(15, node_status, cpu_given_nano, "cpu_given_nano", 0),
+	FIELD(16, node_status, quotas,         "quotas",         0),
 	FIELD_END
 };
 
@@ -288,6 +290,7 @@ int admin_status(struct req *r, struct err *e)
 			s.nodes.v[i].memory_free = ni.memory_free;
 			s.nodes.v[i].disk_free = ni.disk_free;
 			s.nodes.v[i].cgroup = ni.cgroup_version;
+			s.nodes.v[i].quotas = ni.quotas;
 		}
 	return reply(r, 200, status_fields, &s, e);
 }

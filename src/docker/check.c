@@ -8,6 +8,7 @@
 
 #define ENV_MAX      (512 << 10)                      /* bytes of all environment entries */
 #define LABELS_MAX   (256 << 10)
+#define STORAGE_LEAST (1 << 20)
 
 int only_operator(bool operator_, const char *option, struct err *e)
 {
@@ -107,6 +108,23 @@ static int log_check(const struct host_config *h, struct err *e)
 	return 0;
 }
 
+static int storage_check(const struct host_config *h, struct err *e)
+{
+	int64_t size;
+
+	for (size_t i = 0; i < h->storage_opt.n; i++) {
+		const struct pair *o = &h->storage_opt.v[i];
+
+		if (!str_is(o->key, "size"))
+			return err_set(e, EINVAL, "--storage-opt: unknown option %.*s", STR_ARG(str_head(o->key, 40)));
+		if (size_parse(o->val, &size, e))
+			return err_wrap(e, "--storage-opt size");
+		if (size < STORAGE_LEAST)
+			return err_set(e, EINVAL, "--storage-opt size: at least 1m");
+	}
+	return 0;
+}
+
 static int rest_check(const struct host_config *h, bool op, struct err *e)
 {
 	if (h->volume_driver.n && !str_is(h->volume_driver, "local"))
@@ -119,8 +137,8 @@ static int rest_check(const struct host_config *h, bool op, struct err *e)
 		return err_set(e, EINVAL, "invalid isolation '%.*s' on linux", (int)(h->isolation.n > 40 ? 40 : h->isolation.n), h->isolation.p);
 	if (h->cgroup_parent.n || h->cgroup.n)
 		return err_set(e, ENOTSUP, "--cgroup-parent is not supported: the package decides");
-	if (h->storage_opt.n)
-		return err_set(e, ENOTSUP, "--storage-opt is not supported: the package decides the disk");
+	if (storage_check(h, e))
+		return -1;
 	if (h->shm_size < 0)
 		return err_set(e, EINVAL, "SHM size can not be less than 0");
 	for (size_t i = 0; i < h->binds.n; i++)

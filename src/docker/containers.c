@@ -97,6 +97,21 @@ static void discarded(struct req *r, const struct host_config *h, struct strs *w
 		strs_add(&r->arena, warnings, STR("Your kernel does not support OomKillDisable. OomKillDisable discarded."));
 }
 
+/* --storage-opt size=: how much of the package's disk. Checked already, but for whether this machine can. */
+static int storage_size(struct req *r, const struct host_config *h, int64_t *disk, struct err *e)
+{
+	const struct str *size = pairs_get(&h->storage_opt, STR("size"));
+	struct node_info ni = { 0 };
+
+	if (!size)
+		return 0;
+	if (api_node(r, OP_NODE_INFO, NULL, NULL, node_info_fields, &ni, NULL, 0, NULL, NULL, 2000, e))
+		return -1;
+	if (!ni.quotas)
+		return err_set(e, EINVAL, "--storage-opt is supported only where the data directory lies on ext4 or XFS mounted with prjquota");
+	return size_parse(*size, disk, e);
+}
+
 int container_create(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
@@ -123,6 +138,8 @@ int container_create(struct req *r, struct err *e)
 	    mode_resolve(r, &t, &in.c.host.ipc_mode, e))
 		return not_the_image(e);
 	view_end(&t);
+	if (storage_size(r, &q.host, &in.c.resources.disk, e))
+		return -1;
 	for (size_t i = 0; i < in.c.endpoints.n; i++)
 		if (links_check(r, &in.c.endpoints.v[i].links, e))
 			return -1;

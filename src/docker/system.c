@@ -208,7 +208,7 @@ int sys_info(struct req *r, struct err *e)
 		.os_type = STR("linux"), .root = api->data_dir, .version = str_of(triton_version), .runtime = STR("triton"), .init = STR("triton-init"),
 		.index = STR("https://index.docker.io/v1/"), .account = who(r)->login, .memory_limit = true, .swap_limit = true,
 		.cfs_period = true, .cfs_quota = true, .shares = true, .cpuset = true, .pids = true, .ipv4_forward = true, .live_restore = true,
-		.bridge4 = true, .status.json = STR("[[\"Backing Filesystem\",\"overlayfs, idmapped\"],[\"User namespaces\",\"one range for each container\"]]"),
+		.bridge4 = true,
 		.plugins.json = STR("{\"Volume\":[\"local\"],\"Network\":[\"bridge\",\"host\",\"null\"],\"Authorization\":null,\"Log\":[\"json-file\",\"none\"]}"),
 		.registry.json = STR("{\"InsecureRegistryCIDRs\":[\"127.0.0.0/8\"],\"IndexConfigs\":{},\"Mirrors\":null}"),
 		.runtimes.json = STR("{\"triton\":{\"path\":\"triton\"}}"), .containerd.json = STR("{\"ID\":\"\"}"), .runc.json = STR("{\"ID\":\"\"}"),
@@ -223,6 +223,10 @@ int sys_info(struct req *r, struct err *e)
 	view_end(&t);
 	if (api_node(r, OP_NODE_INFO, NULL, NULL, node_info_fields, &ni, NULL, 0, NULL, NULL, 2000, &ignored) == 0)
 		i.cgroup_version = ni.cgroup_version;
+	i.status.json = arena_printf(&r->arena, "[[\"Backing Filesystem\",\"overlayfs, idmapped\"],[\"Disk quotas\",\"%s\"],"
+		"[\"User namespaces\",\"one range for each container\"]]", ni.quotas ? "project" : "none");
+	if (!ni.quotas)
+		i.warnings.json = STR("[\"WARNING: No disk quotas: the data directory does not lie on ext4 or XFS mounted with prjquota\"]");
 	i.system_time = arena_str(&r->arena, clock_rfc3339(clock_wall_ns(), now));
 	return reply(r, 200, info_fields, &i, e);
 }

@@ -189,6 +189,7 @@ const struct field node_info_fields[] = {
 	FIELD(7, node_info, memory_free,    "memory_free",    0),
 	FIELD(8, node_info, disk,           "disk",           0),
 	FIELD(9, node_info, disk_free,      "disk_free",      0),
+	FIELD(10, node_info, quotas,        "quotas",         0),
 	FIELD_END
 };
 

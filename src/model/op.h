@@ -98,7 +98,7 @@ struct stats_reply {
 	struct stat_parts memory_parts;               /* bytes, by the names of this kernel's memory.stat */
 };
 extern const struct field stats_reply_fields[];
-struct node_info { struct str kernel, os, arch, cgroup_version; int64_t cpus, memory, memory_free, disk, disk_free; };
+struct node_info { struct str kernel, os, arch, cgroup_version; int64_t cpus, memory, memory_free, disk, disk_free; bool quotas; };
 extern const struct field node_info_fields[];
 struct dns_socket { struct str network, account; };
 extern const struct field dns_socket_fields[];

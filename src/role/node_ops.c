@@ -423,7 +423,7 @@ static int op_info(struct ipc_req *r, void *in, struct err *e)
 	out = (struct node_info){ .kernel = str_of(u.release), .arch = str_of(u.machine), .cgroup_version = n->rt.cgroups.version == 2 ? STR("2") : STR("1"),
 		.cpus = sysconf(_SC_NPROCESSORS_ONLN), .memory = (int64_t)mem.totalram * mem.mem_unit,
 		.memory_free = (int64_t)(mem.freeram + mem.bufferram) * mem.mem_unit, .disk = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize,
-		.disk_free = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize };
+		.disk_free = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize, .quotas = n->rt.quotas };
 	return ipc_reply(r, node_info_fields, &out, NULL, 0);
 }
 
@@ -441,10 +441,10 @@ int node_files_of(struct ipc_req *r, struct str account, struct str id, struct r
 	if (str_starts(c.host.network_mode, STR("container:")))
 		c.host.network_mode = STR("none");    /* files only: nobody is joined */
 	spec_make(r->arena, &c, s);
-	if (runtime_create(&n->rt, id, e))
+	if (runtime_create(&n->rt, id, s->disk, e))
 		return -1;
 	for (size_t i = 0; i < c.mounts.n; i++)
-		if (str_is(c.mounts.v[i].type, "volume") && runtime_volume_create(&n->rt, c.account, c.mounts.v[i].name, e))
+		if (str_is(c.mounts.v[i].type, "volume") && runtime_volume_create(&n->rt, c.account, c.mounts.v[i].name, s->disk, e))
 			return -1;
 	*init = l && l->phase == RUNNING ? (pid_t)l->pid : 0;
 	return 0;

@@ -153,6 +153,7 @@ void spec_limits(struct arena *a, const struct container *c, struct runtime_spec
 	s->cpu_period_us = r->cpu_period_us;
 	s->cpu_shares = r->cpu_shares;
 	s->pids = r->pids;
+	s->disk = r->disk;
 	s->io_weight = r->io_weight;
 	s->cpuset_cpus = r->cpuset_cpus;
 	s->cpuset_mems = r->cpuset_mems;

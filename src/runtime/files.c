@@ -3,6 +3,7 @@
 #include "base/rand.h"
 #include "codec/rec.h"
 #include "os/path.h"
+#include "os/quota.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -36,6 +37,7 @@ int runtime_open(struct runtime *rt, const char *data_path, const char *run_path
 		err_sys(e, "make %s/shim", run_path);
 		goto fail;
 	}
+	rt->quotas = quota_is_on(rt->data);
 	if (cgroups_open(&rt->cgroups, instance, e))
 		goto fail;
 	return 0;
@@ -59,7 +61,25 @@ static int check_id(struct str id, struct err *e)
 	return 0;
 }
 
-int runtime_create(struct runtime *rt, struct str id, struct err *e)
+#define BYTES_PER_FILE 16384
+
+/* The tree of `path` may hold `disk` bytes; never less than before with `grow`. */
+static int limit_disk(struct runtime *rt, const char *path, int64_t disk, bool grow, struct err *e)
+{
+	auto_fd dir = -1;
+	int64_t had;
+
+	if (!rt->quotas || disk <= 0)
+		return 0;
+	dir = path_open(rt->data, path, O_RDONLY | O_DIRECTORY, 0, e);
+	if (dir < 0)
+		return -1;
+	if (grow && quota_limit_of(dir, &had) && had >= disk)
+		return 0;
+	return quota_limit_tree(dir, disk, disk / BYTES_PER_FILE, e);
+}
+
+int runtime_create(struct runtime *rt, struct str id, int64_t disk, struct err *e)
 {
 	static const char *const dirs[] = { "upper", "work", "merged" };
 	char path[128];
@@ -72,6 +92,8 @@ int runtime_create(struct runtime *rt, struct str id, struct err *e)
 	snprintf(path, sizeof path, "fs/containers/%.*s", STR_ARG(id));
 	if (mkdirat(rt->data, path, 0700) && errno != EEXIST)
 		return err_sys(e, "make %s", path);
+	if (limit_disk(rt, path, disk, false, e))
+		return -1;
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(path, sizeof path, "fs/containers/%.*s/%s", STR_ARG(id), dirs[i]);
 		if (mkdirat(rt->data, path, i == 0 ? 0755 : 0700) && errno != EEXIST)
@@ -130,6 +152,13 @@ int runtime_remove(struct runtime *rt, struct str id, struct err *e)
 	return to_trash(rt, path, e);
 }
 
+static uint32_t project_of(struct runtime *rt, int dir, const char *name)
+{
+	auto_fd fd = rt->quotas ? openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) : -1;
+
+	return fd < 0 ? 0 : quota_project(fd);
+}
+
 int runtime_empty_trash(struct runtime *rt, struct err *e)
 {
 	auto_fd trash = path_open(rt->data, "fs/trash", O_RDONLY | O_DIRECTORY, 0, e);
@@ -138,9 +167,17 @@ int runtime_empty_trash(struct runtime *rt, struct err *e)
 
 	if (!d)
 		return -1;
-	for (struct dirent *ent; (ent = readdir(d));)
-		if (strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0 && path_remove_tree(trash, ent->d_name, e))
+	for (struct dirent *ent; (ent = readdir(d));) {
+		uint32_t project;
+
+		if (strcmp(ent->d_name, ".") == 0 || strcmp(ent->d_name, "..") == 0)
+			continue;
+		project = project_of(rt, trash, ent->d_name);
+		if (path_remove_tree(trash, ent->d_name, e))
 			rc = -1;
+		else
+			quota_forget(trash, project);
+	}
 	closedir(d);
 	return rc;
 }
@@ -153,7 +190,7 @@ static int volume_path(char out[640], struct str account, struct str name, struc
 	return 0;
 }
 
-int runtime_volume_create(struct runtime *rt, struct str account, struct str name, struct err *e)
+int runtime_volume_create(struct runtime *rt, struct str account, struct str name, int64_t disk, struct err *e)
 {
 	char path[640], data[660];
 	auto_fd d = -1;
@@ -161,6 +198,10 @@ int runtime_volume_create(struct runtime *rt, struct str account, struct str nam
 	if (volume_path(path, account, name, e))
 		return -1;
 	snprintf(data, sizeof data, "%s/_data", path);
+	d = path_mkdirs(rt->data, path, 0700, e);
+	if (d < 0 || limit_disk(rt, path, disk, true, e))
+		return -1;
+	fd_close(&d);
 	d = path_mkdirs(rt->data, data, 0700, e);
 	if (d < 0)
 		return -1;

@@ -25,6 +25,7 @@ struct runtime {
 	const char *data_path, *run_path;             /* absolute */
 	int data, run;                                /* the same as descriptors */
 	struct cgroups cgroups;
+	bool quotas;                                  /* the data directory lies where project quotas are on */
 	/* Wire the new network namespace of a container (mode own). Called in the operation child as root, with the namespace
 	 * and init's pid, while init waits. NULL: only loopback. */
 	int (*net_attach)(void *ctx, const struct runtime_spec *s, int netns, pid_t pid, struct err *e);
@@ -90,6 +91,7 @@ struct runtime_spec {
 	int64_t     memory, swap, memory_reservation, swappiness;
 	bool        oom_kill_disable;
 	int64_t     cpu_quota_us, cpu_period_us, cpu_shares, cpu_rt_runtime_us, cpu_rt_period_us, pids, io_weight;
+	int64_t     disk;                             /* bytes of the writable layer, 0 no limit */
 	struct runtime_ios io;
 	struct str  cpuset_cpus, cpuset_mems;
 	struct runtime_devices devices;
@@ -191,11 +193,14 @@ int runtime_read_stats(struct runtime *rt, struct str id, struct cgroup_stats *s
 
 /* --- file systems ----------------------------------------------------------------------------------- */
 
-int runtime_create(struct runtime *rt, struct str id, struct err *e);  /* fs/containers/<id>/{upper,work}, containers/<id> */
+/* fs/containers/<id>/{upper,work}, containers/<id>. `disk`: bytes of the writable layer, held where project quotas are on; 0 no
+ * limit. Such a disk has room for a file every 16 KiB, as mke2fs makes them. */
+int runtime_create(struct runtime *rt, struct str id, int64_t disk, struct err *e);
 /* Kill what is left, remove cgroup, files (renamed to fs/trash, deleted by runtime_empty_trash). Absent is success. */
 int runtime_remove(struct runtime *rt, struct str id, struct err *e);
 int runtime_empty_trash(struct runtime *rt, struct err *e);            /* in a forked child: takes its time */
-int runtime_volume_create(struct runtime *rt, struct str account, struct str name, struct err *e);
+/* `disk`: as above; a volume that is there keeps the larger limit, so it holds what the largest container that had it may. */
+int runtime_volume_create(struct runtime *rt, struct str account, struct str name, int64_t disk, struct err *e);
 int runtime_volume_remove(struct runtime *rt, struct str account, struct str name, struct err *e);
 
 #endif

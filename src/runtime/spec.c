@@ -64,7 +64,7 @@ const struct field runtime_spec_fields[] = {
 	SPEC(61, cpu_view), SPEC(62, cpu_rt_runtime_us), SPEC(63, cpu_rt_period_us),
 	FIELD_LIST(64, runtime_spec, io, "io", 0, io_fields, struct runtime_io), SPEC(65, no_shm), SPEC(66, health_args),
 	FIELD_OBJ(67, runtime_spec, health, "health", 0, healthcheck_fields),
-	FIELD_OBJ(68, runtime_spec, profile, "profile", 0, seccomp_profile_fields),
+	FIELD_OBJ(68, runtime_spec, profile, "profile", 0, seccomp_profile_fields), SPEC(69, disk),
 	FIELD_END
 };
 

@@ -186,7 +186,7 @@ static int add_mount(struct birth *b, const struct runtime_mount *m, int userns,
 		return 0;
 	if (*n >= FD_PASS_MAX - 1)
 		return err_set(e, E2BIG, "more than %d mounts", FD_PASS_MAX - 9);
-	if (m->kind == MOUNT_VOLUME && (!str_cut(m->source, '/', &account, &name) || runtime_volume_create(b->rt, account, name, e)))
+	if (m->kind == MOUNT_VOLUME && (!str_cut(m->source, '/', &account, &name) || runtime_volume_create(b->rt, account, name, b->s->disk, e)))
 		return err_wrap(e, "volume %.*s", STR_ARG(str_head(m->source, 300)));
 	fds[*n] = mount_source(b->rt, b->arena, m, userns, e);
 	return fds[*n] < 0 ? -1 : ((*n)++, 0);
@@ -323,7 +323,7 @@ static int prepare(struct birth *b, struct err *e)
 	struct runtime_devices named = b->s->devices;
 	char path[128];
 
-	if (check_spec(b->s, e) || devices_expand(b->arena, &named, &b->s->devices, e) || runtime_create(b->rt, b->s->id, e))
+	if (check_spec(b->s, e) || devices_expand(b->arena, &named, &b->s->devices, e) || runtime_create(b->rt, b->s->id, b->s->disk, e))
 		return -1;
 	snprintf(path, sizeof path, "containers/%s/exit", b->id);
 	unlinkat(b->rt->data, path, 0);

@@ -137,6 +137,7 @@ int container_resources(struct command_env *c, const struct container *ct, struc
 	struct package_list l = { .c = c };
 	const struct host_config *h = &ct->host;
 	const struct str *label = pairs_get(&ct->config.labels, STR(PACKAGE_LABEL));
+	int64_t wished_disk = ct->resources.disk;     /* --storage-opt size=, as the API has read it */
 	const struct package *p;
 
 	if (txn_scan(c->t, STR("p/"), STR_NONE, package_one, &l, e) < 0)
@@ -151,6 +152,8 @@ int container_resources(struct command_env *c, const struct container *ct, struc
 	if (h->memory_swap > 0 && h->memory > 0 && h->memory_swap >= h->memory)
 		out->swap = h->memory_swap - h->memory < p->swap ? h->memory_swap - h->memory : p->swap;
 	cpu_limits(h, p, out);
+	if (h->storage_opt.n)
+		out->disk = smaller(p->disk, wished_disk);
 	out->pids = smaller(p->pids, h->pids_limit);
 	out->io_weight = part_of(p->io_weight, h->blkio_weight, IO_WEIGHT_USUAL, 10);
 	return 0;

@@ -22,6 +22,7 @@ const struct option status_options[] = { ADMIN_OPTIONS, OPTION_END };
 struct node_status {
 	struct str id, name, kernel, os, arch, cgroup;
 	int64_t cpus, memory, memory_free, disk, disk_free, containers, running, memory_given, cpu_given_nano;
+	bool quotas;
 };
 struct node_statuses { struct node_status *v; size_t n; };
 static const struct field node_status_fields[] = {
@@ -40,6 +41,7 @@ static const struct field node_status_fields[] = {
 	FIELD(13, node_status, running,        "running",        0),
 	FIELD(14, node_status, memory_given,   "memory_given",   0),
 	FIELD(15, node_status, cpu_given_nano, "cpu_given_nano", 0),
+	FIELD(16, node_status, quotas,         "quotas",         0),
 	FIELD_END
 };
 
@@ -154,7 +156,8 @@ static void nodes_print(struct admin *c, const struct status *s)
 		table_cell(&t, table_size(a, n->memory_given));
 		table_cell(&t, used(a, n->disk, n->disk_free));
 		table_cellf(&t, "%lld, %lld running", (long long)n->containers, (long long)n->running);
-		table_cellf(&t, "%.*s %.*s%s%.*s", STR_ARG(n->kernel), STR_ARG(n->arch), n->cgroup.n ? ", cgroup " : "", STR_ARG(n->cgroup));
+		table_cellf(&t, "%.*s %.*s%s%.*s%s", STR_ARG(n->kernel), STR_ARG(n->arch), n->cgroup.n ? ", cgroup " : "", STR_ARG(n->cgroup),
+			    !n->cgroup.n ? "" : n->quotas ? ", disk quotas" : ", no disk quotas");
 	}
 	table_print(&t, stdout);
 }
