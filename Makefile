@@ -53,7 +53,7 @@ LINK    = $(CC) -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,re
 
 # --- the program ------------------------------------------------------------------------------------
 
-.PHONY: help all deps test check layers asan fuzz fuzz-smoke bench install up down clean dist-cache
+.PHONY: help all deps test test-vm check layers asan fuzz fuzz-smoke bench install up down clean dist-cache
 .PHONY: FORCE
 .SUFFIXES:
 
@@ -178,6 +178,11 @@ test: ## install what is missing, build, run every tier; ends in "N passed, N fa
 	@mkdir -p build/test
 	@+$(MAKE) --no-print-directory all build/unit fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
 	@test/run
+
+# All the end to end tests on Debian's own kernel under software emulation: an hour or two.
+test-vm: build/triton ## run every end to end test in an emulated machine (cgroup v2, project quotas)
+	@packaging/deps test
+	@test/vm/run --all
 
 check: all asan ## sanitizers, cppcheck, layers, format, hardening and size of the program
 	@test/layers

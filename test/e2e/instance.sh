@@ -12,7 +12,7 @@ outside() { nsenter --net="/run/netns/$OUT" -- "$@"; }
 root_docker() { inside env -u DOCKER_TLS_VERIFY -u DOCKER_CERT_PATH DOCKER_HOST="unix://$RUN/docker.sock" docker "$@"; }
 
 until_ok() { # SECONDS COMMAND...: again and again until it succeeds
-	local until=$(($(date +%s) + $1))
+	local until=$(($(date +%s) + $1 * ${E2E_SLOW:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(date +%s)" -lt $until ] || return 1
