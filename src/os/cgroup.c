@@ -230,6 +230,14 @@ int cgroup_attach(struct cgroups *g, const char *name, pid_t pid, struct err *e)
 	return 0;
 }
 
+int cgroup_rename(struct cgroups *g, const char *from, const char *to, struct err *e)
+{
+	for (int k = 0; k < kinds(g); k++)
+		if (g->parent[k] >= 0 && renameat(g->parent[k], from, g->parent[k], to))
+			return err_sys(e, "rename the control group %s", from);
+	return 0;
+}
+
 int cgroup_dir(struct cgroups *g, const char *name, struct err *e)
 {
 	int fd;

@@ -74,6 +74,7 @@ int cgroups_remove(struct cgroups *g, struct err *e); /* the parent, when no con
 
 int cgroup_create(struct cgroups *g, const char *name, const struct cgroup_limits *l, struct err *e);
 int cgroup_update(struct cgroups *g, const char *name, const struct cgroup_limits *l, struct err *e);
+int cgroup_rename(struct cgroups *g, const char *from, const char *to, struct err *e); /* v1 only; EEXIST */
 int cgroup_attach(struct cgroups *g, const char *name, pid_t pid, struct err *e); /* pid 0: the caller */
 int cgroup_dir(struct cgroups *g, const char *name, struct err *e); /* v2: for CLONE_INTO_CGROUP; v1: -1 with ENOTSUP */
 int cgroup_freeze(struct cgroups *g, const char *name, bool on, struct err *e); /* waits until done, at most 10 s */

@@ -20,7 +20,6 @@
 #define VIEW_TIMEOUT_MS 30000
 #define SWEEP_MS        20000                         /* housekeeping */
 
-#define NODE_OF(p, member) ((struct node_role *)((char *)(p) - offsetof(struct node_role, member)))
 
 /* --- channels ----------------------------------------------------------------------------------------- */
 
@@ -77,6 +76,7 @@ static void registered(void *ctx, const struct err *e, struct str payload)
 		return;
 	n->registered = true;
 	life_recover(n);
+	pool_open(n);
 	loop_after(&n->loop, &n->scan, 0);
 	if (!n->ready)
 		ipc_chan_event(n->serve, OP_READY, NULL, NULL, NULL, 0);

@@ -16,6 +16,8 @@
 #include "runtime/runtime.h"
 #include "store/view.h"
 
+#define NODE_POOL 3                                   /* starts at once that find a zygote; the pool costs 0.5 MB or less */
+
 struct node_role {
 	struct loop     loop;
 	struct loop_watch signals, images_watch;
@@ -29,9 +31,13 @@ struct node_role {
 	struct list     reports;                      /* struct report not yet acknowledged by the state role */
 	struct str      id, datacenter, suffix;
 	const char     *data_path, *run_path;
+	struct { int sock; pid_t pid; } pool[NODE_POOL]; /* zygotes at hand; pid 0: none */
+	struct loop_timer pool_timer;
 	int64_t         seen;                         /* revision up to which events were looked at */
 	bool            registered, ready, stopping, images_dirty, private_registries, ports_dirty;
 };
+
+#define NODE_OF(p, member_) ((struct node_role *)((char *)(p) - offsetof(struct node_role, member_)))
 
 enum phase { IDLE, STARTING, RUNNING, ENDING };       /* ENDING: exited, the report is on its way */
 
@@ -105,6 +111,10 @@ int  net_attach(void *ctx, const struct runtime_spec *s, int netns, pid_t pid, s
 int  net_change(struct node_role *n, struct view_txn *t, const struct container *c, struct str *failed, struct err *e);
 void net_sweep(struct node_role *n, struct view_txn *t);          /* networks that the state does not have any more */
 struct net_call { struct overlay *overlay; const struct container *c; };
+
+/* node_pool.c: zygotes for the next starts, only where they save something (control groups of version 1). */
+void pool_open(struct node_role *n);
+int  pool_take(struct node_role *n);                  /* the socket of one, the caller's, or -1; another is forked soon */
 
 /* node_ops.c, node_images.c */
 extern const struct ipc_op node_api_ops[];

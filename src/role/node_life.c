@@ -146,7 +146,7 @@ static void start_failed(struct local *l, int code, int exit_code, struct str se
 }
 
 /* In the forked child: nothing of the parent's loop may be touched. */
-static _Noreturn void start_child(struct local *l, const struct runtime_spec *s, int report)
+static _Noreturn void start_child(struct local *l, const struct runtime_spec *s, int report, int zygote)
 {
 	struct node_role *n = l->n;
 	struct runtime_attach attaches[64];
@@ -159,6 +159,8 @@ static _Noreturn void start_child(struct local *l, const struct runtime_spec *s,
 			attaches[k++] = list_entry(pos, struct pending_attach, link)->attach;
 	n->rt.net_attach = net_attach;
 	n->rt.net_ctx = &call;
+	if (zygote_start(zygote, &n->rt, s, attaches, k, report))
+		_exit(0);
 	runtime_start(&n->rt, s, attaches, k, report);
 }
 
@@ -191,6 +193,7 @@ static void start(struct local *l, struct view_txn *t)
 	struct runtime_spec s;
 	struct err e;
 	int fds[2];
+	auto_fd zygote = -1;
 	pid_t pid;
 
 	l->gen = l->rec.start_gen;
@@ -209,9 +212,10 @@ static void start(struct local *l, struct view_txn *t)
 		start_failed(l, errno, 128, STR("the node has no descriptors left; try again later"));
 		return;
 	}
+	zygote = pool_take(l->n);
 	pid = fork();
 	if (pid == 0)
-		start_child(l, &s, fds[1]);
+		start_child(l, &s, fds[1], zygote);
 	close(fds[1]);
 	if (pid < 0) {
 		close(fds[0]);

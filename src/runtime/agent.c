@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 
 struct agent_call {
-	char   kind;                                  /* 'I' init, 'X' exec: a record of exec_spec follows */
+	char   kind;                                  /* 'I' init: a blank agent's runtime_spec follows; 'X' exec: an exec_spec */
 	char   title[80];
 };
 
@@ -103,6 +103,35 @@ static void spawn_exec(int sock, const struct agent_call *call, struct str rec, 
 	reply(sock, pid, &e);
 }
 
+/* A blank agent hears what it is for: the spec, and descriptors in the order of struct start_io (only sync with a terminal). */
+static int hear(struct arena *a, struct str rec, const int *fds, size_t nfds, struct runtime_spec *s, struct start_io *io, struct err *e)
+{
+	struct runtime_spec told = { 0 };
+
+	if (nfds != 1 && nfds != 4)
+		return err_set(e, EBADMSG, "a start with %zu descriptors", nfds);
+	if (rec_decode(a, rec, runtime_spec_fields, &told, e))
+		return -1;
+	rec_copy(a, runtime_spec_fields, s, &told);   /* the message's place is needed again */
+	*io = nfds == 1 ? (struct start_io){ fds[0], -1, -1, -1 } : (struct start_io){ fds[0], fds[1], fds[2], fds[3] };
+	return 0;
+}
+
+static void init_wanted(int sock, struct str rec, const int *fds, size_t nfds, const struct runtime_spec *s, const struct start_io *io)
+{
+	auto_arena a = ARENA_INIT;
+	struct runtime_spec told = { 0 };
+	struct start_io given;
+	struct err e = { 0 };
+
+	if (s)
+		spawn_init(sock, s, io);
+	else if (hear(&a, rec, fds, nfds, &told, &given, &e))
+		reply(sock, -1, &e);
+	else
+		spawn_init(sock, &told, &given);
+}
+
 static _Noreturn void agent_main(int sock, const struct runtime_spec *s, const struct start_io *io)
 {
 	static char buf[sizeof(struct agent_call) + SHIM_MSG_MAX]; /* .bss: only the pages that are used exist */
@@ -119,10 +148,11 @@ static _Noreturn void agent_main(int sock, const struct runtime_spec *s, const s
 		if (n < (ssize_t)sizeof *call)
 			_exit(0);
 		if (call->kind == 'I') {
-			spawn_init(sock, s, io);
+			init_wanted(sock, str_make(buf + sizeof *call, (size_t)n - sizeof *call), fds, nfds, s, io);
 			/* Init's ends of the pipes would keep them open for ever. */
-			close(io->sync);
-			if (io->in >= 0) {
+			if (io)
+				close(io->sync);
+			if (io && io->in >= 0) {
 				close(io->in);
 				close(io->out);
 				close(io->err);
@@ -137,28 +167,28 @@ static _Noreturn void agent_main(int sock, const struct runtime_spec *s, const s
 	}
 }
 
-int agent_start(struct agent *g, struct runtime *rt, const struct runtime_spec *s, const struct start_io *io, struct err *e)
+int agent_start(struct agent *g, struct runtime *rt, const char *group_name, const struct runtime_spec *s, const struct start_io *io,
+		struct err *e)
 {
-	char id[65];
 	int pair[2];
 	auto_fd group = -1;
 
-	snprintf(id, sizeof id, "%.*s", STR_ARG(s->id));
+	g->blank = !s;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return err_sys(e, "make a socket");
 	if (rt->cgroups.version == 2) {
-		group = cgroup_dir(&rt->cgroups, id, e);
+		group = cgroup_dir(&rt->cgroups, group_name, e);
 		if (group < 0)
 			goto fail;
 	}
 	g->pid = proc_clone(0, group, NULL, e);
 	if (g->pid == 0) {
-		int keep[] = { pair[1], io->sync, io->in, io->out, io->err };
+		int keep[] = { pair[1], io ? io->sync : -1, io ? io->in : -1, io ? io->out : -1, io ? io->err : -1 };
 
 		fd_close_others(keep, 5);
 		agent_main(pair[1], s, io);
 	}
-	if (g->pid < 0 || (group < 0 && cgroup_attach(&rt->cgroups, id, g->pid, e)))
+	if (g->pid < 0 || (group < 0 && cgroup_attach(&rt->cgroups, group_name, g->pid, e)))
 		goto fail;
 	close(pair[1]);
 	g->sock = pair[0];
@@ -183,11 +213,17 @@ static pid_t answer(struct agent *g, struct err *e)
 	return m.code;
 }
 
-pid_t agent_spawn_init(struct agent *g, struct err *e)
+pid_t agent_spawn_init(struct agent *g, const struct runtime_spec *s, const struct start_io *io, struct err *e)
 {
-	struct agent_call call = { .kind = 'I' };
+	auto_buf b = BUF_INIT(sizeof(struct agent_call) + SHIM_MSG_MAX);
+	int fds[] = { io->sync, io->in, io->out, io->err };
 
-	if (fd_send(g->sock, &call, sizeof call, NULL, 0, e))
+	buf_add(&b, &(struct agent_call){ .kind = 'I' }, sizeof(struct agent_call));
+	if (g->blank)
+		rec_encode(&b, runtime_spec_fields, s);
+	if (!buf_ok(&b))
+		return err_set(e, E2BIG, "the container's arguments are too long");
+	if (fd_send(g->sock, b.p, b.n, fds, !g->blank ? 0 : io->in < 0 ? 1 : 4, e))
 		return -1;
 	return answer(g, e);
 }

@@ -16,6 +16,8 @@ enum birth_kind {
 	BIRTH_GO,                                     /* to init: execute */
 	BIRTH_LISTENER,                               /* from init or exec: descriptor of the calls that procview.h answers */
 	BIRTH_FAILED,                                 /* `code` errno, `exit_code`, sentence */
+	BIRTH_TAKEN,                                  /* from a zygote: the order is its own now */
+	BIRTH_NETWORK,                                /* from a zygote: wire this namespace of process `code`; answer GO or FAILED */
 };
 
 struct birth_msg {
@@ -40,10 +42,17 @@ _Noreturn void exec_main(const struct exec_spec *x, const struct start_io *io, i
 
 /* agent.c: a small process inside the container's control groups that clones init and execs, as children of its parent.
  * Moving a process into a version 1 group costs 11 ms; being born inside costs nothing. */
-struct agent { pid_t pid; int sock; };
-int agent_start(struct agent *g, struct runtime *rt, const struct runtime_spec *s, const struct start_io *init_io, struct err *e);
-pid_t agent_spawn_init(struct agent *g, struct err *e);
+struct agent { pid_t pid; int sock; bool blank; };    /* blank: it was forked before the container was known */
+/* `s` and `init_io` NULL: a blank one, which hears of them with the call for init. */
+int agent_start(struct agent *g, struct runtime *rt, const char *group, const struct runtime_spec *s, const struct start_io *init_io,
+		struct err *e);
+pid_t agent_spawn_init(struct agent *g, const struct runtime_spec *s, const struct start_io *init_io, struct err *e);
 pid_t agent_spawn_exec(struct agent *g, const struct exec_spec *x, const struct start_io *io, int pidfd, struct err *e);
+
+/* start.c: runtime_start() by a zygote that has an agent, in a control group that gets the container's name. NULL: neither. */
+struct birthplace { const char *group; struct agent agent; };
+_Noreturn void start_at(struct runtime *rt, const struct runtime_spec *s, const struct runtime_attach *attaches, size_t n, int report,
+			const struct birthplace *place);
 
 /* /etc/passwd and /etc/group of the root the caller stands in. Container ids. */
 #define USER_GROUPS_MAX 256

@@ -130,6 +130,15 @@ _Noreturn void runtime_start(struct runtime *rt, const struct runtime_spec *s, c
 	size_t n, int report);
 
 /* HEALTH: the status has changed, or somebody watches from now on, or the container exits. */
+/* zygote.c: operation children forked beforehand, whose agent is in a control group already: entering one of version 1 waits 11 ms
+ * for RCU. Fork one, in a single-threaded process: *sock is what an order goes to, and its end ends an idle zygote. A zygote knows
+ * nothing of any container. Returns its pid. */
+pid_t zygote_new(struct runtime *rt, int *sock, struct err *e);
+/* In a freshly forked child, instead of runtime_start(): true when the zygote took it and the network (rt->net_attach, called here) is
+ * wired; false when nothing happened. Takes `zygote` (-1 is fine). */
+bool zygote_start(int zygote, struct runtime *rt, const struct runtime_spec *s, const struct runtime_attach *attaches, size_t n, int report);
+void zygote_clean(struct runtime *rt, pid_t pid);     /* what one that was killed left; pid 0: all that nobody lives in */
+
 enum event_kind { EVENT_STARTED = 1, EVENT_FAILED, EVENT_EXIT, EVENT_EXEC_EXIT, EVENT_HEALTH };
 
 struct runtime_event {

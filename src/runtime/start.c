@@ -28,6 +28,7 @@ struct birth {
 	struct agent agent;
 	struct procview view;
 	int   view_mount, listener;
+	const struct birthplace *place;               /* NULL: none was made beforehand */
 	pid_t pid;
 	int   pidfd, listen, exit_code;
 };
@@ -283,7 +284,7 @@ static int bring_up(struct birth *b, struct err *e)
 	size_t nfds = 1;
 	siginfo_t info = { 0 };
 
-	b->pid = agent_spawn_init(&b->agent, e);
+	b->pid = agent_spawn_init(&b->agent, b->s, &b->inside, e);
 	if (b->pid < 0)
 		return -1;
 	close(b->inside.sync);
@@ -327,13 +328,17 @@ static int prepare(struct birth *b, struct err *e)
 		return -1;
 	snprintf(path, sizeof path, "containers/%s/exit", b->id);
 	unlinkat(b->rt->data, path, 0);
-	/* Left over from a machine or shim that died: nobody may live there any more. */
-	if (runtime_limits(b->s, b->arena, &l, e) || cgroup_create(&b->rt->cgroups, b->id, &l, e))
+	if (runtime_limits(b->s, b->arena, &l, e))
+		return -1;
+	if (b->place && (cgroup_remove(&b->rt->cgroups, b->id, 2000, e) || cgroup_rename(&b->rt->cgroups, b->place->group, b->id, e)))
+		return -1;
+	/* It may be left over from a machine or shim that died: nobody may live there any more. */
+	if (cgroup_create(&b->rt->cgroups, b->id, &l, e))
 		return -1;
 	b->listen = shim_listen(b->rt, b->s->id, e);
 	if (b->listen < 0 || make_io(b, e))
 		return -1;
-	return agent_start(&b->agent, b->rt, b->s, &b->inside, e);
+	return b->place ? 0 : agent_start(&b->agent, b->rt, b->id, b->s, &b->inside, e);
 }
 
 static void undo(struct birth *b)
@@ -349,20 +354,32 @@ static void undo(struct birth *b)
 		;
 	cgroup_kill(&b->rt->cgroups, b->id, NULL);
 	cgroup_remove(&b->rt->cgroups, b->id, 2000, NULL);
+	if (b->place)
+		cgroup_remove(&b->rt->cgroups, b->place->group, 2000, NULL);
 	snprintf(path, sizeof path, "shim/%s.sock", b->id);
 	unlinkat(b->rt->run, path, 0);
 }
 
 void runtime_start(struct runtime *rt, const struct runtime_spec *s, const struct runtime_attach *attaches, size_t n, int report)
 {
+	start_at(rt, s, attaches, n, report, NULL);
+}
+
+void start_at(struct runtime *rt, const struct runtime_spec *s, const struct runtime_attach *attaches, size_t n, int report,
+	      const struct birthplace *place)
+{
 	auto_arena a = ARENA_INIT;
 	struct runtime_spec own = *s;
 	struct birth b = { .rt = rt, .s = &own, .arena = &a, .sync = -1, .inside = { -1, -1, -1, -1 }, .io = { -1, -1, -1, -1 },
-		.pidfd = -1, .listen = -1, .exit_code = 128, .agent = { .sock = -1 }, .view.fuse.fd = -1, .view_mount = -1, .listener = -1 };
-	int *keep = arena_new_n(&a, int, n + CGROUP_KINDS + 18);
+		.pidfd = -1, .listen = -1, .exit_code = 128, .agent = { .sock = -1 }, .place = place, .view.fuse.fd = -1, .view_mount = -1, .listener = -1 };
+	int *keep = arena_new_n(&a, int, n + CGROUP_KINDS + 19);
 	struct err e = { 0 };
 	size_t k = 0;
 
+	if (place) {
+		b.agent = place->agent;
+		keep[k++] = b.agent.sock;
+	}
 	keep[k++] = report;
 	keep[k++] = rt->data;
 	keep[k++] = rt->run;

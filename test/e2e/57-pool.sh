@@ -1,0 +1,43 @@
+# Zygotes: always a few, never more, and nothing of a dead one stays.
+
+zygotes() {
+	local p
+	for p in $(instance_processes); do [ "$(cat "/proc/$p/comm" 2>/dev/null)" != triton-zygote ] || echo "$p"; done
+}
+spare_groups() { find /sys/fs/cgroup/memory -maxdepth 2 -type d -path "*$NAME/spare-*" -printf '%f\n' | sed 's/spare-//' | sort; }
+pool_is_full() { [ "$(zygotes | wc -l)" = 3 ] && [ "$(zygotes | sort)" = "$(spare_groups)" ]; }
+need_pool() {
+	[ -e /sys/fs/cgroup/memory/tasks ] || skip "control groups of version 2 need no zygotes"
+	wait_for 10 pool_is_full
+}
+
+test_zygotes_become_containers_and_are_replaced() {
+	need_pool
+	local before
+	before=$(zygotes)
+	is "$(run echo one)" one
+	for i in 1 2 3 4 5; do docker run -d --name pool$i busybox sleep 1000 >/dev/null; done
+	wait_for 10 pool_is_full
+	[ "$(zygotes)" != "$before" ] || fail "no zygote was used by six starts"
+	# Limits are those of the container, from its first instruction.
+	is "$(docker run --rm -m 128m --network none busybox cat /sys/fs/cgroup/memory/memory.limit_in_bytes)" 134217728
+	docker rm -f pool1 pool2 pool3 pool4 pool5 >/dev/null
+	wait_for 10 pool_is_full
+}
+
+test_starts_go_on_when_zygotes_are_killed() {
+	need_pool
+	kill -KILL $(zygotes)
+	is "$(run echo there)" there
+	wait_for 10 pool_is_full
+}
+
+test_zygotes_end_with_the_node() {
+	need_pool
+	local before
+	before=$(zygotes)
+	kill -KILL "$(role_pid node)"
+	for p in $before; do wait_for 10 not_alive "$p"; done
+	wait_for 10 pool_is_full
+	is "$(run echo again)" again
+}
