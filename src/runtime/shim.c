@@ -40,7 +40,8 @@ void shim_exit_event(struct shim *s, struct runtime_event *ev)
 		.exit_code = s->main.code, .oom_killed = s->oom, .time = { s->main.exit_ns } };
 }
 
-/* All output is in the log and with the clients (or on its way). The record first: whoever asks later finds it. */
+/* All output is in the log and with the clients (or on its way). The record first: whoever asks later finds it. It has to survive our
+ * own processes, not the machine: nobody is told an exit before the state's log has it on the disk. */
 static void main_ended(struct shim *s)
 {
 	struct runtime_event ev, health;
@@ -55,7 +56,7 @@ static void main_ended(struct shim *s)
 		attach_finish(s, list_entry(p, struct attach, link));
 	shim_exit_event(s, &ev);
 	rec_encode(&b, runtime_event_fields, &ev);
-	path_write(s->dir, "exit", buf_as_str(&b), 0600, true, NULL);
+	path_write(s->dir, "exit", buf_as_str(&b), 0600, false, NULL);
 	s->exit_sent = true;
 	if (shim_health_event(s, true, &health))            /* the last results; after this nobody can ask */
 		shim_conn_broadcast(s, &health);
