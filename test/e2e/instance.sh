@@ -217,10 +217,10 @@ instance_processes() { # pids of the program, its shims included
 	done
 }
 
-namespace_processes() { # pids that live in a network namespace or a cgroup of this instance, the tests' own left out
+namespace_processes() { # pids that live in a container's cgroup of this instance; zygotes' are none
 	local p
 	for p in /proc/[0-9]*; do
-		if grep -q "$NAME" "$p/cgroup" 2>/dev/null; then basename "$p"; fi
+		if grep "$NAME" "$p/cgroup" 2>/dev/null | grep -qv '/spare-'; then basename "$p"; fi
 	done
 }
 
