@@ -177,7 +177,7 @@ static int volume_plan(struct arena *a, const struct mount_request *q, struct mo
 		return err_set(e, EINVAL, "error looking up volume plugin %.*s: plugin \"%.*s\" not found", STR_ARG(str_head(o.driver.name, 40)),
 			       STR_ARG(str_head(o.driver.name, 40)));
 	if (o.driver.options.n)
-		return err_set(e, ENOTSUP, "volume-opt=%.*s is not supported: a volume is a directory of its node",
+		return err_set(e, ENOTSUP, "volume-opt=%.*s is not supported: a volume is kept in its node's own file system",
 			       STR_ARG(str_head(o.driver.options.v[0].key, 40)));
 	if (o.subpath.n && !q->source.n)
 		return mount_invalid(q, "must not set Subpath when using anonymous volumes", e);

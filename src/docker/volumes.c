@@ -81,7 +81,7 @@ int volume_create(struct req *r, struct err *e)
 		return err_set(e, ENOENT, "error looking up volume plugin %.*s: plugin \"%.*s\" not found", (int)(q.driver.n > 40 ? 40 : q.driver.n),
 			       q.driver.p, (int)(q.driver.n > 40 ? 40 : q.driver.n), q.driver.p);
 	if (q.options.n)
-		return err_set(e, ENOTSUP, "volume options (-o %.*s) are not supported: a volume is a directory of its node",
+		return err_set(e, ENOTSUP, "volume options (-o %.*s) are not supported: a volume is kept in its node's own file system",
 			       (int)(q.options.v[0].key.n > 40 ? 40 : q.options.v[0].key.n), q.options.v[0].key.p);
 	if (q.name.n && volume_name_check(q.name, e))
 		return -1;

@@ -22,7 +22,6 @@ const struct cgroup_device cgroup_standard_devices[] = {
 	{ 'c', 1, 8, true, true, true },              /* random */
 	{ 'c', 1, 9, true, true, true },              /* urandom */
 	{ 'c', 5, 0, true, true, true },              /* tty */
-	{ 'c', 5, 1, true, true, true },              /* console */
 	{ 'c', 5, 2, true, true, true },              /* ptmx */
 	{ 'c', 136, -1, true, true, true },           /* pts */
 };

@@ -78,6 +78,14 @@ static int bind_host(int root, const char *path, unsigned attrs, struct err *e)
 	return 0;
 }
 
+/* What was mounted there, now that all mount points in it are made. */
+static int close_directory(int root, const char *path, unsigned attrs, struct err *e)
+{
+	auto_fd top = path_root_open(root, path, O_PATH | O_DIRECTORY, 0, e);
+
+	return top < 0 ? -1 : mount_set(top, attrs, false, -1, e);
+}
+
 static int make_proc_sys(const struct runtime_spec *s, int root, struct err *e)
 {
 	static const char *const v1[] = { "memory", "cpu", "cpuacct", "cpuset", "devices", "freezer", "blkio", "pids" };
@@ -105,7 +113,7 @@ static int make_proc_sys(const struct runtime_spec *s, int root, struct err *e)
 		snprintf(path, sizeof path, "sys/fs/cgroup/%s", v1[i]);
 		mount_at(root, path, "cgroup", (struct mount_option[]){ { v1[i], NULL } }, 1, safe | ro, &ignored);
 	}
-	return 0;
+	return close_directory(root, "sys/fs/cgroup", safe | ro, e);
 }
 
 static int bind_device(int dev, const char *name, const char *host, struct err *e)
