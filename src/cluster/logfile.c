@@ -549,6 +549,7 @@ int logfile_read(struct logfile *l, uint64_t index, struct arena *a, struct log_
 		return err_wrap(e, "log entry %llu", (unsigned long long)index);
 	if (got != (int64_t)len || crc32c(crc32c(s->salt, head + 4, ENTRY_HEADER - 4), data, len) != slot->crc)
 		return damaged(e, index);
+	logseg_veil(data, len, s->salt, index);
 	*out = (struct log_entry){ .index = index, .term = slot->term, .type = slot->type, .data = str_make(data, len) };
 	return 0;
 }

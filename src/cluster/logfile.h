@@ -2,8 +2,8 @@
  * "meta-1", and it knows the newest snapshot file (snapfile.h). Single-threaded; calls block on the disk.
  *
  * Promises: what was appended before a logfile_sync that returned 0 is there after any crash. What was appended later
- * is there up to some entry, and nothing after that. An entry that a sync had covered and that no longer matches its
- * checksum is never silently dropped: opening fails with EUCLEAN and a sentence.
+ * is there up to some entry, and nothing after that. An entry that was whole once, and any that a sync had covered, is never silently
+ * dropped when it no longer matches its checksum: opening fails with EUCLEAN and a sentence.
  * A full disk shows in logfile_reserve, before anything is promised to anyone. */
 #ifndef CLUSTER_LOGFILE_H
 #define CLUSTER_LOGFILE_H
@@ -63,8 +63,8 @@ int logfile_compact(struct logfile *l, uint64_t keep, struct err *e);
 /* Empty the log, to go on after a snapshot that was installed. */
 int logfile_reset(struct logfile *l, uint64_t snapshot_index, uint64_t snapshot_term, struct err *e);
 
-/* Parse the bytes of one segment file, as open does for each: calls `fn` (may be NULL) for the good entries in order and
- * returns their count. `*damaged`: an entry that a sync had covered follows the first bad byte. */
+/* Parse the bytes of one segment file, as open does for each: calls `fn` (may be NULL) for the good entries in order (their
+ * data veiled, see logseg.h) and returns their count. `*damaged`: the first bad byte is no torn end. */
 size_t logfile_scan(struct str segment, void (*fn)(void *ctx, const struct log_entry *en), void *ctx, bool *damaged);
 
 #endif

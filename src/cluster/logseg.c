@@ -2,6 +2,8 @@
 
 #include "cluster/crc32c.h"
 
+#define SECTOR 512u
+
 void logseg_put32(unsigned char *p, uint32_t v)
 {
 	for (int i = 0; i < 4; i++)
@@ -44,6 +46,32 @@ bool logseg_header(struct str s, uint64_t *first, uint32_t *chain, uint32_t *sal
 	return *first > 0;
 }
 
+/* ---- veil and header check ---- */
+
+static uint32_t header_check(const void *entry, uint32_t salt)
+{
+	return crc32c(salt, (const char *)entry + 4, 33) & 0xffffff;
+}
+
+static bool header_right(const char *entry, uint32_t salt)
+{
+	return logseg_get32(entry + 36) >> 8 == header_check(entry, salt);
+}
+
+void logseg_veil(char *p, size_t n, uint32_t salt, uint64_t index)
+{
+	uint64_t z = (uint64_t)salt << 32 ^ index;            /* splitmix64 */
+	unsigned char key[8];
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	logseg_put64(key, z ^ z >> 31);
+	for (size_t i = 0; i < n; i++)
+		p[i] = (char)(p[i] ^ key[i % 8]);
+}
+
+/* ---- reading ---- */
+
 /* Is there an entry with a right checksum at `at`, whatever its index? */
 static bool entry_at(const struct logseg_parser *p, size_t at, struct log_entry *en, uint64_t *synced, uint32_t *chain)
 {
@@ -54,6 +82,7 @@ static bool entry_at(const struct logseg_parser *p, size_t at, struct log_entry 
 	len = logseg_get32(p->bytes.p + at + 4);
 	en->index = logseg_get64(p->bytes.p + at + 8);
 	if (len > LOG_ENTRY_MAX || len > p->bytes.n - at - ENTRY_HEADER || en->index == 0 ||
+	    !header_right(p->bytes.p + at, p->salt) ||
 	    logseg_get32(p->bytes.p + at) != crc32c(p->salt, p->bytes.p + at + 4, ENTRY_HEADER - 4 + len))
 		return false;
 	en->term = logseg_get64(p->bytes.p + at + 16);
@@ -79,12 +108,40 @@ bool logseg_next(struct logseg_parser *p, struct log_entry *en)
 	return true;
 }
 
+/* Do the bytes up to `end` have something in each of their sectors? */
+static bool arrived(const struct logseg_parser *p, size_t end)
+{
+	if (end > p->bytes.n)
+		return false;
+	for (size_t at = p->at, next; at < end; at = next) {
+		next = (at / SECTOR + 1) * SECTOR < end ? (at / SECTOR + 1) * SECTOR : end;
+		if (logseg_all_zero(str_make(p->bytes.p + at, next - at)))
+			return false;
+	}
+	return true;
+}
+
+/* An entry that the parser does not take, and all of it was written. */
+static bool changed_since(const struct logseg_parser *p)
+{
+	size_t len;
+
+	if (!arrived(p, p->at + ENTRY_HEADER))
+		return false;
+	if (!header_right(p->bytes.p + p->at, p->salt))
+		return true;
+	len = logseg_get32(p->bytes.p + p->at + 4);
+	return len > LOG_ENTRY_MAX || arrived(p, p->at + logseg_bytes(len));
+}
+
 bool logseg_damaged(const struct logseg_parser *p)
 {
 	struct log_entry en;
 	uint64_t synced;
 	uint32_t chain;
 
+	if (changed_since(p))
+		return true;
 	for (size_t at = p->at; at + ENTRY_HEADER <= p->bytes.n; at += 8)
 		if (logseg_get64(p->bytes.p + at + 24) >= p->next && entry_at(p, at, &en, &synced, &chain) && en.index > p->next)
 			return true;
@@ -127,8 +184,10 @@ uint32_t logseg_put(unsigned char *p, const struct log_entry *en, uint64_t synce
 	logseg_put64(p + 24, synced);
 	logseg_put32(p + 32, chain);
 	p[36] = en->type;
+	logseg_put32(p + 36, en->type | header_check(p, salt) << 8);
 	if (en->data.n)
 		memcpy(p + ENTRY_HEADER, en->data.p, en->data.n);
+	logseg_veil((char *)p + ENTRY_HEADER, logseg_bytes(en->data.n) - ENTRY_HEADER, salt, en->index);
 	crc = crc32c(salt, p + 4, ENTRY_HEADER - 4 + en->data.n);
 	logseg_put32(p, crc);
 	return crc;

@@ -246,9 +246,9 @@ TEST(a_flipped_bit_is_found)
 	}
 	logfile_close(l);
 	f = sim_file(&d, "log-");
+	f->size = 4096;
 	end = 32 + 10 * 64;
-	/* The last entry has nobody after it to vouch for it: to the log it is a torn tail (the engine notices). */
-	for (size_t at = 0; at < end - 64; at++) {
+	for (size_t at = 0; at < end; at++) {
 		f->now[at] ^= 4;
 		l = logfile_open(&d.disk, 0, 0, &e);
 		if (!l) {
@@ -264,6 +264,49 @@ TEST(a_flipped_bit_is_found)
 	}
 	CHECK(found > 500);
 	sim_release(&d);
+}
+
+/* The last entry has nobody after it to vouch for it. Long data, zeros among it, and a header on two sectors; any bit. */
+TEST(a_flipped_bit_in_the_last_entry_is_found)
+{
+	static const size_t before[] = { 0, 400, 424, 432, 440 }; /* bytes of an entry in front */
+	struct simdisk d;
+	struct logfile *l;
+	struct sim_file *f;
+	struct log_entry en[2] = { { .index = 1, .term = 1, .type = LOG_COMMAND }, { .index = 2, .term = 1, .type = LOG_COMMAND } };
+	char data[1700] = "some, and then zeros";
+	size_t at, end;
+
+	for (size_t k = 0; k < sizeof before / sizeof *before; k++) {
+		sim_init(&d, 11 + k);
+		l = logfile_open(&d.disk, 0, 0, &e);
+		REQUIRE(l);
+		en[0].data = str_make(data, before[k]);
+		en[1].data = str_make(data, sizeof data);
+		REQUIRE_OK(logfile_append(l, en, 2, &e), e);
+		REQUIRE_OK(logfile_sync(l, &e), e);
+		logfile_close(l);
+		f = sim_file(&d, "log-");
+		f->size = 4096;                       /* the rest is zeros: no need to read it thousands of times */
+		at = 32 + 40 + before[k];
+		end = at + 40 + sizeof data;
+		for (; at < end; at++) {
+			f->now[at] ^= 1 << at % 8;
+			l = logfile_open(&d.disk, 0, 0, &e);
+			if (l)
+				fprintf(stderr, "# byte %zu, bit %zu, entry in front of %zu bytes\n", at, at % 8, before[k]);
+			REQUIRE(!l);
+			CHECK_INT(e.code, EUCLEAN);
+			f->now[at] ^= 1 << at % 8;
+		}
+		/* A sector that never came makes the same entry a torn end. */
+		memset(f->now + 1024, 0, 512);
+		l = logfile_open(&d.disk, 0, 0, &e);
+		REQUIRE(l);
+		CHECK_INT(logfile_last(l), 1);
+		logfile_close(l);
+		sim_release(&d);
+	}
 }
 
 TEST(a_damaged_meta_slot_is_refused)
