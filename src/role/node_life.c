@@ -400,8 +400,12 @@ static void shim_lost(struct local *l)
 		start_failed(l, EIO, 128, STR("the starting process ended without a word; triton's log may tell more"));
 		return;
 	}
-	if (runtime_exit_read(&a, &l->n->rt, l->id, &ev, &e) || ev.gen != l->gen)
+	/* Without it nobody has the workload's output, its exit code, or what it reads of /proc: it must not go on. */
+	if (runtime_exit_read(&a, &l->n->rt, l->id, &ev, &e) || ev.gen != l->gen) {
 		ev = (struct runtime_event){ .kind = EVENT_EXIT, .gen = l->gen, .exit_code = 137, .time = { clock_wall_ns() } };
+		if (cgroup_kill(&l->n->rt.cgroups, arena_cstr(&a, l->id), &e))
+			log_failed("processes are left", &e, L("id", l->id));
+	}
 	log_warn("a shim ended without its container's exit being told", L("id", l->id));
 	ended(l, &ev);
 }

@@ -11,6 +11,8 @@
 #include <sys/epoll.h>
 
 #define PAUSED_LOOK_MS 250                            /* how soon probes go on after docker unpause */
+#define PAUSE_MIN_MS   100                            /* between probes: each costs the machine more than its container */
+#define TELL_MS        1000                           /* a change of status is an entry of the state's log */
 
 /* Static: pages that nobody touches do not exist. */
 static struct {
@@ -19,6 +21,8 @@ static struct {
 	struct health_result log[HEALTH_LOG_MAX];
 	char       text[HEALTH_LOG_MAX][HEALTH_OUTPUT_MAX + 3];
 	int        slots[HEALTH_LOG_MAX];             /* text of each log entry */
+	struct str told;                              /* the status that was told last, and when */
+	int64_t    told_ms;
 	int64_t    began_ms, next_ms;                 /* monotonic; of the container, of the next probe */
 	struct task *probe;                           /* running: started, or its start is watched */
 	struct source starting;
@@ -31,19 +35,6 @@ static struct {
 static bool enabled(const struct shim *s)
 {
 	return s->spec->health_args.n > 0;
-}
-
-void shim_health_start(struct shim *s)
-{
-	if (!enabled(s))
-		return;
-	health.config = health_defaults(s->spec->health);
-	health.now = (struct health){ .status = STR("starting"), .log = { health.log, 0 } };
-	health.began_ms = clock_mono_ms();
-	health.next_ms = health.began_ms + health_pause_ns(&health.now, &health.config, 0) / 1000000;
-	health.starting = (struct source){ .fd = -1 };
-	for (int i = 0; i < HEALTH_LOG_MAX; i++)
-		health.slots[i] = i;
 }
 
 bool shim_health_event(struct shim *s, bool news, struct runtime_event *ev)
@@ -76,21 +67,57 @@ static void keep(const struct health_result *r)
 	l->n++;
 }
 
+static int64_t pause_ms(int64_t age_ms)
+{
+	int64_t ms = health_pause_ns(&health.now, &health.config, age_ms * 1000000) / 1000000;
+
+	return ms < PAUSE_MIN_MS ? PAUSE_MIN_MS : ms;
+}
+
+/* A change of status, at most once a second. Milliseconds until it may be told, -1: nothing is to be told. */
+static int64_t tell(struct shim *s)
+{
+	int64_t left = health.told_ms + TELL_MS - clock_mono_ms();
+	struct runtime_event ev;
+
+	if (str_eq(health.told, health.now.status))
+		return -1;
+	if (left > 0)
+		return left;
+	health.told = health.now.status;
+	health.told_ms = clock_mono_ms();
+	if (shim_health_event(s, true, &ev))
+		shim_conn_broadcast(s, &ev);
+	return -1;
+}
+
 static void take(struct shim *s, int64_t exit_code, struct str output)
 {
 	struct health_result r = { .start = { health.probe_ns }, .end = { clock_wall_ns() }, .exit_code = exit_code, .output = output };
 	int64_t now_ms = clock_mono_ms(), age_ns = (health.probe_ms - health.began_ms) * 1000000;
-	struct str before = health.now.status;
-	struct runtime_event ev;
 
 	health.probe = NULL;
 	if (s->main.exited)
 		return;                               /* it was killed with its container */
 	keep(&r);
 	health_judge(&health.now, &health.config, age_ns, exit_code);
-	health.next_ms = now_ms + health_pause_ns(&health.now, &health.config, (now_ms - health.began_ms) * 1000000) / 1000000;
-	if (!str_eq(before, health.now.status) && shim_health_event(s, true, &ev))
-		shim_conn_broadcast(s, &ev);
+	health.next_ms = now_ms + pause_ms(now_ms - health.began_ms);
+	tell(s);
+}
+
+void shim_health_start(struct shim *s)
+{
+	if (!enabled(s))
+		return;
+	health.config = health_defaults(s->spec->health);
+	health.now = (struct health){ .status = STR("starting"), .log = { health.log, 0 } };
+	health.began_ms = clock_mono_ms();
+	health.told = health.now.status;
+	health.told_ms = health.began_ms - TELL_MS;
+	health.next_ms = health.began_ms + pause_ms(0);
+	health.starting = (struct source){ .fd = -1 };
+	for (int i = 0; i < HEALTH_LOG_MAX; i++)
+		health.slots[i] = i;
 }
 
 /* "200ms", "1.5s", "2m30s", as Go writes it. */
@@ -205,10 +232,11 @@ static void probe(struct shim *s)
 /* Milliseconds until something is due, -1 never. */
 int shim_health_tend(struct shim *s)
 {
-	int64_t now = clock_mono_ms(), left;
+	int64_t now = clock_mono_ms(), left, untold;
 
 	if (!enabled(s) || s->main.exited)
 		return -1;
+	untold = tell(s);
 	if (health.probe && now >= health.deadline_ms && !health.late && !health.probe->exited) {
 		health.late = true;
 		kill(-health.probe->pid, SIGKILL);    /* it leads a session of its own */
@@ -222,7 +250,8 @@ int shim_health_tend(struct shim *s)
 			probe(s);
 	}
 	if (health.probe && health.late)
-		return -1;                            /* its end comes by a signal */
+		return (int)untold;                   /* its end comes by a signal */
 	left = (health.probe ? health.deadline_ms : health.next_ms) - clock_mono_ms();
+	left = untold >= 0 && untold < left ? untold : left;
 	return left < 0 ? 0 : left > 1000000 ? 1000000 : (int)left;
 }

@@ -15,7 +15,7 @@ test_a_health_check_follows_the_container() {
 	is "$(inspect well '{{with index .State.Health.Log 0}}{{.ExitCode}} {{.Output}}{{end}}')" "3 bad"
 	docker exec well touch /ok
 	wait_for 5 health_is well healthy
-	has "$(docker ps --filter health=healthy --format '{{.Names}} {{.Status}}')" "well Up"
+	wait_for 5 sh -c 'docker ps --filter health=healthy --format "{{.Names}} {{.Status}}" | grep -q "well Up"'
 	has "$(docker ps --format '{{.Status}}')" "(healthy)"
 	sleep 0.6
 	is "$(inspect well '{{.State.Health.FailingStreak}} {{len .State.Health.Log}}')" "0 5"
@@ -131,4 +131,17 @@ test_paused_containers() {
 	docker kill -s USR1 pz >/dev/null
 	is "$(inspect pz '{{.State.Status}}')" paused "another signal waits"
 	docker rm -f pz >/dev/null
+}
+
+# The shim's death is the container's: nothing of it may run on without anybody who knows.
+test_a_killed_shim_takes_its_container_along() {
+	docker run -d --name orphan busybox sleep 4321 >/dev/null
+	local pid shim
+	pid=$(inspect orphan '{{.State.Pid}}')
+	shim=$(awk '/^PPid:/ {print $2}' "/proc/$pid/status")
+	kill -9 "$shim"
+	wait_for 5 sh -c '[ "$(docker inspect -f "{{.State.Status}} {{.State.ExitCode}}" orphan)" = "exited 137" ]'
+	wait_for 5 not_alive "$pid"
+	exits 0 docker start orphan
+	docker rm -f orphan >/dev/null
 }
