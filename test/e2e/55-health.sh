@@ -114,7 +114,7 @@ test_paused_containers() {
 	has "$(docker top pz)" "sh -c"
 	docker kill -s USR1 pz >/dev/null
 	wait_for 5 sh -c 'docker logs pz | grep -q got'
-	is "$(inspect pz '{{.State.Status}}')" running "after a kill"
+	wait_for 5 sh -c '[ "$(docker inspect -f "{{.State.Status}}" pz)" = running ]'
 	refused "is not paused" docker unpause pz
 	docker pause pz >/dev/null
 	docker stop -t 5 pz >/dev/null
