@@ -176,8 +176,8 @@ void net_sweep(struct node_role *n, struct view_txn *t)
 	struct strs here = overlay_network_list(n->overlay, &a);
 	struct err e;
 
-	if (!here.n || view_list(t, &a, STR("N/"), network_fields, sizeof(*all.v), &all, &e))
-		return;
+	if (!here.n || view_list(t, &a, STR("N/"), network_fields, sizeof(*all.v), &all, &e) || !all.n)
+		return;                               /* every account has one: without any, this is no state to go by */
 	for (size_t i = 0; i < here.n; i++) {
 		bool known = false;
 
