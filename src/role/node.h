@@ -16,7 +16,7 @@
 #include "runtime/runtime.h"
 #include "store/view.h"
 
-#define NODE_POOL 3                                   /* starts at once that find a zygote; the pool costs 0.5 MB or less */
+#define NODE_POOL 3                                   /* starts at once that find a zygote; each costs 0.3 MB */
 
 struct node_role {
 	struct loop     loop;
