@@ -423,26 +423,6 @@ static int start_wait(struct req *r, struct str id, int64_t gen, int64_t since, 
 	}
 }
 
-int container_start(struct req *r, struct err *e)
-{
-	struct container c = { 0 };
-	struct by_id in;
-	int64_t since = view_newest(api_of(r)->view);
-
-	if (container_of(r, &c, e))
-		return -1;
-	in.id = c.id;
-	if (api_command(r, CMD_CONTAINER_START, by_id_fields, &in, NULL, NULL, e)) /* 304: runs already; 409: paused, being removed */
-		return -1;
-	if (start_wait(r, in.id, c.start_gen + 1, since, e)) {
-		/* Docker's daemon answers 400 or 500 here and the CLI goes by the sentence. */
-		if (e->code != ENOENT && e->code != EAGAIN && e->code != EPIPE)
-			e->code = EIO;
-		return -1;
-	}
-	return reply_empty(r, 204, e);
-}
-
 int record_wait(struct req *r, const struct container *before, record_done *done, struct err *e)
 {
 	for (;;) {
@@ -539,6 +519,30 @@ static int remove_and_wait(struct req *r, const struct container *c, bool force,
 	struct container_remove in = { .id = c->id, .force = force, .volumes = volumes };
 
 	return api_command(r, CMD_CONTAINER_REMOVE, container_remove_fields, &in, NULL, NULL, e) || record_wait(r, c, never, e) ? -1 : 0;
+}
+
+int container_start(struct req *r, struct err *e)
+{
+	struct container c = { 0 };
+	struct by_id in;
+	struct err ignored;
+	int64_t since = view_newest(api_of(r)->view);
+
+	if (container_of(r, &c, e))
+		return -1;
+	in.id = c.id;
+	if (api_command(r, CMD_CONTAINER_START, by_id_fields, &in, NULL, NULL, e)) { /* 304: runs already; 409: paused, being removed */
+		if (e->code == EBUSY && c.host.auto_remove && !container_is_running(&c)) /* its port is taken: `run --rm` waits for its end */
+			remove_and_wait(r, &c, false, true, &ignored);
+		return -1;
+	}
+	if (start_wait(r, in.id, c.start_gen + 1, since, e)) {
+		/* Docker's daemon answers 400 or 500 here and the CLI goes by the sentence. */
+		if (e->code != ENOENT && e->code != EAGAIN && e->code != EPIPE)
+			e->code = EIO;
+		return -1;
+	}
+	return reply_empty(r, 204, e);
 }
 
 int container_remove(struct req *r, struct err *e)

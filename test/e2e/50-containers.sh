@@ -194,7 +194,8 @@ test_published_ports_answer_inside_and_outside() {
 	is "$(nsenter --net="/run/netns/$OUT" curl -s -m 5 http://192.0.2.1:18081/)" published
 	is "$(curl -s -m 5 http://192.0.2.1:18081/)" published
 	is "$(curl -s -m 5 http://127.0.0.1:18081/)" published
-	refused "port is already allocated" docker run --rm -p 18081:80 busybox true
+	refused "port is already allocated" timeout 10 docker run --rm --name second -p 18081:80 busybox true
+	is "$(docker ps -aq --filter name=second)" ""
 	docker rm -f pub >/dev/null
 	exits 7 curl -s -m 5 http://192.0.2.1:18081/
 }
@@ -209,10 +210,20 @@ test_publish_all_takes_a_free_port() {
 }
 
 test_published_udp() {
-	docker run -d --name udp -p 18082:53/udp busybox sh -c 'nc -u -l -p 53 >/got' >/dev/null
-	sleep 0.3
-	echo datagram | nsenter --net="/run/netns/$OUT" busybox nc -u -w 1 192.0.2.1 18082 || true
-	wait_for 3 docker exec udp grep -q datagram /got
+	need_debian
+	docker run -d --name udp -p 18082:53/udp debian perl -MIO::Socket::INET -e \
+		'$s = IO::Socket::INET->new(Proto => "udp", LocalPort => 53); $s->recv($x, 100) && $s->send("got $x") while 1' >/dev/null
+	ask() {
+		nsenter --net="/run/netns/$OUT" python3 - <<-END
+			import socket
+			s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+			s.settimeout(1)
+			s.sendto(b"datagram", ("192.0.2.1", 18082))
+			print(s.recv(100).decode())
+		END
+	}
+	wait_for 10 ask
+	is "$(ask)" "got datagram"
 	docker rm -f udp >/dev/null
 }
 

@@ -3,6 +3,7 @@
 DOCKER_ADDR=127.0.0.1:23760
 CLOUD_ADDR=127.0.0.1:28443
 REGISTRY=127.0.0.1:25443
+UID_BASE=$((100000 + $$ % 100000 * 8))              # instances that run at the same time do not share users
 TRITON=$E2E/triton
 DATA=$E2E/data
 LOG=$RUN/log/triton.log
@@ -38,7 +39,7 @@ networks_create() {
 
 serve_start() { # FLAG...: more flags for serve
 	inside setsid "$TRITON" serve --data-dir "$DATA" --run-dir "$RUN" --docker $DOCKER_ADDR --cloudapi $CLOUD_ADDR --peer "" \
-		--datacenter e2e --instance "$NAME" --uid-base 64100 "$@" >"$E2E/serve.out" 2>"$E2E/serve.err" </dev/null &
+		--datacenter e2e --instance "$NAME" --uid-base $UID_BASE "$@" >"$E2E/serve.out" 2>"$E2E/serve.err" </dev/null &
 	echo $! >"$E2E/serve.pid"
 	until_ok 15 grep -q 'serves data center' "$E2E/serve.out" && return 0
 	echo "triton serve was not ready after 15 s:"
