@@ -48,6 +48,24 @@ static int mode_resolve(struct req *r, struct view_txn *t, struct str *mode, str
 	return 0;
 }
 
+/* On another's network a container is that host: its name, as Docker has it. */
+static int network_resolve(struct req *r, struct view_txn *t, struct container *c, struct err *e)
+{
+	struct container other = { 0 };
+
+	if (mode_resolve(r, t, &c->host.network_mode, e))
+		return -1;
+	if (!str_starts(c->host.network_mode, STR("container:")))
+		return 0;
+	if (c->config.hostname.n)
+		return err_set(e, EINVAL, "conflicting options: hostname and the network mode");
+	if (container_find(r, t, str_drop(c->host.network_mode, 10), &other, e))
+		return -1;
+	c->config.hostname = other.config.hostname.n ? other.config.hostname : str_head(other.id, 12);
+	c->config.domainname = other.config.domainname;
+	return 0;
+}
+
 static int platform_check(struct req *r, const struct image *image, struct err *e)
 {
 	struct str platform = req_query(r, "platform"), os, arch;
@@ -134,7 +152,7 @@ int container_create(struct req *r, struct err *e)
 	if (image_find(r, &t, q.config.image, &image, e) || platform_check(r, &image, e))
 		return -1;
 	if (security_profile(&r->arena, &q.host, who(r)->operator_, &in.c.seccomp, e) || create_plan(&r->arena, &q, &image, &in, e) || volumes_from(r, &t, &q.host, &in.c.mounts, e) ||
-	    mode_resolve(r, &t, &in.c.host.network_mode, e) || mode_resolve(r, &t, &in.c.host.pid_mode, e) ||
+	    network_resolve(r, &t, &in.c, e) || mode_resolve(r, &t, &in.c.host.pid_mode, e) ||
 	    mode_resolve(r, &t, &in.c.host.ipc_mode, e))
 		return not_the_image(e);
 	view_end(&t);

@@ -220,6 +220,7 @@ static int share_ids(struct runtime_spec *s, int64_t pid, const char *what, stru
 int spec_join(struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e)
 {
 	struct container net = { 0 }, ipc = { 0 }, pid = { 0 };
+	struct runtime_spec theirs = { 0 };
 	int has_net = other_of(t, a, c, c->host.network_mode, "network", &net, e);
 	int has_ipc = has_net < 0 ? -1 : other_of(t, a, c, c->host.ipc_mode, "IPC", &ipc, e);
 	int has_pid = has_ipc < 0 ? -1 : other_of(t, a, c, c->host.pid_mode, "PID", &pid, e);
@@ -235,7 +236,11 @@ int spec_join(struct view_txn *t, struct arena *a, const struct container *c, st
 	if (has_net) {
 		s->net = NET_JOIN;
 		s->net_pid = net.pid;
-		s->hostname = c->config.hostname.n ? c->config.hostname : hostname_of(a, &net);
+		theirs.hostname = s->hostname;
+		etc_make(a, &net, &theirs);           /* the same host, the same files */
+		s->etc_hosts = theirs.etc_hosts;
+		s->etc_resolv = theirs.etc_resolv;
+		s->etc_hostname = theirs.etc_hostname;
 	}
 	s->ipc_pid = ipc.pid;
 	s->pid_pid = pid.pid;

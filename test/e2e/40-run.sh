@@ -152,8 +152,13 @@ test_logs_rotate_and_none() {
 }
 
 test_attach_stdin_and_half_close() {
-	docker run -d -i --name at busybox sh -c 'read x; echo got $x; cat; echo end' >/dev/null
-	is "$(printf 'a\nb\n' | docker attach at | xargs)" "got a b end"
+	docker create -i --name at busybox sh -c 'read x; echo got $x; cat; echo end' >/dev/null
+	is "$(printf 'a\nb\n' | docker start -ai at | xargs)" "got a b end"
+	docker rm at >/dev/null
+	docker run -d -i --name at busybox sh -c 'read x; echo got $x; read x; echo then $x' >/dev/null  # a client that goes leaves stdin open
+	printf 'a\n' | timeout 1 docker attach at >/dev/null || true
+	is "$(inspect at '{{.State.Running}}')" true
+	is "$(printf 'b\n' | docker attach at | tail -1)" "then b"
 	docker rm -f at >/dev/null
 }
 
@@ -257,7 +262,7 @@ test_cp_both_ways() {
 	is "$(docker cp -q cp:/etc/passwd - | tar -xO passwd | head -1)" "root:x:0:0:root:/root:/bin/sh"
 	tar -C "$TMP/tree" -c a | docker cp - cp:/tmp
 	is "$(docker exec cp cat /tmp/a)" file
-	refused "No such" docker cp cp:/nosuch "$TMP/x"
+	refused "Could not find the file /nosuch in container" docker cp cp:/nosuch "$TMP/x"
 	refused "" docker cp "$TMP/tree/a" cp:/nosuch/dir/
 	docker stop -t 0 cp >/dev/null
 	is "$(docker cp -q cp:/tmp/a - | tar -xO)" file              # stopped containers, too

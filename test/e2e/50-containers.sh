@@ -251,6 +251,9 @@ test_network_none_host_and_container() {
 	is "$(docker run --rm --network none busybox ip -o link | wc -l)" 1
 	docker run -d --name first busybox sleep 100 >/dev/null
 	is "$(docker run --rm --network container:first busybox hostname -i)" "$(docker exec first hostname -i)"
+	is "$(docker run --rm --network container:first busybox sh -c 'hostname; cat /etc/hosts /etc/resolv.conf')" \
+		"$(docker exec first sh -c 'hostname; cat /etc/hosts /etc/resolv.conf')"
+	refused "conflicting options" docker run --rm --network container:first --hostname x busybox true
 	docker rm -f first >/dev/null
 	refused "operator" docker run --rm --network host busybox true
 	refused "network" docker run --rm --network nosuch busybox true
