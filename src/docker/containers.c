@@ -6,8 +6,11 @@
 #include "base/clock.h"
 #include "codec/json.h"
 #include "codec/rec.h"
+#include "os/fd.h"
 
 #include <errno.h>
+
+#define NODE_TIMEOUT_MS 30000
 
 #define UPDATE_TIMEOUT_MS 30000
 
@@ -327,6 +330,26 @@ static int newest_first(const void *x, const void *y)
 	return a->created.ns < b->created.ns ? 1 : a->created.ns > b->created.ns ? -1 : str_cmp(b->id, a->id);
 }
 
+/* --size: what the container wrote, counted by the node now, and what its image has. */
+static int sizes_of(struct req *r, const struct container *c, struct render_env *env, struct err *e)
+{
+	auto_view t = { 0 };
+	struct image image = { 0 };
+	char text[24] = "";
+	auto_fd fd = -1;
+	size_t n = 1;
+	int64_t rw;
+
+	if (api_node(r, OP_SIZE, by_id_fields, &(struct by_id){ c->id }, NULL, NULL, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e) || api_view(r, &t, e) ||
+	    view_get(&t, &r->arena, key_make(&r->arena, "i", who(r)->login, c->image_id, STR_NONE), image_fields, &image, e) < 0)
+		return -1;
+	if (n != 1 || fd_read_full(fd, text, sizeof(text) - 1) < 0 || !str_to_i64(str_of(text), &rw))
+		return err_set(e, EIO, "the size of container %.*s could not be counted", STR_ARG(c->name));
+	env->size.rw.json = arena_printf(&r->arena, "%lld", (long long)rw);
+	env->size.root.json = arena_printf(&r->arena, "%lld", (long long)(rw + image.size));
+	return 0;
+}
+
 int containers_get(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
@@ -334,6 +357,7 @@ int containers_get(struct req *r, struct err *e)
 	struct render_env env = render_env_of(r);
 	struct listing l = { .all = req_query_bool(r, "all") };
 	struct containers all = { 0 };
+	bool size = req_query_bool(r, "size");
 	int64_t limit, n = 0;
 
 	if (req_query_i64(r, "limit", 0, &limit, e) || api_view(r, &t, e) || listing_of(r, &t, &l, e) ||
@@ -347,6 +371,11 @@ int containers_get(struct req *r, struct err *e)
 	for (size_t i = 0; i < all.n && (limit <= 0 || n < limit); i++) {
 		if (!listed(&r->arena, &l, &all.v[i]))
 			continue;
+		if (size && sizes_of(r, &all.v[i], &env, e)) {
+			if (e->code != ENOENT)
+				return -1;
+			continue;                     /* removed meanwhile */
+		}
 		if (n++)
 			buf_char(&b, ',');
 		render_container_item(&env, &b, &all.v[i]);
@@ -396,7 +425,7 @@ int container_inspect(struct req *r, struct err *e)
 			strs_add(&r->arena, &env.exec_ids, arena_str(&r->arena, x.id));
 	}
 	view_scan_end(&s);
-	if (c.health.n && health_of(r, &t, &c, &env.health, e))
+	if ((c.health.n && health_of(r, &t, &c, &env.health, e)) || (req_query_bool(r, "size") && sizes_of(r, &c, &env, e)))
 		return -1;
 	render_container(&env, &b, &c);
 	return reply_json(r, 200, &b, e);

@@ -228,6 +228,7 @@ struct item_json {
 	struct { struct str network_mode; } host;
 	struct { struct endpoint_jsons networks; } net;
 	struct mount_points mounts;
+	struct raw  size_rw, size_root;
 };
 static const struct field item_host_fields[] = {
 	{ .tag = 1, .kind = F_STR, .off = 0, .size = sizeof(struct str), .json = "NetworkMode" },
@@ -251,6 +252,8 @@ static const struct field item_fields[] = {
 	FIELD_OBJ(11, item_json, host, "HostConfig", 0, item_host_fields),
 	FIELD_OBJ(12, item_json, net, "NetworkSettings", 0, item_net_fields),
 	FIELD_LIST(13, item_json, mounts, "Mounts", 0, mount_point_fields, struct mount_point),
+	FIELD(20, item_json, size_rw,   "SizeRw",     FIELD_OMIT_EMPTY),
+	FIELD(21, item_json, size_root, "SizeRootFs", FIELD_OMIT_EMPTY),
 	FIELD_END
 };
 
@@ -270,6 +273,7 @@ void render_container_item(struct render_env *env, struct buf *b, const struct c
 		.state = str_of(container_status_name(c->status)), .status = render_status(env->a, c, env->now_ns),
 		.created = c->created.ns / SECOND, .ports = ports_of(env, c), .labels = c->config.labels,
 		.host.network_mode = c->host.network_mode, .net.networks = networks_of(env, c), .mounts = mounts_of(env, c),
+		.size_rw = env->size.rw, .size_root = env->size.root,
 	};
 
 	strs_add(env->a, &j.names, arena_printf(env->a, "/%.*s", STR_ARG(c->name)));
@@ -342,6 +346,7 @@ struct inspect_json {
 	struct mount_points mounts;
 	struct container_config config;
 	struct settings_json net;
+	struct raw size_rw, size_root;
 };
 static const struct field inspect_fields[] = {
 	FIELD(1,  inspect_json, id,       "Id",      0),
@@ -367,6 +372,8 @@ static const struct field inspect_fields[] = {
 	FIELD_LIST(21, inspect_json, mounts, "Mounts", 0, mount_point_fields, struct mount_point),
 	FIELD_OBJ(22, inspect_json, config, "Config", 0, container_config_fields),
 	FIELD_OBJ(23, inspect_json, net, "NetworkSettings", 0, settings_fields),
+	FIELD(40, inspect_json, size_rw,   "SizeRw",     FIELD_OMIT_EMPTY),
+	FIELD(41, inspect_json, size_root, "SizeRootFs", FIELD_OMIT_EMPTY),
 	FIELD_END
 };
 
@@ -422,5 +429,7 @@ void render_container(struct render_env *env, struct buf *b, const struct contai
 			j.net.prefix_len = s->prefix_len;
 		}
 	}
+	j.size_rw = env->size.rw;
+	j.size_root = env->size.root;
 	json_encode(b, inspect_fields, &j);
 }

@@ -13,7 +13,8 @@ struct render_env {
 	int64_t       now_ns;
 	struct str    data_dir;                       /* paths shown in inspect: where things lie on the node */
 	struct strs   exec_ids;                       /* of the inspected container */
-	struct health health;                         /* the same; status "": nothing is checked */
+	struct { struct raw rw, root; } size;         /* bytes of the writable layer, and with the image; "" where nobody asked */
+	struct health health;                         /* the inspected one's; status "": nothing is checked */
 };
 
 /* "3 seconds", "About a minute", "5 weeks": Docker's words for a span. */

@@ -136,12 +136,12 @@ int container_top(struct req *r, struct err *e)
 int container_changes(struct req *r, struct err *e)
 {
 	struct container c = { 0 };
-	struct text_reply out = { 0 };
+	int fd;
 
-	if (container_of(r, &c, e) || api_node(r, OP_CHANGES, by_id_fields, &(struct by_id){ c.id }, text_reply_fields, &out, NULL, 0,
-						  NULL, NULL, NODE_TIMEOUT_MS, e))
+	if (container_of(r, &c, e))
 		return -1;
-	return reply_text(r, 200, "application/json", out.text, e);
+	fd = one_fd(r, OP_CHANGES, by_id_fields, &(struct by_id){ c.id }, NULL, NULL, e);
+	return fd < 0 ? -1 : reply_pump(r, api_of(r)->pump, "application/json", fd, e);
 }
 
 int container_export(struct req *r, struct err *e)

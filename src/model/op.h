@@ -27,7 +27,8 @@ enum op {
 	OP_IMPORT       = 32,  /* pull_call (fds: tar, progress) */
 	OP_COMMIT       = 41,  /* pull_call (fd: progress, whose last status is the new id) */
 	OP_SAVE         = 33,  /* save_call -> (fd: tar) */
-	OP_CHANGES      = 34,  /* by_id -> text_reply (JSON) */
+	OP_CHANGES      = 34,  /* by_id -> (fd: JSON) */
+	OP_SIZE         = 42,  /* by_id -> (fd: a number, the bytes of the writable layer) */
 	OP_EXPORT       = 35,  /* by_id -> (fd: tar) */
 	OP_NODE_INFO    = 36,  /* (empty) -> node_info */
 	OP_LIMITS       = 38,  /* by_id: the record's limits hold now for the running container */

@@ -146,7 +146,7 @@ int op_commit(struct ipc_req *r, void *in, struct err *e)
 		return -1;
 	if (pipe2(fds, O_CLOEXEC))
 		return err_sys(e, "pipe");
-	rc = archive_diff(&((struct node_role *)r->ctx)->rt, &s, fds[1], &child, e) || start(r, IMAGE_COMMIT, call, fds[0], progress, e);
+	rc = archive_diff(&((struct node_role *)r->ctx)->rt, &s, init, fds[1], &child, e) || start(r, IMAGE_COMMIT, call, fds[0], progress, e);
 	close(fds[0]);
 	close(fds[1]);
 	return rc ? -1 : 0;

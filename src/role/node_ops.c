@@ -537,25 +537,11 @@ static int op_archive_put(struct ipc_req *r, void *in, struct err *e)
 	return loop_add(&n->loop, &p->watch, EPOLLIN, e);
 }
 
-static int op_changes(struct ipc_req *r, void *in, struct err *e)
+/* What a child of archive.h writes about a container goes back as a descriptor. */
+static int own_part(struct ipc_req *r, struct str id,
+		    int (*begin)(struct runtime *, const struct runtime_spec *, pid_t init, int out, pid_t *, struct err *), struct err *e)
 {
-	struct str account, id = ((struct by_id *)in)->id;
-	struct text_reply out = { 0 };
-	struct runtime_spec s;
-	auto_view t = { 0 };
-	pid_t init;
-
-	if (view_begin(node_of(r)->view, &t, e) || account_of(r, &t, id, &account, e))
-		return -1;
-	view_end(&t);
-	if (node_files_of(r, account, id, &s, &init, e) || archive_changes(r->arena, &node_of(r)->rt, &s, &out.text, e))
-		return -1;
-	return ipc_reply(r, text_reply_fields, &out, NULL, 0);
-}
-
-static int op_export(struct ipc_req *r, void *in, struct err *e)
-{
-	struct str account, id = ((struct by_id *)in)->id;
+	struct str account;
 	struct runtime_spec s;
 	auto_view t = { 0 };
 	pid_t init, child;
@@ -568,12 +554,27 @@ static int op_export(struct ipc_req *r, void *in, struct err *e)
 		return -1;
 	if (pipe2(fds, O_CLOEXEC))
 		return err_sys(e, "pipe");
-	rc = archive_export(&node_of(r)->rt, &s, init, fds[1], &child, e);
+	rc = begin(&node_of(r)->rt, &s, init, fds[1], &child, e);
 	close(fds[1]);
 	if (rc == 0)
 		ipc_reply(r, NULL, NULL, &fds[0], 1);
 	close(fds[0]);
 	return rc;
+}
+
+static int op_changes(struct ipc_req *r, void *in, struct err *e)
+{
+	return own_part(r, ((struct by_id *)in)->id, archive_changes, e);
+}
+
+static int op_size(struct ipc_req *r, void *in, struct err *e)
+{
+	return own_part(r, ((struct by_id *)in)->id, archive_size, e);
+}
+
+static int op_export(struct ipc_req *r, void *in, struct err *e)
+{
+	return own_part(r, ((struct by_id *)in)->id, archive_export, e);
 }
 
 const struct ipc_op node_api_ops[] = {
@@ -594,6 +595,7 @@ const struct ipc_op node_api_ops[] = {
 	{ OP_IMPORT,       ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_import },
 	{ OP_COMMIT,       ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_commit },
 	{ OP_CHANGES,      ROLE_API, by_id_fields,        sizeof(struct by_id),        op_changes },
+	{ OP_SIZE,         ROLE_API, by_id_fields,        sizeof(struct by_id),        op_size },
 	{ OP_SAVE,         ROLE_API, save_call_fields,    sizeof(struct save_call),    op_save },
 	{ OP_EXPORT,       ROLE_API, by_id_fields,        sizeof(struct by_id),        op_export },
 	{ OP_NODE_INFO,    ROLE_API, NULL,                0,                           op_info },

@@ -8,7 +8,6 @@
 #include "runtime/archive_parts.h"
 #include "runtime/parts.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -45,7 +44,7 @@ struct answer {
 	char     name[256], link[4096];
 };
 
-enum operation { OP_STAT, OP_GET, OP_PUT, OP_ALL, OP_DIFF };
+enum operation { OP_STAT, OP_GET, OP_PUT, OP_ALL, OP_DIFF, OP_LIST, OP_SIZE };  /* the last three: of the container's own part */
 
 struct job {
 	struct runtime *rt;
@@ -139,56 +138,6 @@ static int put(const struct job *j, const char *path, struct err *e)
 	return tree_read(path, &how, j->data, e);
 }
 
-/* Is a directory as the image has it? */
-static bool is_the_images(const struct tree_diff *d, const char *path, const struct stat *st)
-{
-	auto_arena a = ARENA_INIT;
-
-	for (size_t i = d->s->layers.n; i > 0; i--) {
-		struct stat low;
-
-		if (fstatat(d->layers, arena_printf(&a, "%.*s/%s", STR_ARG(d->s->layers.v[i - 1]), path).p, &low, AT_SYMLINK_NOFOLLOW) == 0)
-			return S_ISDIR(low.st_mode) && low.st_mode == st->st_mode && low.st_uid == st->st_uid && low.st_gid == st->st_gid;
-	}
-	return false;
-}
-
-/* What start makes as mount points where the image has none is no change of the container's. */
-static bool is_mount_point(const struct tree_diff *d, struct str path, const struct stat *st, int dir)
-{
-	static const char *const names[] = { "hosts", "resolv.conf", "hostname" };
-	struct stat in;
-	int others = 0;
-
-	if (S_ISDIR(st->st_mode) && (str_is(path, "proc") || str_is(path, "sys") || str_is(path, "dev")))
-		return true;
-	if (S_ISREG(st->st_mode) && st->st_size == 0)
-		return str_is(path, "etc/hosts") || str_is(path, "etc/resolv.conf") || str_is(path, "etc/hostname");
-	if (!S_ISDIR(st->st_mode) || !str_is(path, "etc"))
-		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		auto_arena a = ARENA_INIT;
-
-		others -= fstatat(dir, arena_printf(&a, "etc/%s", names[i]).p, &in, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(in.st_mode) && in.st_size == 0;
-	}
-	auto_fd etc = openat(dir, "etc", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *list = etc < 0 ? NULL : fdopendir(dup(etc));
-
-	for (struct dirent *ent; list && (ent = readdir(list));)
-		others += strcmp(ent->d_name, ".") && strcmp(ent->d_name, "..");
-	if (list)
-		closedir(list);
-	return list && others == 0 && is_the_images(d, "etc", st);
-}
-
-static int diff(const struct job *j, int layers, int own, struct err *e)
-{
-	struct tree_diff d = { .hidden = is_mount_point, .layers = layers, .s = j->s };
-	auto_fd upper = path_open(own, "upper", O_RDONLY | O_DIRECTORY, 0, e);
-
-	return upper < 0 ? -1 : tree_write_diff(upper, &d, j->data, e);
-}
-
 static _Noreturn void child(const struct job *j, int sock)
 {
 	static struct answer a;
@@ -201,7 +150,7 @@ static _Noreturn void child(const struct job *j, int sock)
 	proc_reset_signals();
 	proc_set_name("triton-archive");
 	fd_close_others(keep, 3);
-	rc = j->op == OP_DIFF ? enter_own(j, sock, &layers, &own, &e) : enter(j, sock, &e);
+	rc = j->op >= OP_DIFF ? enter_own(j, sock, &layers, &own, &e) : enter(j, sock, &e);
 	if (rc == 0 && (j->op == OP_STAT || j->op == OP_GET)) {
 		rc = tree_stat(path, &info, a.name, a.link, &e);
 		a.size = info.size;
@@ -213,8 +162,8 @@ static _Noreturn void child(const struct job *j, int sock)
 	say(sock, &a, rc ? &e : NULL);
 	if (rc == 0 && (j->op == OP_GET || j->op == OP_ALL))
 		rc = tree_write(path, j->op == OP_ALL, j->data, &e);
-	if (rc == 0 && j->op == OP_DIFF)
-		rc = diff(j, layers, own, &e);
+	if (rc == 0 && j->op >= OP_DIFF)
+		rc = (j->op == OP_DIFF ? changes_layer : j->op == OP_LIST ? changes_list : changes_size)(j->s, layers, own, j->data, &e);
 	_exit(rc ? 1 : 0);
 }
 
@@ -241,7 +190,7 @@ static int hand_mounts(const struct job *j, pid_t pid, int sock, struct err *e)
 	fds[1] = mapped_clone(j->rt->data, arena_printf(&a, "fs/containers/%.*s", STR_ARG(j->s->id)).p, userns, e);
 	n = fds[1] < 0 ? 1 : 2;
 	rc = n == 2 ? 0 : -1;
-	for (size_t i = 0; rc == 0 && j->op != OP_DIFF && i < j->s->mounts.n; i++) {
+	for (size_t i = 0; rc == 0 && j->op < OP_DIFF && i < j->s->mounts.n; i++) {
 		if (j->s->mounts.v[i].kind == MOUNT_TMPFS || n == FD_PASS_MAX)
 			continue;
 		fds[n] = mount_source(j->rt, &a, &j->s->mounts.v[i], userns, e);
@@ -368,9 +317,9 @@ int archive_export(struct runtime *rt, const struct runtime_spec *s, pid_t init,
 	return answer_read(sock, &a, e);
 }
 
-int archive_diff(struct runtime *rt, const struct runtime_spec *s, int out, pid_t *pid, struct err *e)
+static int own_part(struct runtime *rt, const struct runtime_spec *s, enum operation op, int out, pid_t *pid, struct err *e)
 {
-	struct job j = { .rt = rt, .s = s, .op = OP_DIFF, .data = out };
+	struct job j = { .rt = rt, .s = s, .op = op, .data = out };
 	auto_fd sock = -1;
 	struct answer a;
 
@@ -379,11 +328,20 @@ int archive_diff(struct runtime *rt, const struct runtime_spec *s, int out, pid_
 	return answer_read(sock, &a, e);
 }
 
-int archive_changes(struct arena *a, struct runtime *rt, const struct runtime_spec *s, struct str *json, struct err *e)
+int archive_diff(struct runtime *rt, const struct runtime_spec *s, pid_t init, int out, pid_t *pid, struct err *e)
 {
-	(void)a;
-	(void)rt;
-	(void)s;
-	(void)json;
-	return err_set(e, ENOTSUP, "docker diff is not supported by triton yet");
+	(void)init;                                   /* the overlay's own part is the same while it runs */
+	return own_part(rt, s, OP_DIFF, out, pid, e);
+}
+
+int archive_changes(struct runtime *rt, const struct runtime_spec *s, pid_t init, int out, pid_t *pid, struct err *e)
+{
+	(void)init;                                   /* the overlay's own part is the same while it runs */
+	return own_part(rt, s, OP_LIST, out, pid, e);
+}
+
+int archive_size(struct runtime *rt, const struct runtime_spec *s, pid_t init, int out, pid_t *pid, struct err *e)
+{
+	(void)init;                                   /* the overlay's own part is the same while it runs */
+	return own_part(rt, s, OP_SIZE, out, pid, e);
 }

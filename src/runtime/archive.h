@@ -33,9 +33,10 @@ int archive_result(int report, struct err *e);
 int archive_export(struct runtime *rt, const struct runtime_spec *s, pid_t init, int out, pid_t *pid, struct err *e);
 
 /* What the container changed, as a layer in the image format (commit, build): the overlay's own part, with whiteouts. Running or not. */
-int archive_diff(struct runtime *rt, const struct runtime_spec *s, int out, pid_t *pid, struct err *e);
+int archive_diff(struct runtime *rt, const struct runtime_spec *s, pid_t init, int out, pid_t *pid, struct err *e);
 
-/* What differs from the image: JSON of GET changes ("null" when nothing). Blocks. */
-int archive_changes(struct arena *a, struct runtime *rt, const struct runtime_spec *s, struct str *json, struct err *e);
+/* What differs from the image as GET changes shows it: a JSON array, "null" when nothing does; and the bytes of it, a decimal number. */
+int archive_changes(struct runtime *rt, const struct runtime_spec *s, pid_t init, int out, pid_t *pid, struct err *e);
+int archive_size(struct runtime *rt, const struct runtime_spec *s, pid_t init, int out, pid_t *pid, struct err *e);
 
 #endif

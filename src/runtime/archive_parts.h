@@ -1,4 +1,4 @@
-/* Between archive.c (processes) and archive_tar.c (files): what happens inside the container's root. */
+/* Between archive.c (processes), archive_tar.c and changes.c (files): what happens inside the container's root. */
 #ifndef RUNTIME_ARCHIVE_PARTS_H
 #define RUNTIME_ARCHIVE_PARTS_H
 
@@ -19,6 +19,11 @@ struct tree_diff {
 	const struct runtime_spec *s;
 };
 int tree_write_diff(int upper, const struct tree_diff *diff, int out, struct err *e);
+
+/* changes.c: the container's own part (`own` is its directory) beside the image's layers: as a layer, as Docker's list, as a sum. */
+int changes_layer(const struct runtime_spec *s, int layers, int own, int out, struct err *e);
+int changes_list(const struct runtime_spec *s, int layers, int own, int out, struct err *e);
+int changes_size(const struct runtime_spec *s, int layers, int own, int out, struct err *e);
 
 struct tree_put {
 	struct archive_put how;

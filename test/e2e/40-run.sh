@@ -104,7 +104,11 @@ test_ps_and_its_filters() {
 	is "$(names -n 1)" down1
 	is "$(names --filter id="$(inspect up1 '{{.Id}}')")" up1
 	has "$(docker ps -a --format '{{.Status}}' --filter name=down1)" "Exited (3)"
-	has "$(docker ps -as)" "virtual"
+	docker run --name sized busybox sh -c 'head -c 12345 /dev/zero >/z; ln /z /z2'
+	has "$(docker ps -as --filter name=sized)" "12.3kB (virtual"
+	is "$(docker inspect --size -f '{{.SizeRw}}' sized)" 12345
+	[ "$(docker inspect --size -f '{{.SizeRootFs}}' sized)" -gt 1000000 ] || fail "the image has no size"
+	docker rm sized >/dev/null
 	docker rm -f up1 down1 >/dev/null
 }
 
@@ -156,7 +160,7 @@ test_attach_stdin_and_half_close() {
 	is "$(printf 'a\nb\n' | docker start -ai at | xargs)" "got a b end"
 	docker rm at >/dev/null
 	docker run -d -i --name at busybox sh -c 'read x; echo got $x; read x; echo then $x' >/dev/null  # a client that goes leaves stdin open
-	printf 'a\n' | timeout 1 docker attach at >/dev/null || true
+	printf 'a\n' | timeout -s KILL 1 docker attach at >/dev/null || true
 	is "$(inspect at '{{.State.Running}}')" true
 	is "$(printf 'b\n' | docker attach at | tail -1)" "then b"
 	docker rm -f at >/dev/null
@@ -288,6 +292,9 @@ test_a01_cp_stays_inside_the_container() {
 test_diff_and_export() {
 	docker run --name ch busybox sh -c 'echo x >/new; rm /etc/group; echo y >>/etc/passwd'
 	is "$(docker diff ch | sort | xargs)" "$(printf 'A /new\nC /etc\nC /etc/passwd\nD /etc/group\n' | sort | xargs)"
+	is "$(docker run --name unchanged busybox true; docker diff unchanged)" ""
+	is "$(api GET /containers/unchanged/changes)" null
+	docker rm unchanged >/dev/null
 	docker export ch | tar -t >"$TMP/list"
 	grep -q '^new$\|^\./new$' "$TMP/list"
 	! grep -q 'etc/group' "$TMP/list" || fail "a deleted file is in the export"
