@@ -242,7 +242,7 @@ counts_take() {
 
 counts_compare() { # FILE: what there is more of than then
 	local i
-	for i in 1 2 3 4 5 6; do                          # sweeping takes its time
+	for i in $(seq 30); do                            # what was removed is swept every 20 s
 		counts_take >"$E2E/counts.now"
 		awk 'NR == FNR { was[$1] = $2; next } $2 > was[$1] { print $1 ": " was[$1] " before, " $2 " after" }' \
 			"$1" "$E2E/counts.now" >"$E2E/counts.diff"
