@@ -1,6 +1,8 @@
 /* What `docker run` may ask for. Every option is honoured, or refused here with a sentence that names it; the few
  * that are harmless and ignored are listed in docs/api.md. Includes create.h: this is its second half. */
 #include "docker/create.h"
+
+#include "base/ip.h"
 #include "docker/ports.h"
 
 #include <errno.h>
@@ -29,6 +31,44 @@ static int strings_check(const struct strs *l, const char *what, size_t max, str
 	if (total > max)
 		return err_set(e, EINVAL, "%s: %zu bytes are too many, at most %zu", what, total, max);
 	return 0;
+}
+
+/* Goes into a line of a file of the container's: one word of printable characters. */
+static bool is_word(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+			return false;
+	return s.n > 0;
+}
+
+static int words_check(const char *option, const struct strs *l, struct err *e)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!is_word(l->v[i]))
+			return err_set(e, EINVAL, "invalid %s: value %zu is not one word", option, i + 1);
+	return 0;
+}
+
+/* What becomes /etc/hosts and /etc/resolv.conf. */
+static int names_check(const struct container_config *c, const struct host_config *h, struct err *e)
+{
+	struct ip ip;
+
+	for (size_t i = 0; i < h->extra_hosts.n; i++) {
+		struct str name, address;
+
+		if (!str_cut(h->extra_hosts.v[i], ':', &name, &address))
+			str_cut(h->extra_hosts.v[i], '=', &name, &address);
+		if (!is_word(name) || (!ip_parse(address, &ip) && !str_is(address, "host-gateway")))
+			return err_set(e, EINVAL, "invalid --add-host: value %zu is not HOST:ADDRESS", i + 1);
+	}
+	for (size_t i = 0; i < h->dns.n; i++)
+		if (!ip_parse(h->dns.v[i], &ip))
+			return err_set(e, EINVAL, "invalid --dns: value %zu is not an IP address", i + 1);
+	if (c->domainname.n && !is_word(c->domainname))
+		return err_set(e, EINVAL, "invalid --domainname: not one word");
+	return words_check("--dns-search", &h->dns_search, e) || words_check("--dns-option", &h->dns_options, e) ? -1 : 0;
 }
 
 static int config_check(const struct container_config *c, struct err *e)
@@ -154,7 +194,7 @@ int create_check(const struct create_request *q, bool operator_, int64_t cpus, s
 {
 	const struct host_config *h = &q->host;
 
-	return config_check(&q->config, e) || resources_check(h, operator_, cpus, e) || restart_check(h, e) || log_check(h, e) ||
+	return config_check(&q->config, e) || names_check(&q->config, h, e) || resources_check(h, operator_, cpus, e) || restart_check(h, e) || log_check(h, e) ||
 	       rights_check(q, operator_, e) || rest_check(h, operator_, e) ? -1 : 0;
 }
 

@@ -455,6 +455,8 @@ static int start_wait(struct req *r, struct str id, int64_t gen, int64_t since, 
 				return err_set(e, c.error_code ? (int)c.error_code : EIO, "%.*s", STR_ARG(c.error));
 			return 0;
 		}
+		if (found && c.want == WANT_STOPPED && !container_is_running(&c))
+			return err_set(e, ESRCH, "container %.*s was stopped before it had started", STR_ARG(str_head(id, 12)));
 		if (!found) {
 			const struct str *error;
 
@@ -585,7 +587,7 @@ int container_start(struct req *r, struct err *e)
 	}
 	if (start_wait(r, in.id, c.start_gen + 1, since, e)) {
 		/* Docker's daemon answers 400 or 500 here and the CLI goes by the sentence. */
-		if (e->code != ENOENT && e->code != EAGAIN && e->code != EPIPE)
+		if (e->code != ENOENT && e->code != EAGAIN && e->code != EPIPE && e->code != ESRCH)
 			e->code = EIO;
 		return -1;
 	}

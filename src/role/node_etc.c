@@ -1,7 +1,7 @@
 /* Files that every container has of us: hosts, resolv.conf, hostname. */
 #include "role/node.h"
 
-#include "os/path.h"
+#include "os/fd.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -51,7 +51,6 @@ static void etc_hosts(struct arena *a, const struct container *c, struct runtime
 static void etc_resolv(struct arena *a, const struct container *c, struct runtime_spec *s)
 {
 	struct buf b = BUF_INIT(64 << 10);
-	struct err ignored;
 
 	if (c->host.dns_search.n) {
 		buf_puts(&b, "search");
@@ -64,10 +63,12 @@ static void etc_resolv(struct arena *a, const struct container *c, struct runtim
 	if (c->host.dns.n == 0 && c->endpoints.n) {
 		buf_printf(&b, "nameserver %.*s\n", STR_ARG(name_server(c)));
 	} else if (c->host.dns.n == 0) {              /* the machine's own, for network host and none */
-		struct str text;
+		char text[64 << 10];
+		auto_fd fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC); /* often a link */
+		ssize_t n = fd < 0 ? -1 : fd_read_full(fd, text, sizeof(text));
 
-		if (path_read(a, AT_FDCWD, "/etc/resolv.conf", 64 << 10, &text, &ignored) == 0)
-			buf_str(&b, text);
+		if (n > 0)
+			buf_add(&b, text, (size_t)n);
 	}
 	if (c->host.dns_options.n) {
 		buf_puts(&b, "options");

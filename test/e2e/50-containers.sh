@@ -266,6 +266,9 @@ test_hosts_and_resolv_conf() {
 	has "$(docker run --rm --dns-search example.org busybox cat /etc/resolv.conf)" "example.org"
 	has "$(docker run --rm --dns-option ndots:3 busybox cat /etc/resolv.conf)" "ndots:3"
 	has "$(run cat /etc/resolv.conf)" nameserver
+	is "$(docker run --rm --network none busybox cat /etc/resolv.conf)" "$(cat /etc/resolv.conf)"
+	refused "invalid --dns-option" docker run --rm --dns-option "$(printf 'ndots:1\nnameserver 6.6.6.6')" busybox true
+	is "$(run cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range | xargs)" "0 0 65535"
 }
 
 test_addresses_are_unique() {

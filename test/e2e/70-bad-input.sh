@@ -286,3 +286,16 @@ test_j18_many_clients_and_one_container() {
 	api_status POST /containers/contested/unpause >/dev/null
 	exits 0 docker rm -f contested
 }
+
+# A start that a stop overtakes is answered, whoever wins.
+test_starts_and_stops_at_once_are_all_answered() {
+	docker create --name race busybox sleep 1000 >/dev/null
+	local i
+	for i in $(seq 30); do
+		{ timeout 15 docker start race >/dev/null 2>&1 || [ $? != 124 ] || echo "start hangs" >>"$TMP/hangs"; } &
+		{ timeout 15 docker stop -t 0 race >/dev/null 2>&1 || [ $? != 124 ] || echo "stop hangs" >>"$TMP/hangs"; } &
+	done
+	wait
+	[ ! -e "$TMP/hangs" ] || fail "$(sort "$TMP/hangs" | uniq -c)"
+	docker rm -f race >/dev/null
+}

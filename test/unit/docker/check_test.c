@@ -94,3 +94,16 @@ TEST(what_update_cannot_change)
 	CHECK_INT(update_check(&h, false, 2, &err), -1);
 	CHECK_INT(err.code, EPERM);
 }
+
+TEST(names_are_words_and_addresses_are_addresses)
+{
+	static const char *const bad[] = { "\"ExtraHosts\":[\"x:1.2.3.4\\n6.6.6.6 evil\"]", "\"ExtraHosts\":[\"x y:1.2.3.4\"]",
+		"\"ExtraHosts\":[\"x\"]", "\"ExtraHosts\":[\":1.2.3.4\"]", "\"Dns\":[\"dns.example.org\"]", "\"Dns\":[\"1.2.3.4\\n\"]",
+		"\"DnsOptions\":[\"ndots:1\\nnameserver 6.6.6.6\"]", "\"DnsSearch\":[\"a b\"]", "\"DnsSearch\":[\"\"]" };
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (check(bad[i], true) != -1 || err.code != EINVAL)
+			test_failed(__FILE__, __LINE__, "%s was accepted", bad[i]);
+	CHECK_OK(check("\"ExtraHosts\":[\"db:10.1.2.3\",\"h:host-gateway\",\"six:fd00::1\"],\"Dns\":[\"9.9.9.9\"],\"DnsSearch\":[\"example.org\"],"
+		       "\"DnsOptions\":[\"ndots:3\"]", false), err);
+}
