@@ -42,6 +42,26 @@ static const struct field port_binding_fields[] = {
 	FIELD_END
 };
 
+/* "", "8080", or "8000-8010": the first that is free at the start. */
+static int host_port(struct str text, struct published_port *p, struct err *e)
+{
+	struct str first, last;
+
+	p->host_port = p->first = p->last = 0;
+	if (text.n == 0)
+		return 0;
+	if (!str_cut(text, '-', &first, &last))
+		last = first;
+	if (!str_to_i64(first, &p->first) || !str_to_i64(last, &p->last) || p->first < 0 || p->last > 65535 || p->last < p->first ||
+	    (p->first == 0 && p->last > 0))
+		return err_set(e, EINVAL, "invalid port specification: \"%.*s\"", STR_ARG(str_head(text, 40)));
+	if (p->first == p->last) {
+		p->host_port = p->first;
+		p->first = p->last = 0;
+	}
+	return 0;
+}
+
 /* One member of PortBindings: a list, null, or empty (like one binding to a port of our choice). */
 static int binding_plan(struct arena *a, struct str key, struct str json, struct published_ports *out, struct err *e)
 {
@@ -58,10 +78,8 @@ static int binding_plan(struct arena *a, struct str key, struct str json, struct
 		struct port_binding *b = &list.v[i];
 
 		p.host_ip = str_is(b->host_ip, "0.0.0.0") ? STR_NONE : b->host_ip;
-		p.host_port = 0;
-		if (b->host_port.n && (!str_to_i64(b->host_port, &p.host_port) || p.host_port < 0 || p.host_port > 65535))
-			return err_set(e, EINVAL, "invalid port specification: \"%.*s\" (a single host port is supported)",
-				       (int)(b->host_port.n > 40 ? 40 : b->host_port.n), b->host_port.p);
+		if (host_port(b->host_port, &p, e))
+			return -1;
 		if (str_find(p.host_ip, ':') >= 0)
 			return err_set(e, ENOTSUP, "publishing on the IPv6 address %.*s is not supported yet",
 				       (int)(p.host_ip.n > 60 ? 60 : p.host_ip.n), p.host_ip.p);

@@ -209,6 +209,8 @@ const struct field published_port_fields[] = {
 	FIELD(3, published_port, host_ip,        "host_ip",        0),
 	FIELD(4, published_port, host_port,      "host_port",      0),
 	FIELD(5, published_port, ephemeral,      "ephemeral",      0),
+	FIELD(6, published_port, first,          "first",          0),
+	FIELD(7, published_port, last,           "last",           0),
 	FIELD_END
 };
 

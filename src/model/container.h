@@ -153,6 +153,7 @@ struct published_port {
 	struct str host_ip;                           /* "" is every address */
 	int64_t    host_port;                         /* what was decided; 0 not decided yet */
 	bool       ephemeral;                         /* the client left the choice to us: chosen anew at each start */
+	int64_t    first, last;                       /* among these (-p 8000-8010:80); 0: among the ephemeral ones */
 };
 struct published_ports { struct published_port *v; size_t n; };
 extern const struct field published_port_fields[];

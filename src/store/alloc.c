@@ -135,6 +135,16 @@ static bool port_taken(struct command_env *c, const struct published_port *p, st
 	return txn_scan(c->t, prefix, STR_NONE, clash_one, &k, NULL) != 0;
 }
 
+/* Of the range that the client gave: the lowest that is free, as Docker. */
+static int pick_from(struct command_env *c, struct published_port *p, struct str id, struct err *e)
+{
+	for (p->host_port = p->first; p->host_port <= p->last; p->host_port++)
+		if (!port_taken(c, p, id))
+			return 0;
+	p->host_port = 0;
+	return err_set(e, EBUSY, "all ports from %lld to %lld are allocated: port is already allocated", (long long)p->first, (long long)p->last);
+}
+
 static int pick_port(struct command_env *c, struct published_port *p, struct str id, struct err *e)
 {
 	const int64_t n = EPHEMERAL_LAST - EPHEMERAL_FIRST + 1;
@@ -159,7 +169,7 @@ int alloc_ports(struct command_env *c, struct container *ct, struct err *e)
 
 		if (p->ephemeral || p->host_port == 0) {
 			p->ephemeral = true;
-			if (pick_port(c, p, ct->id, e))
+			if ((p->first ? pick_from : pick_port)(c, p, ct->id, e))
 				return -1;
 		} else if (port_taken(c, p, ct->id)) {
 			return err_set(e, EBUSY, "driver failed programming external connectivity on endpoint %.*s: "

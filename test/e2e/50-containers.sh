@@ -200,6 +200,20 @@ test_published_ports_answer_inside_and_outside() {
 	exits 7 curl -s -m 5 http://192.0.2.1:18081/
 }
 
+test_a_range_of_ports_gives_the_first_that_is_free() {
+	local i
+	for i in 1 2; do docker run -d --name "range$i" -p 18090-18091:80 busybox sleep 100 >/dev/null; done
+	is "$(docker port range1 80/tcp | head -1) $(docker port range2 80/tcp | head -1)" "0.0.0.0:18090 0.0.0.0:18091"
+	refused "port is already allocated" docker run --rm -p 18090-18091:80 busybox true
+	docker rm -f range1 >/dev/null
+	docker run --rm -p 18090-18091:80 busybox true
+	docker rm -f range2 >/dev/null
+	docker run -d --name range3 -p 18090-18091:80-81 busybox sleep 100 >/dev/null
+	has "$(docker port range3)" "81/tcp -> 0.0.0.0:18091"
+	docker rm -f range3 >/dev/null
+	refused "invalid" docker run --rm -p 18091-18090:80 busybox true
+}
+
 test_publish_all_takes_a_free_port() {
 	docker run -d --name all -P --expose 80 busybox sh -c 'mkdir /www; echo any >/www/index.html; httpd -f -h /www' >/dev/null
 	local port
