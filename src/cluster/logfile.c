@@ -533,7 +533,7 @@ int logfile_read(struct logfile *l, uint64_t index, struct arena *a, struct log_
 	struct segment *s = segment_of(l, index);
 	unsigned char head[ENTRY_HEADER];
 	int64_t got;
-	size_t len;
+	size_t len, padded;
 	char *data;
 
 	if (!slot || !s)
@@ -543,13 +543,14 @@ int logfile_read(struct logfile *l, uint64_t index, struct arena *a, struct log_
 		return err_wrap(e, "log entry %llu", (unsigned long long)index);
 	if (got != sizeof head || logseg_get32(head) != slot->crc || (len = logseg_get32(head + 4)) > LOG_ENTRY_MAX)
 		return damaged(e, index);
-	data = arena_alloc(a, len + 1);
-	got = l->disk->ops->read(l->disk, s->h, slot->off + ENTRY_HEADER, data, len, e);
+	padded = logseg_bytes(len) - ENTRY_HEADER;
+	data = arena_alloc(a, padded + 1);
+	got = l->disk->ops->read(l->disk, s->h, slot->off + ENTRY_HEADER, data, padded, e);
 	if (got < 0)
 		return err_wrap(e, "log entry %llu", (unsigned long long)index);
-	if (got != (int64_t)len || crc32c(crc32c(s->salt, head + 4, ENTRY_HEADER - 4), data, len) != slot->crc)
+	if (got != (int64_t)padded || crc32c(crc32c(s->salt, head + 4, ENTRY_HEADER - 4), data, padded) != slot->crc)
 		return damaged(e, index);
-	logseg_veil(data, len, s->salt, index);
+	logseg_veil(data, padded, s->salt, index);
 	*out = (struct log_entry){ .index = index, .term = slot->term, .type = slot->type, .data = str_make(data, len) };
 	return 0;
 }

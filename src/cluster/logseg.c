@@ -81,9 +81,9 @@ static bool entry_at(const struct logseg_parser *p, size_t at, struct log_entry 
 		return false;
 	len = logseg_get32(p->bytes.p + at + 4);
 	en->index = logseg_get64(p->bytes.p + at + 8);
-	if (len > LOG_ENTRY_MAX || len > p->bytes.n - at - ENTRY_HEADER || en->index == 0 ||
+	if (len > LOG_ENTRY_MAX || logseg_bytes(len) > p->bytes.n - at || en->index == 0 ||
 	    !header_right(p->bytes.p + at, p->salt) ||
-	    logseg_get32(p->bytes.p + at) != crc32c(p->salt, p->bytes.p + at + 4, ENTRY_HEADER - 4 + len))
+	    logseg_get32(p->bytes.p + at) != crc32c(p->salt, p->bytes.p + at + 4, logseg_bytes(len) - 4))
 		return false;
 	en->term = logseg_get64(p->bytes.p + at + 16);
 	*synced = logseg_get64(p->bytes.p + at + 24);
@@ -188,7 +188,7 @@ uint32_t logseg_put(unsigned char *p, const struct log_entry *en, uint64_t synce
 	if (en->data.n)
 		memcpy(p + ENTRY_HEADER, en->data.p, en->data.n);
 	logseg_veil((char *)p + ENTRY_HEADER, logseg_bytes(en->data.n) - ENTRY_HEADER, salt, en->index);
-	crc = crc32c(salt, p + 4, ENTRY_HEADER - 4 + en->data.n);
+	crc = crc32c(salt, p + 4, logseg_bytes(en->data.n) - 4);
 	logseg_put32(p, crc);
 	return crc;
 }

@@ -1,9 +1,9 @@
 /* The bytes of a log segment: its header and entries, written and read. Private to the log; nothing here blocks.
  *
- * Segment: a header of 32 bytes, then entries of 40 bytes header, data, zeros to a multiple of 8. All little-endian.
+ * Segment: a header of 32 bytes, then entries of 40 bytes header, data, padding to a multiple of 8. All little-endian.
  *
  *   segment  0 "TRITLOG2"  8 first index  16 checksum of the entry before  20 salt  24 zero  28 checksum of 0..27
- *   entry    0 checksum of 4.. and data, beginning with the salt  4 length of data  8 index  16 term
+ *   entry    0 checksum of 4.., data and padding, beginning with the salt  4 length of data  8 index  16 term
  *           24 synced: the last index known durable when this was written
  *           32 checksum of the entry before  36 type  37 check of 4..36
  *

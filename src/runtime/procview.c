@@ -156,7 +156,7 @@ static void write_answer(struct procview *v, int listener, const struct seccomp_
 	}
 	procview_sysinfo(&v->numbers, &v->memory, &info);
 	/* The kernel's struct ends where the C library's begins to reserve. */
-	seccomp_call_answer(listener, c, &info, offsetof(struct sysinfo, __reserved), 0);
+	seccomp_call_answer(listener, c, &info, offsetof(struct sysinfo, mem_unit) + sizeof(info.mem_unit), 0);
 }
 
 void procview_answer(struct procview *v, int listener)

@@ -32,13 +32,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	memcpy(b.p, "TRITLOG2", 8);
 	*(uint32_t *)(b.p + 28) = crc32c(0, b.p, 28);
 	*(uint32_t *)(b.p + 36) %= 64;
-	if (72 + *(uint32_t *)(b.p + 36) <= n) {
+	if (80 + *(uint32_t *)(b.p + 36) <= n) {
 		memcpy(b.p + 40, b.p + 8, 8);
 		memcpy(b.p + 64, b.p + 16, 4);
 		memset(b.p + 56, 0, 8);
 		b.p[68] %= 4;
 		*(uint32_t *)(b.p + 68) = (uint32_t)b.p[68] | crc32c(*(uint32_t *)(b.p + 20), b.p + 36, 33) << 8;
-		*(uint32_t *)(b.p + 32) = crc32c(*(uint32_t *)(b.p + 20), b.p + 36, 36 + *(uint32_t *)(b.p + 36));
+		*(uint32_t *)(b.p + 32) = crc32c(*(uint32_t *)(b.p + 20), b.p + 36, (size_t)36 + ((*(uint32_t *)(b.p + 36) + 7) & ~7u));
 	}
 	last = 0;
 	logfile_scan(buf_as_str(&b), look, &last, &damaged);

@@ -296,9 +296,12 @@ TEST_LIMIT(the_log_is_shortened_by_snapshots, 90)
 	sim_release(&w->disk);
 }
 
-TEST(a_lost_log_is_not_taken_for_an_empty_one)
+/* Five changes, a clean end, and `harm` to the last sector of the log with something in it, from its last byte on. */
+static void harmed_log(void (*harm)(unsigned char *sector, size_t last), const char *sentence)
 {
 	struct world *w = calloc(1, sizeof *w);
+	struct sim_file *f;
+	int64_t at;
 
 	sim_init(&w->disk, 5);
 	REQUIRE_OK(open_replica(w, true), e);
@@ -308,17 +311,35 @@ TEST(a_lost_log_is_not_taken_for_an_empty_one)
 		REQUIRE_OK(replica_run(w->r, &e), e);
 	}
 	REQUIRE_OK(replica_close(w->r, true, &e), e);
-	/* The last entry loses a bit while the machine is off: to the log that is a torn end. */
-	for (struct sim_file *f = sim_file(&w->disk, "log-"); f;) {
-		int64_t at = f->size - 1;
-
-		while (at > 0 && !f->now[at])
-			at--;
-		f->now[at] ^= 1;
-		break;
-	}
+	f = sim_file(&w->disk, "log-");
+	REQUIRE(f);
+	for (at = f->size - 1; at > 0 && !f->now[at]; at--)
+		;
+	harm((unsigned char *)f->now + (at & ~511ll), (size_t)(at & 511));
 	CHECK(open_replica(w, true) == -1);
 	CHECK_INT(e.code, EUCLEAN);
-	CHECK(strstr(e.msg, "entries were lost"));
+	CHECK(strstr(e.msg, sentence));
 	sim_release(&w->disk);
+	free(w);
+}
+
+static void flip(unsigned char *sector, size_t last)
+{
+	sector[last] ^= 1;
+}
+
+static void tear(unsigned char *sector, size_t last)
+{
+	memset(sector, 0, last + 1);
+}
+
+/* To the log itself it is the torn end that a power failure leaves: the database knows better. */
+TEST(a_lost_log_is_not_taken_for_an_empty_one)
+{
+	harmed_log(tear, "entries were lost");
+}
+
+TEST(a_bit_that_changed_in_the_last_entry_is_damage)
+{
+	harmed_log(flip, "is damaged");
 }
