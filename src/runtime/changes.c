@@ -127,7 +127,7 @@ static bool image_has(const struct tree_diff *d, struct str path)
 /* --- the walk ----------------------------------------------------------------------------------------- */
 
 struct walk {
-	const struct tree_diff *d;
+	struct tree_diff d;
 	int     (*each)(struct walk *w, struct str path, const struct stat *st, struct err *e);
 	struct arena arena;
 	struct buf   b;                               /* the list, until it is written */
@@ -162,7 +162,7 @@ static int walk(struct walk *w, int dir, struct str path, int depth, struct err 
 		struct str name = names.v[i], full = path.n ? arena_printf(&a, "%.*s/%.*s", STR_ARG(path), STR_ARG(name)) : name;
 		struct stat st;
 
-		if (fstatat(dir, name.p, &st, AT_SYMLINK_NOFOLLOW) || w->d->hidden(w->d, full, &st, dir))
+		if (fstatat(dir, name.p, &st, AT_SYMLINK_NOFOLLOW) || w->d.hidden(&w->d, full, &st, dir))
 			continue;                     /* gone meanwhile, or ours */
 		rc = w->each(w, full, &st, e);
 		if (rc == 0 && S_ISDIR(st.st_mode)) {
@@ -176,11 +176,10 @@ static int walk(struct walk *w, int dir, struct str path, int depth, struct err 
 
 static int walk_own(struct walk *w, const struct runtime_spec *s, int layers, int own, struct err *e)
 {
-	struct tree_diff d = { .hidden = is_mount_point, .layers = layers, .s = s };
 	auto_fd upper = path_open(own, "upper", O_RDONLY | O_DIRECTORY, 0, e);
 	int rc;
 
-	w->d = &d;
+	w->d = (struct tree_diff){ .hidden = is_mount_point, .layers = layers, .s = s };
 	rc = upper < 0 ? -1 : walk(w, upper, STR_NONE, 0, e);
 	map_release(&w->links);
 	arena_release(&w->arena);
@@ -198,7 +197,7 @@ static int flush(struct walk *w, struct err *e)
 static int list_one(struct walk *w, struct str path, const struct stat *st, struct err *e)
 {
 	auto_arena a = ARENA_INIT;
-	int kind = is_whiteout(st) ? 2 : image_has(w->d, path) ? 0 : 1;
+	int kind = is_whiteout(st) ? 2 : image_has(&w->d, path) ? 0 : 1;
 
 	buf_puts(&w->b, w->any ? ",{\"Path\":" : "[{\"Path\":");
 	json_quote(&w->b, arena_printf(&a, "/%.*s", STR_ARG(path)));
