@@ -1,0 +1,29 @@
+/* Any bytes as a `filters` query. */
+#include "docker/filters.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	static const char *const names[] = { "label", "label!", "name", "dangling", NULL };
+	auto_arena a = ARENA_INIT;
+	struct filters f = { 0 };
+	struct pairs labels = { 0 };
+	bool present, value;
+	size_t values = 0;
+	struct err e;
+
+	if (filters_parse(&a, str_make(p, n), names, &f, &e))
+		return 0;
+	for (size_t i = 0; i < f.n; i++)
+		values += f.v[i].values.n;
+	if (f.n > FILTERS_MAX || values > FILTERS_MAX)
+		abort();
+	pairs_set(&a, &labels, STR("a"), STR("b"));
+	filters_match_labels(&f, &labels);
+	filters_match_part(&f, "name", STR("some-name"));
+	if (!filters_get(&f, "name") && !filters_match(&f, "name", STR("some-name")))
+		abort();
+	filters_bool(&f, "dangling", &present, &value, &e);
+	return 0;
+}
