@@ -9,8 +9,8 @@
 #include "codec/rec.h"
 #include "docker/api.h"
 #include "http/tls.h"
-#include "ipc/sandbox.h"
 #include "ipc/spawn.h"
+#include "role/confine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -237,16 +236,6 @@ static struct str file_of(struct arena *a, const char *name)
 	return str_make(p, pread(fd, p, (size_t)st.st_size, 0) == st.st_size ? (size_t)st.st_size : 0);
 }
 
-static int sandbox(unsigned uid, struct err *e)
-{
-	static const struct sandbox_limit limits[] = { { RLIMIT_NPROC, 8192 }, { RLIMIT_CORE, 0 } };
-	static const char *const calls[] = { "@base", "@threads", "@net", "pipe2", "accept4", "fcntl", "getuid", "geteuid", "uname", "sysinfo",
-		"mremap", "gettid", "tgkill", "rt_sigtimedwait", "sched_yield", "set_robust_list", "get_robust_list", "fstat", "pread64", NULL };
-	struct sandbox s = { .uid = uid, .gid = uid, .root = "", .limits = limits, .nlimits = 2, .syscalls = calls };
-
-	return uid ? sandbox_enter(&s, e) : 0;
-}
-
 static struct server *the_server;                     /* for the signal thread only */
 
 static void *signal_wait(void *arg)
@@ -288,6 +277,7 @@ static int api_start(struct api *api, char **argv, struct server **server, struc
 	static struct arena a;
 	struct ipc_client *serve;
 	struct tls_identity *tls;
+	unsigned uid = (unsigned)strtoul(argv[4], NULL, 10);
 	struct str key = file_of(&a, "key");
 	char state_dir[4096];
 	pthread_t thread;
@@ -301,7 +291,7 @@ static int api_start(struct api *api, char **argv, struct server **server, struc
 		return err_wrap(e, "server certificate");
 	snprintf(state_dir, sizeof(state_dir), "%s/state", argv[1]);
 	api->view = view_open(state_dir, VIEW_TIMEOUT_MS, e);
-	if (!api->view || sandbox((unsigned)strtoul(argv[4], NULL, 10), e))
+	if (!api->view || (uid && confine(&confine_api, uid, "", e)))
 		return -1;
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);

@@ -2,17 +2,16 @@
 
 #include "base/log.h"
 #include "ipc/op.h"
-#include "ipc/sandbox.h"
 #include "ipc/spawn.h"
 #include "model/op.h"
 #include "os/fd.h"
+#include "role/confine.h"
 #include "role/dns_names.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,7 +19,6 @@
 #define CONF_PATH       "/etc/resolv.conf"
 #define CONF_MAX        (64 << 10)
 #define CONF_LOOK_MS    2000
-#define FILES_MAX       8192                          /* two for each network, one for each query on its way */
 
 struct dns {
 	struct loop       loop;
@@ -171,20 +169,11 @@ static void on_signal(struct loop_watch *w, uint32_t events)
 	loop_stop(&DNS_OF(w, signals)->loop);
 }
 
-static int sandbox(unsigned uid, struct err *e)
-{
-	static const struct sandbox_limit limits[] = { { RLIMIT_NOFILE, FILES_MAX }, { RLIMIT_CORE, 0 }, { RLIMIT_NPROC, 1 } };
-	static const char *const calls[] = { "@base", "@net", "accept4", "fcntl", "fstat", "newfstatat", "pread64", "mremap", "gettid",
-		"getpid", "getrandom", "set_robust_list", "get_robust_list", NULL };
-	struct sandbox s = { .uid = uid, .gid = uid, .root = "", .limits = limits, .nlimits = 3, .syscalls = calls };
-
-	return uid ? sandbox_enter(&s, e) : 0;
-}
-
 static int start(struct dns *d, char **argv, struct err *e)
 {
 	static const int signals[] = { SIGTERM, SIGINT, 0 };
 	struct resolver_config c = { .loop = &d->loop, .zone = str_of(argv[3]), .lookup = dns_names_lookup, .ctx = &d->names };
+	unsigned uid = (unsigned)strtoul(argv[2], NULL, 10);
 	int serve = spawn_fd("serve", 0);
 
 	signal(SIGPIPE, SIG_IGN);
@@ -197,7 +186,7 @@ static int start(struct dns *d, char **argv, struct err *e)
 	if (!d->names.view || loop_init(&d->loop, e))
 		return -1;
 	d->signals = (struct loop_watch){ .fd = loop_signals(signals, e), .ready = on_signal };
-	if (d->signals.fd < 0 || loop_add(&d->loop, &d->signals, EPOLLIN, e) || sandbox((unsigned)strtoul(argv[2], NULL, 10), e))
+	if (d->signals.fd < 0 || loop_add(&d->loop, &d->signals, EPOLLIN, e) || (uid && confine(&confine_dns, uid, "", e)))
 		return -1;
 	d->resolver = resolver_new(&c);
 	read_conf(d);

@@ -2,31 +2,25 @@
 
 #include "base/log.h"
 #include "image/pull.h"
-#include "ipc/sandbox.h"
 #include "ipc/spawn.h"
 #include "os/fd.h"
+#include "role/confine.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define CA_MAX (4 << 20)
 
-static int confine(const char *uid_text, struct err *e)
+static int enter(const char *uid_text, struct err *e)
 {
-	static const struct sandbox_limit limits[] = { { RLIMIT_CORE, 0 }, { RLIMIT_NOFILE, 256 } };
-	static const char *const calls[] = { "@base", "@threads", "@files", "@net", NULL };
-	struct sandbox box = { .limits = limits, .nlimits = 2, .syscalls = calls, .deny_eperm = true };
 	uint64_t uid;
 
 	if (!str_to_u64(str_of(uid_text), &uid) || uid > UINT32_MAX - 1)
 		return err_set(e, EINVAL, "a pull process needs a user id");
-	box.uid = (uid_t)uid;
-	box.gid = (gid_t)uid;
 	if (fchdir(spawn_fd("root", 0)) || chroot("."))
 		return err_sys(e, "enter the pull process's root");
-	return sandbox_enter(&box, e);
+	return confine(&confine_pull, (unsigned)uid, NULL, e);
 }
 
 static int read_bundle(struct pull *p, struct err *e)
@@ -62,7 +56,7 @@ int role_pull(int argc, char **argv)
 		fputs("triton-pull is started by the node\n", stderr);
 		return 2;
 	}
-	if (read_bundle(&p, &e) || confine(argv[1], &e) || ask_start(node, &p, &e)) {
+	if (read_bundle(&p, &e) || enter(argv[1], &e) || ask_start(node, &p, &e)) {
 		log_failed("a pull process could not start", &e);
 		return 1;
 	}

@@ -4,9 +4,9 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "ipc/op.h"
-#include "ipc/sandbox.h"
 #include "ipc/spawn.h"
 #include "model/op.h"
+#include "role/confine.h"
 #include "store/replica.h"
 
 #include <errno.h>
@@ -265,17 +265,6 @@ static int make_dirs(const char *dir, unsigned uid, struct err *e)
 	return 0;
 }
 
-static int enter_sandbox(const char *dir, unsigned uid, struct err *e)
-{
-	static const char *const calls[] = { "@base", "@threads", "@files", "get_robust_list", "set_robust_list", "pwritev",
-		"preadv", "fallocate", "ftruncate", "fdatasync", "fsync", "mkdir", "open", "openat", "unlinkat", "renameat",
-		"getdents64", "fstat", "newfstatat", "statfs", "fstatfs", "fcntl", "mmap", "munmap", "madvise", "msync",
-		"getrandom", NULL };
-	struct sandbox s = { .uid = uid, .gid = uid, .root = dir, .syscalls = calls };
-
-	return uid ? sandbox_enter(&s, e) : 0;
-}
-
 static int open_state(struct state *s, const char *dir, unsigned uid, struct err *e)
 {
 	const struct replica_hooks hooks = { .ctx = s, .mono_ms = mono_ms, .wall_ns = wall_ns, .random = random_number,
@@ -283,7 +272,7 @@ static int open_state(struct state *s, const char *dir, unsigned uid, struct err
 	struct replica_config cfg = { .disk = &s->disk.disk, .node = s->node };
 	char boot_id[64], log_dir[4096];
 
-	if (db_boot_id(boot_id, e) || make_dirs(dir, uid, e) || enter_sandbox(dir, uid, e))
+	if (db_boot_id(boot_id, e) || make_dirs(dir, uid, e) || (uid && confine(&confine_state, uid, dir, e)))
 		return -1;
 	if (uid)
 		dir = "";                             /* it is our root now */
