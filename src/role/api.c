@@ -1,6 +1,7 @@
 #include "role/api.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/version.h"
@@ -224,9 +225,10 @@ static void on_serve_event(void *ctx, struct ipc_msg *m)
 
 /* --- starting ----------------------------------------------------------------------------------------- */
 
+/* Its text, and nothing of it stays open: whoever takes this process over later must not find the key's file. */
 static struct str file_of(struct arena *a, const char *name)
 {
-	int fd = spawn_fd(name, 0);
+	auto_fd fd = spawn_fd(name, 0);
 	struct stat st;
 	char *p;
 
