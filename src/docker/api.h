@@ -75,8 +75,9 @@ int record_wait(struct req *r, const struct container *before, record_done *done
 /* Pause or unpause, and wait until it is. EBUSY as CMD_CONTAINER_PAUSE. */
 int container_freeze(struct req *r, const struct container *c, bool on, struct err *e);
 
-/* OP_COMMIT: a new image from call->base and the changes of call->container; *id is in the request's arena. */
-int image_commit_job(struct req *r, const struct pull_call *call, struct str *id, struct err *e);
+/* An operation on images that is no stream to the client (OP_COMMIT, OP_LOGIN): *status is its last word, in the request's arena.
+ * Blocks until it ends. EACCES: a registry refused the credentials. */
+int image_job(struct req *r, int op, const struct pull_call *call, struct str *status, struct err *e);
 
 /* Answer with what a render function wrote. */
 int reply_json(struct req *r, int status, struct buf *b, struct err *e);
@@ -93,7 +94,7 @@ extern const struct endpoint docker_endpoints[];
 /* Handlers, by file. */
 int sys_ping(struct req *r, struct err *e), sys_version(struct req *r, struct err *e), sys_info(struct req *r, struct err *e),
 	sys_ca(struct req *r, struct err *e), sys_events(struct req *r, struct err *e), sys_df(struct req *r, struct err *e),
-	sys_auth(struct req *r, struct err *e), sys_no_swarm(struct req *r, struct err *e), sys_empty_list(struct req *r, struct err *e),
+	sys_no_swarm(struct req *r, struct err *e), sys_empty_list(struct req *r, struct err *e),
 	sys_later(struct req *r, struct err *e);
 int containers_get(struct req *r, struct err *e), container_create(struct req *r, struct err *e),
 	container_inspect(struct req *r, struct err *e), container_start(struct req *r, struct err *e),
@@ -111,7 +112,7 @@ int archive_head(struct req *r, struct err *e), archive_read(struct req *r, stru
 int image_list(struct req *r, struct err *e), image_create(struct req *r, struct err *e), image_inspect(struct req *r, struct err *e),
 	image_history(struct req *r, struct err *e), image_tag_add(struct req *r, struct err *e), image_delete(struct req *r, struct err *e),
 	image_load(struct req *r, struct err *e), image_prune(struct req *r, struct err *e), image_save(struct req *r, struct err *e),
-	image_commit(struct req *r, struct err *e);
+	image_commit(struct req *r, struct err *e), image_login(struct req *r, struct err *e);
 int networks_get(struct req *r, struct err *e), network_inspect(struct req *r, struct err *e), network_create(struct req *r, struct err *e),
 	network_remove(struct req *r, struct err *e), network_prune(struct req *r, struct err *e),
 	network_connect(struct req *r, struct err *e), network_disconnect(struct req *r, struct err *e);

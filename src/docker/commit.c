@@ -39,23 +39,23 @@ static int job_result(struct req *r, int fd, struct str *status, struct err *e)
 			continue;
 		if (json_decode(&r->arena, line, progress_line_fields, &p, e))
 			return -1;
-		if (p.error.n)
-			return err_set(e, EIO, "%.*s", STR_ARG(str_head(p.error, 400)));
+		if (p.error.n)                        /* what the pull process says reaches us as text only */
+			return err_set(e, str_starts(p.error, STR("unauthorized")) ? EACCES : EIO, "%.*s", STR_ARG(str_head(p.error, 400)));
 		*status = p.status;
 	}
 	return status->n ? 0 : err_set(e, EIO, "the node ended the operation without a word");
 }
 
-int image_commit_job(struct req *r, const struct pull_call *call, struct str *id, struct err *e)
+int image_job(struct req *r, int op, const struct pull_call *call, struct str *status, struct err *e)
 {
 	int fds[2], rc;
 
 	if (pipe2(fds, O_CLOEXEC))
 		return err_sys(e, "pipe");
-	rc = api_node(r, OP_COMMIT, pull_call_fields, call, NULL, NULL, &fds[1], 1, NULL, NULL, NODE_TIMEOUT_MS, e);
+	rc = api_node(r, op, pull_call_fields, call, NULL, NULL, &fds[1], 1, NULL, NULL, NODE_TIMEOUT_MS, e);
 	close(fds[1]);
 	if (rc == 0)
-		rc = job_result(r, fds[0], id, e);
+		rc = job_result(r, fds[0], status, e);
 	close(fds[0]);
 	return rc;
 }
@@ -134,7 +134,7 @@ int image_commit(struct req *r, struct err *e)
 	pause = c.status == STATUS_RUNNING && (!req_query(r, "pause").n || req_query_bool(r, "pause"));
 	if (pause && container_freeze(r, &c, true, e))  /* its files stand still meanwhile, as with Docker */
 		return -1;
-	rc = image_commit_job(r, &call, &out.id, e);
+	rc = image_job(r, OP_COMMIT, &call, &out.id, e);
 	if (pause)
 		container_freeze(r, &c, false, &ignored);
 	return rc ? -1 : reply(r, 201, committed_fields, &out, e);

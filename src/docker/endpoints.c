@@ -8,7 +8,7 @@ const struct endpoint docker_endpoints[] = {
 	{ GET,    "/info",    sys_info,    0 },
 	{ GET,    "/events",  sys_events,  0 },
 	{ GET,    "/system/df", sys_df,    0 },
-	{ POST,   "/auth",    sys_auth,    0 },
+	{ POST,   "/auth",    image_login, 0 },
 
 	{ GET,    "/containers/json",           containers_get,    0 },
 	{ POST,   "/containers/create",         container_create,  0 },

@@ -261,13 +261,14 @@ int image_prune(struct req *r, struct err *e)
 
 /* --- through the node --------------------------------------------------------------------------------- */
 
-struct registry_auth { struct str username, password, identity_token, registry_token, auth; };
+struct registry_auth { struct str username, password, identity_token, registry_token, auth, server; };
 static const struct field registry_auth_fields[] = {
 	FIELD(1, registry_auth, username,       "username",      0),
 	FIELD(2, registry_auth, password,       "password",      FIELD_SECRET),
 	FIELD(3, registry_auth, identity_token, "identitytoken", FIELD_SECRET),
 	FIELD(4, registry_auth, registry_token, "registrytoken", FIELD_SECRET),
 	FIELD(5, registry_auth, auth,           "auth",          FIELD_SECRET),
+	FIELD(6, registry_auth, server,         "serveraddress", 0),
 	FIELD_END
 };
 
@@ -419,6 +420,43 @@ static int import(struct req *r, struct err *e)
 		in.ref = reference_familiar(&r->arena, &ref);
 	}
 	return upload(r, OP_IMPORT, &in, e);
+}
+
+/* "https://host:port/v2/" or "host:port": the host as references have it. */
+static struct str registry_host(struct str address)
+{
+	ptrdiff_t scheme = str_find_str(address, STR("://"));
+	struct str host, rest;
+
+	str_cut(scheme < 0 ? address : str_drop(address, (size_t)scheme + 3), '/', &host, &rest);
+	return host.n == 0 || str_is(host, "index.docker.io") ? STR("docker.io") : host;
+}
+
+struct logged_in { struct str status, token; };
+static const struct field logged_in_fields[] = {
+	FIELD(1, logged_in, status, "Status",        0),
+	FIELD(2, logged_in, token,  "IdentityToken", 0),
+	FIELD_END
+};
+
+int image_login(struct req *r, struct err *e)
+{
+	struct pull_call in = { .account = who(r)->login };
+	struct registry_auth auth = { 0 };
+	struct logged_in out = { 0 };
+	struct reference ref;
+
+	if (req_json(r, registry_auth_fields, &auth, e))
+		return -1;
+	in.ref = registry_host(auth.server);
+	if (reference_parse(&r->arena, arena_printf(&r->arena, "%.*s/x", STR_ARG(in.ref)), &ref, e) || !str_eq(ref.host, in.ref))
+		return err_set(e, EINVAL, "invalid registry address: %.*s", STR_ARG(str_head(in.ref, 100)));
+	in.username = auth.username;
+	in.password = auth.password;
+	in.identity_token = auth.identity_token;
+	if (image_job(r, OP_LOGIN, &in, &out.status, e))
+		return -1;
+	return reply(r, 200, logged_in_fields, &out, e);
 }
 
 int image_create(struct req *r, struct err *e)

@@ -408,12 +408,6 @@ int sys_df(struct req *r, struct err *e)
 	return reply_json(r, 200, &b, e);
 }
 
-int sys_auth(struct req *r, struct err *e)
-{
-	(void)r;
-	return err_set(e, ENOTSUP, "docker login is not checked here yet; the credentials of `docker login` are used when an image is pulled");
-}
-
 int sys_no_swarm(struct req *r, struct err *e)
 {
 	(void)r;

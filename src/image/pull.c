@@ -320,6 +320,26 @@ int pull_image(struct pull *p, struct last_lines *last, struct err *e)
 	return 0;
 }
 
+/* `docker login`: start.call.ref is the registry's host alone. */
+int pull_login(struct pull *p, struct last_lines *last, struct err *e)
+{
+	const struct pull_call *call = &p->start.call;
+	struct registry_config rc = { .ref.host = call->ref, .username = call->username, .password = call->password,
+		.identity_token = call->identity_token, .is_private_ok = p->start.is_private_ok };
+	struct registry *r;
+	int rc_login;
+
+	if (ca_for(p, &rc.ref, &rc.ca_pem, e))
+		return -1;
+	r = registry_new(&rc);
+	rc_login = registry_login(r, e);
+	registry_free(r);
+	if (rc_login)
+		return -1;
+	strs_add(p->arena, &last->status, STR("Login Succeeded"));
+	return 0;
+}
+
 /* ---- any kind ---- */
 
 static int finish(struct pull *p, struct err *e)
@@ -344,12 +364,12 @@ int pull_run(struct pull *p, struct err *e)
 {
 	static int (*const kinds[])(struct pull *, struct last_lines *, struct err *) = {
 		[IMAGE_PULL] = pull_image, [IMAGE_LOAD] = pull_load, [IMAGE_IMPORT] = pull_import,
-		[IMAGE_COMMIT] = pull_commit,
+		[IMAGE_COMMIT] = pull_commit, [IMAGE_LOGIN] = pull_login,
 	};
 	struct last_lines last = { 0 };
 	size_t i;
 
-	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_COMMIT)
+	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_LOGIN)
 		return err_set(e, EBADMSG, "the node asks for something unknown");
 	if (kinds[p->start.kind](p, &last, e)) {
 		tell_node(p, e);                      /* it cleans up before the client hears */

@@ -34,6 +34,7 @@ int pull_image(struct pull *p, struct last_lines *last, struct err *e);
 int pull_load(struct pull *p, struct last_lines *last, struct err *e);
 int pull_import(struct pull *p, struct last_lines *last, struct err *e);
 int pull_commit(struct pull *p, struct last_lines *last, struct err *e);
+int pull_login(struct pull *p, struct last_lines *last, struct err *e);
 
 /* Shared pieces. */
 int pull_spool(struct pull *p, struct str *digest, int64_t *size, struct err *e); /* the input into blobs/<hex>; digest: of it */

@@ -258,6 +258,16 @@ int registry_manifest(struct registry *r, struct arena *a, struct str what, stru
 	return 0;
 }
 
+int registry_login(struct registry *r, struct err *e)
+{
+	struct http_client *from;
+	struct http_head h;
+
+	if (get(r, STR("/v2/"), STR_NONE, &from, &h, e))
+		return -1;
+	return h.status == 200 ? 0 : bad_status(r, from, &h, "registry", e);
+}
+
 /* ---- blobs ---- */
 
 struct download {

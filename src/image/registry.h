@@ -31,6 +31,9 @@ void registry_free(struct registry *r);
 int registry_manifest(struct registry *r, struct arena *a, struct str what, struct str *body, struct str *content_type,
                       struct err *e);
 
+/* Do the credentials hold there? EACCES: they do not, with the registry's or the token server's reason. */
+int registry_login(struct registry *r, struct err *e);
+
 /* Append the blob to fd (empty at first), continuing after interruptions, at most 5 without progress. Digest and size are
  * checked. `tell` (may be NULL) hears how far it is, at most ten times a second. EBADMSG: not what the digest says. */
 int registry_blob(struct registry *r, const struct descriptor *d, int fd, void (*tell)(void *ctx, int64_t done), void *ctx,

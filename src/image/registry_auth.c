@@ -100,11 +100,12 @@ static int fetch_token(struct registry *r, const struct challenge *c, struct err
 		return err_set(e, EACCES, "the token server does not use TLS");
 	buf_puts(&query, "service=");
 	http_escape(&query, c->service);
-	buf_puts(&query, "&scope=");
-	if (c->scope.n)
+	if (c->scope.n) {
+		buf_puts(&query, "&scope=");
 		http_escape(&query, c->scope);
-	else
-		buf_printf(&query, "repository%%3A%.*s%%3Apull", STR_ARG(r->c.ref.path));
+	} else if (r->c.ref.path.n) {                 /* none for a login: only who we are matters */
+		buf_printf(&query, "&scope=repository%%3A%.*s%%3Apull", STR_ARG(r->c.ref.path));
+	}
 	if (post) {
 		buf_puts(&query, "&client_id=triton&grant_type=refresh_token&refresh_token=");
 		http_escape(&query, r->c.identity_token);

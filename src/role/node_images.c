@@ -152,6 +152,11 @@ int op_commit(struct ipc_req *r, void *in, struct err *e)
 	return rc ? -1 : 0;
 }
 
+int op_login(struct ipc_req *r, void *in, struct err *e)
+{
+	return start(r, IMAGE_LOGIN, in, -1, r->msg->nfds > 0 ? r->msg->fds[0] : -1, e);
+}
+
 /* The images that tags and ids stand for, each once, with all its tags that were named. */
 static int saves_of(struct node_role *n, struct arena *a, const struct save_call *call, struct save_image *out, size_t *count, struct err *e)
 {

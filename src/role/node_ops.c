@@ -594,6 +594,7 @@ const struct ipc_op node_api_ops[] = {
 	{ OP_LOAD,         ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_load },
 	{ OP_IMPORT,       ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_import },
 	{ OP_COMMIT,       ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_commit },
+	{ OP_LOGIN,        ROLE_API, pull_call_fields,    sizeof(struct pull_call),    op_login },
 	{ OP_CHANGES,      ROLE_API, by_id_fields,        sizeof(struct by_id),        op_changes },
 	{ OP_SIZE,         ROLE_API, by_id_fields,        sizeof(struct by_id),        op_size },
 	{ OP_SAVE,         ROLE_API, save_call_fields,    sizeof(struct save_call),    op_save },

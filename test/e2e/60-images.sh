@@ -204,3 +204,18 @@ test_i17_a_manifest_that_is_not_json() { lying nonsense; refused "" timeout 20 d
 test_i17_an_index_under_the_name_of_a_manifest() { lying confused; refused "" timeout 20 docker pull 127.0.0.1:25444/x/y; }
 test_i17_a_schema_1_manifest() { lying schema1; refused "" timeout 20 docker pull 127.0.0.1:25444/x/y; }
 test_plain_http_is_for_loopback() { lying good; exits 0 timeout 20 docker pull -q 127.0.0.1:25444/x/y; docker rmi 127.0.0.1:25444/x/y >/dev/null; }
+
+test_login_asks_the_registry() {
+	need_registry
+	export DOCKER_CONFIG=$TMP/login
+	has "$(echo secret | docker login -u pusher --password-stdin "$REGISTRY" 2>&1)" "Login Succeeded"
+	has "$(cat "$DOCKER_CONFIG/config.json")" "$REGISTRY"
+	docker logout "$REGISTRY" >/dev/null
+	echo wrong >"$TMP/pw"
+	out=$(docker login -u pusher --password-stdin "$REGISTRY" 2>&1 <"$TMP/pw") && fail "a wrong password: $out"
+	has "$out" "incorrect username or password"
+	api_refused 401 "incorrect" POST /auth -d "{\"username\":\"pusher\",\"password\":\"x\",\"serveraddress\":\"$REGISTRY\"}"
+	api_refused 400 "invalid registry address" POST /auth -d '{"username":"a","password":"b","serveraddress":"no where"}'
+	is "$(api_status POST /auth -d '{"username":"a","password":"b","serveraddress":"127.0.0.1:1"}')" 500
+	has "$(jq -r .message "$TMP/body")" "127.0.0.1:1"
+}
