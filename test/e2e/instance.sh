@@ -3,7 +3,8 @@
 DOCKER_ADDR=127.0.0.1:23760
 CLOUD_ADDR=127.0.0.1:28443
 REGISTRY=127.0.0.1:25443
-UID_BASE=$((100000 + $$ % 100000 * 8))              # instances that run at the same time do not share users
+# Instances that run at the same time do not share users. Exported: the tests' own shells must start serve with the same ones.
+export UID_BASE=${UID_BASE:-$((100000 + $$ % 100000 * 8))}
 TRITON=$E2E/triton
 DATA=$E2E/data
 LOG=$RUN/log/triton.log
