@@ -370,7 +370,7 @@ static struct str deep(size_t levels)
 	return str_make(p, 2 * levels);
 }
 
-TEST(deep_paths_I09)
+TEST_LIMIT(deep_paths_I09, 90)
 {
 	char *long_name = malloc(301);
 	struct err e = { 0 };
