@@ -75,6 +75,9 @@ int record_wait(struct req *r, const struct container *before, record_done *done
 /* Pause or unpause, and wait until it is. EBUSY as CMD_CONTAINER_PAUSE. */
 int container_freeze(struct req *r, const struct container *c, bool on, struct err *e);
 
+/* --size: what the container wrote, counted by the node now, and what its image has, to env->size. Blocks. */
+int container_sizes(struct req *r, const struct container *c, struct render_env *env, struct err *e);
+
 /* An operation on images that is no stream to the client (OP_COMMIT, OP_LOGIN): *status is its last word, in the request's arena.
  * Blocks until it ends. EACCES: a registry refused the credentials. */
 int image_job(struct req *r, int op, const struct pull_call *call, struct str *status, struct err *e);

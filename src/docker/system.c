@@ -379,7 +379,7 @@ int sys_df(struct req *r, struct err *e)
 	int64_t layers = 0;
 
 	if (api_view(r, &t, e) || view_list(&t, a, key_prefix(a, "i", who(r)->login, STR_NONE), image_fields, sizeof(*images.v), &images, e) ||
-	    view_list(&t, a, key_prefix(a, "c", who(r)->login, STR_NONE), container_fields, sizeof(*containers.v), &containers, e) ||
+	    view_list(&t, a, key_prefix(a, "c", who(r)->login, STR_NONE), container_listed_fields, sizeof(*containers.v), &containers, e) ||
 	    view_list(&t, a, key_prefix(a, "v", who(r)->login, STR_NONE), volume_fields, sizeof(*volumes.v), &volumes, e))
 		return -1;
 	buf_puts(&b, "{\"Images\":[");

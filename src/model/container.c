@@ -287,6 +287,45 @@ const struct field container_fields[] = {
 	FIELD_END
 };
 
+static const struct field config_listed_fields[] = {
+	FIELD(7,  container_config, exposed_ports, "ExposedPorts", FIELD_SET | FIELD_OMIT_EMPTY),
+	FIELD(15, container_config, image,         "Image",        0),
+	FIELD(22, container_config, labels,        "Labels",       0),
+	FIELD_END
+};
+
+static const struct field host_listed_fields[] = {
+	FIELD(4,  host_config, network_mode, "NetworkMode", 0),
+	FIELD(30, host_config, tmpfs,        "Tmpfs",       FIELD_OMIT_EMPTY),
+	FIELD_END
+};
+
+const struct field container_listed_fields[] = {
+	FIELD(1,  container, id,             "id",        0),
+	FIELD(2,  container, name,           "name",      0),
+	FIELD(3,  container, account,        "account",   0),
+	FIELD(5,  container, created,        "created",   0),
+	FIELD_OBJ(6, container, config,      "config",    0, config_listed_fields),
+	FIELD_OBJ(7, container, host,        "host",      0, host_listed_fields),
+	FIELD(8,  container, image_id,       "image_id",  0),
+	FIELD(10, container, path,           "path",      0),
+	FIELD(11, container, args,           "args",      0),
+	FIELD_LIST(13, container, endpoints, "endpoints", 0, endpoint_settings_fields, struct endpoint_settings),
+	FIELD_LIST(14, container, ports,     "ports",     0, published_port_fields, struct published_port),
+	FIELD_LIST(15, container, mounts,    "mounts",    0, mount_point_fields, struct mount_point),
+	FIELD(40, container, status,         "status",    0),
+	FIELD(44, container, exit_code,      "exit_code", 0),
+	FIELD(48, container, started,        "started",   0),
+	FIELD(49, container, finished,       "finished",  0),
+	FIELD(54, container, health,         "health",    0),
+	FIELD_END
+};
+
+const struct field container_age_fields[] = {
+	FIELD(5, container, created, "created", 0),
+	FIELD_END
+};
+
 const struct field exec_config_fields[] = {
 	FIELD(1,  exec_config, cmd,           "Cmd",          FIELD_STR_OR_LIST),
 	FIELD(2,  exec_config, env,           "Env",          0),
