@@ -79,8 +79,7 @@ char *arena_cstr(struct arena *a, struct str s)
 {
 	char *p = arena_alloc(a, s.n + 1);
 
-	if (s.n)
-		memcpy(p, s.p, s.n);
+	bytes_copy(p, s.p, s.n);
 	return p;
 }
 
@@ -89,18 +88,24 @@ struct str arena_str(struct arena *a, struct str s)
 	return (struct str){ arena_cstr(a, s), s.n };
 }
 
+/* Written where it will stay when there is room, so that the common case formats once. */
 struct str arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 {
+	size_t room = (size_t)(a->end - a->at);
 	va_list again;
-	char *p;
+	char *p = a->at;
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(p, room, fmt, ap);
 	if (n < 0)
 		die_of_memory();
-	p = arena_alloc(a, (size_t)n + 1);
-	vsnprintf(p, (size_t)n + 1, fmt, again);
+	if ((size_t)n < room) {
+		a->at += ((size_t)n + ALIGN) & ~(size_t)(ALIGN - 1);
+	} else {
+		p = arena_alloc(a, (size_t)n + 1);
+		vsnprintf(p, (size_t)n + 1, fmt, again);
+	}
 	va_end(again);
 	return (struct str){ p, n };
 }

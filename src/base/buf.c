@@ -9,7 +9,7 @@ void buf_release(struct buf *b)
 	*b = BUF_INIT(b->max);
 }
 
-void *buf_reserve(struct buf *b, size_t n)
+void *buf_grow(struct buf *b, size_t n)
 {
 	size_t need, cap;
 	char *p;
@@ -44,7 +44,7 @@ void buf_add(struct buf *b, const void *p, size_t n)
 
 	if (!to)
 		return;
-	memcpy(to, p, n);
+	bytes_copy(to, p, n);
 	b->n += n;
 }
 
@@ -56,11 +56,6 @@ void buf_str(struct buf *b, struct str s)
 void buf_puts(struct buf *b, const char *z)
 {
 	buf_add(b, z, strlen(z));
-}
-
-void buf_char(struct buf *b, char c)
-{
-	buf_add(b, &c, 1);
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)

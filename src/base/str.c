@@ -46,18 +46,6 @@ struct str str_trim(struct str s)
 	return s;
 }
 
-struct str str_drop(struct str s, size_t n)
-{
-	if (n > s.n)
-		n = s.n;
-	return (struct str){ n ? s.p + n : s.p, s.n - n };
-}
-
-struct str str_head(struct str s, size_t n)
-{
-	return (struct str){ s.p, n < s.n ? n : s.n };
-}
-
 ptrdiff_t str_find(struct str s, char c)
 {
 	const char *hit = s.n ? memchr(s.p, c, s.n) : NULL;

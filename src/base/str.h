@@ -51,13 +51,49 @@ static inline bool str_is(struct str a, const char *z)
 	return str_eq(a, str_of(z));
 }
 
+/* memcpy for what is mostly a few bytes: musl's begins with a `rep movs`, which costs more than those. */
+static inline void bytes_copy(char *to, const char *from, size_t n)
+{
+	if (n > 64) {
+		memcpy(to, from, n);
+	} else if (n >= 32) {                         /* two moves that may overlap, here and below */
+		memcpy(to, from, 32);
+		memcpy(to + n - 32, from + n - 32, 32);
+	} else if (n >= 16) {
+		memcpy(to, from, 16);
+		memcpy(to + n - 16, from + n - 16, 16);
+	} else if (n >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + n - 8, from + n - 8, 8);
+	} else if (n >= 4) {
+		memcpy(to, from, 4);
+		memcpy(to + n - 4, from + n - 4, 4);
+	} else if (n) {
+		to[0] = from[0];
+		to[n / 2] = from[n / 2];
+		to[n - 1] = from[n - 1];
+	}
+}
+
+/* Without the first n bytes (at most all). */
+static inline struct str str_drop(struct str s, size_t n)
+{
+	if (n > s.n)
+		n = s.n;
+	return (struct str){ n ? s.p + n : s.p, s.n - n };
+}
+
+/* The first n bytes (at most all). */
+static inline struct str str_head(struct str s, size_t n)
+{
+	return (struct str){ s.p, n < s.n ? n : s.n };
+}
+
 bool str_eq_nocase(struct str a, struct str b);       /* ASCII letters only */
 int  str_cmp(struct str a, struct str b);             /* bytewise order, as memcmp then length */
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 struct str str_trim(struct str s);                    /* without spaces and tabs at both ends */
-struct str str_drop(struct str s, size_t n);          /* without the first n bytes (at most all) */
-struct str str_head(struct str s, size_t n);          /* the first n bytes (at most all) */
 ptrdiff_t  str_find(struct str s, char c);            /* index of the first c, or -1 */
 ptrdiff_t  str_rfind(struct str s, char c);           /* index of the last c, or -1 */
 ptrdiff_t  str_find_str(struct str s, struct str needle);

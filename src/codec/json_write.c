@@ -28,21 +28,44 @@ static bool is_line_separator(struct str s)
 	return (unsigned char)s.p[0] == 0xe2 && (unsigned char)s.p[1] == 0x80 && ((unsigned char)s.p[2] & 0xfe) == 0xa8;
 }
 
+/* Is any of these eight bytes one that `escapes` names? Bytes are compared side by side: a subtraction borrows into the highest
+ * bit of what was smaller, and of what was zero. */
+static bool any_escape(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101, high = ones << 7;
+	uint64_t quote = w ^ ones * '"', back = w ^ ones * '\\';
+
+	return (((w - ones * ' ') | (quote - ones) | (back - ones) | w) & high) != 0;
+}
+
+static bool is_plain(struct str s)
+{
+	size_t i = 0;
+	uint64_t w;
+
+	for (; i + 8 <= s.n; i += 8) {
+		memcpy(&w, s.p + i, 8);
+		if (any_escape(w))
+			return false;
+	}
+	for (; i < s.n; i++)
+		if (escapes[(unsigned char)s.p[i]])
+			return false;
+	return true;
+}
+
 /* Most strings need no escapes: they go over in one piece. */
 static bool quote_plain(struct buf *b, struct str s)
 {
-	size_t i;
 	char *to;
 
-	for (i = 0; i < s.n; i++)
-		if (escapes[(unsigned char)s.p[i]])
-			return false;
+	if (!is_plain(s))
+		return false;
 	to = buf_reserve(b, s.n + 2);
 	if (!to)
 		return true;
 	*to++ = '"';
-	if (s.n)
-		memcpy(to, s.p, s.n);
+	bytes_copy(to, s.p, s.n);
 	to[s.n] = '"';
 	b->n += s.n + 2;
 	return true;
@@ -246,7 +269,7 @@ static void put_name(struct buf *b, const char *name, bool first)
 	if (!first)
 		*to++ = ',';
 	*to++ = '"';
-	memcpy(to, name, n);
+	bytes_copy(to, name, n);
 	to += n;
 	*to++ = '"';
 	*to++ = ':';

@@ -212,6 +212,11 @@ static bool get_varint(struct str *s, uint64_t *v)
 {
 	unsigned shift;
 
+	if (s->n && !(*s->p & 0x80)) {                /* most are one byte */
+		*v = (unsigned char)*s->p;
+		*s = str_drop(*s, 1);
+		return true;
+	}
 	*v = 0;
 	for (shift = 0; shift < 64 && s->n; shift += 7) {
 		unsigned char c = *s->p;
@@ -430,7 +435,8 @@ static int get_fields(struct reader *r, struct str s, const struct field *table,
 {
 	const struct field *f, *from = table;
 	struct place at = { NULL, 0, NULL };
-	struct str body, start, *kept;
+	struct str body, start, *kept = NULL;
+	bool looked = false;
 	uint32_t tag;
 
 	if (depth > REC_DEPTH_MAX)
@@ -446,7 +452,9 @@ static int get_fields(struct reader *r, struct str s, const struct field *table,
 			from = f;
 			continue;
 		}
-		kept = unknown_member(table, out);
+		if (!looked)
+			kept = unknown_member(table, out);
+		looked = true;
 		if (kept)
 			keep_unknown(r, kept, str_head(start, s.p - start.p), s.n, &at);
 	}

@@ -109,3 +109,19 @@ TEST(impossible_sizes_end_the_process)
 	waitpid(pid, &status, 0);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 70);
 }
+
+TEST(printf_where_there_is_room_and_where_not)
+{
+	auto_arena a = ARENA_INIT;
+
+	for (int n = 0; n < 6000; n += 7) {
+		struct str s = arena_printf(&a, "%0*d", n, 0), after = arena_printf(&a, "after %d", n);
+		char *zeroed = arena_alloc(&a, 64);
+
+		CHECK_INT(s.n, n ? n : 1);
+		CHECK(strlen(s.p) == s.n && strspn(s.p, "0") == s.n);
+		CHECK(str_starts(after, STR("after ")));
+		for (int i = 0; i < 64; i++)
+			CHECK(zeroed[i] == 0);
+	}
+}

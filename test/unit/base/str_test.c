@@ -99,3 +99,16 @@ TEST_LIMIT(globs_of_many_stars_end_soon, 5)
 	memset(name, 'a', sizeof name);
 	CHECK(!str_glob(str_make(glob, sizeof glob), str_make(name, sizeof name)));
 }
+
+TEST(bytes_are_copied_at_every_length)
+{
+	char from[200], to[202];
+
+	for (size_t i = 0; i < sizeof from; i++)
+		from[i] = (char)(i + 1);
+	for (size_t n = 0; n <= sizeof from; n++) {
+		memset(to, 0, sizeof to);
+		bytes_copy(to + 1, from, n);
+		CHECK(memcmp(to + 1, from, n) == 0 && to[0] == 0 && to[n + 1] == 0);
+	}
+}

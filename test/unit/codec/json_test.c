@@ -234,6 +234,25 @@ TEST(quoting)
 	CHECK_STR(quoted(STR("\0")), "\"\\u0000\"");
 }
 
+/* Strings are looked at eight bytes at a time: every byte, at every place of strings of every length up to three steps. */
+TEST(quoting_finds_what_needs_it_anywhere)
+{
+	for (int c = 0; c < 256; c++)
+		for (size_t n = 1; n <= 24; n++)
+			for (size_t at = 0; at < n; at++) {
+				bool plain = c >= ' ' && c < 0x80 && c != '"' && c != '\\';
+				auto_buf b = BUF_INIT(1000);
+				char text[24], quoted[26];
+
+				memset(text, 'x', sizeof text);
+				text[at] = (char)c;
+				quoted[0] = quoted[n + 1] = '"';
+				memcpy(quoted + 1, text, n);
+				json_quote(&b, str_make(text, n));
+				CHECK(str_eq(buf_as_str(&b), str_make(quoted, n + 2)) == plain);
+			}
+}
+
 TEST(doubles_print_shortest)
 {
 	static const struct { double v; const char *text; } cases[] = {
