@@ -1,6 +1,8 @@
 /* Any bytes as the body of a request: what the tables take can be checked, planned and written, and reads back the same. */
 #include "codec/json.h"
+#include "codec/rec.h"
 #include "docker/create.h"
+#include "docker/network_request.h"
 #include "model/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -40,6 +42,22 @@ static void create(struct arena *a, struct str body)
 		create_plan(a, &q, &image, &out, &e);
 }
 
+static void network(struct arena *a, struct str body)
+{
+	struct network_request q = { 0 }, again = { 0 };
+	struct network made, kept = { 0 };
+	struct err e;
+
+	if (json_decode(a, body, network_request_fields, &q, &e))
+		return;
+	round_trip(a, network_request_fields, &q, &again);
+	if (network_request_check(&q, &e))
+		return;
+	made = network_request_plan(&q);
+	if (rec_decode(a, rec_encode_arena(a, network_fields, &made), network_fields, &kept, &e) || !str_eq(kept.subnet, made.subnet))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	auto_arena a = ARENA_INIT;
@@ -51,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct err e;
 
 	create(&a, body);
+	network(&a, body);
 	if (json_decode(&a, body, exec_config_fields, &exec, &e) == 0)
 		round_trip(&a, exec_config_fields, &exec, &exec_again);
 	if (json_decode(&a, body, endpoint_config_fields, &ep, &e) == 0)
