@@ -3,6 +3,7 @@
 
 #include "codec/base64.h"
 #include "codec/json.h"
+#include "os/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,8 +121,8 @@ int archive_write(struct req *r, struct err *e)
 
 	if (call_of(r, &in, e))
 		return -1;
-	if (pipe2(fds, O_CLOEXEC))
-		return err_sys(e, "pipe");
+	if (fd_pipe_wide(fds, e))
+		return -1;
 	p.fd = fds[0];
 	if (pthread_create(&thread, NULL, put_wait, &p)) {
 		close(fds[0]);

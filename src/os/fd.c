@@ -9,6 +9,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+int fd_pipe_wide(int fds[2], struct err *e)
+{
+	if (pipe2(fds, O_CLOEXEC))
+		return err_sys(e, "make a pipe");
+	fcntl(fds[1], F_SETPIPE_SZ, 1 << 20);
+	return 0;
+}
+
 int fd_write_all(int fd, const void *p, size_t n)
 {
 	const char *at = p;

@@ -480,8 +480,8 @@ static int op_archive_get(struct ipc_req *r, void *in, struct err *e)
 
 	if (node_files_of(r, q->account, q->id, &s, &init, e))
 		return -1;
-	if (pipe2(fds, O_CLOEXEC))
-		return err_sys(e, "pipe");
+	if (fd_pipe_wide(fds, e))
+		return -1;
 	rc = archive_get(r->arena, &node_of(r)->rt, &s, init, q->path, &info, fds[1], &child, e);
 	close(fds[1]);
 	if (rc == 0) {
@@ -552,8 +552,8 @@ static int own_part(struct ipc_req *r, struct str id,
 	view_end(&t);
 	if (node_files_of(r, account, id, &s, &init, e))
 		return -1;
-	if (pipe2(fds, O_CLOEXEC))
-		return err_sys(e, "pipe");
+	if (fd_pipe_wide(fds, e))
+		return -1;
 	rc = begin(&node_of(r)->rt, &s, init, fds[1], &child, e);
 	close(fds[1]);
 	if (rc == 0)
