@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define PARENT_RT_US "900000"                         /* of a second, for all containers together; the kernel's own total is 950000 */
+#define PARENT_RT_US 900000                           /* of a second, for all containers together; the kernel's own total is 950000 */
 
 const char *const cgroup_v1_names[CGROUP_V1_KINDS] = {
 	"memory", "cpu", "cpuacct", "cpuset", "devices", "freezer", "blkio", "pids",
@@ -131,7 +131,19 @@ static int limit_devices(struct cgroups *g, const char *name, const struct cgrou
 	return 0;
 }
 
-/* What a group may run in real time comes out of its parent's, which has none before somebody asks. */
+/* What a group may run in real time comes out of its parent's, which has none before somebody asks. Then it takes what others have
+ * left: half, and half again, until the kernel agrees. */
+static void take_realtime(struct cgroups *g)
+{
+	char text[24];
+
+	for (int us = PARENT_RT_US; us > 1000; us /= 2) {
+		snprintf(text, sizeof text, "%d", us);
+		if (path_put(g->parent[CGROUP_CPU], "cpu.rt_runtime_us", text, NULL) == 0)
+			return;
+	}
+}
+
 static int limit_realtime(struct cgroups *g, const char *name, const struct cgroup_limits *l, struct err *e)
 {
 	if (!l->cpu_rt_runtime_us && !l->cpu_rt_period_us)
@@ -139,7 +151,7 @@ static int limit_realtime(struct cgroups *g, const char *name, const struct cgro
 	if (!has_file(g, CGROUP_CPU, name, "cpu.rt_runtime_us"))
 		return err_set(e, ENOTSUP, "--cpu-rt-runtime: this machine's kernel does not support CPU real-time runtime");
 	if (cgroup_get_u64(g->parent[CGROUP_CPU], "cpu.rt_runtime_us") == 0)
-		path_put(g->parent[CGROUP_CPU], "cpu.rt_runtime_us", PARENT_RT_US, NULL);
+		take_realtime(g);
 	if (l->cpu_rt_period_us && put(g, CGROUP_CPU, name, "cpu.rt_period_us", e, "%lld", (long long)l->cpu_rt_period_us))
 		return -1;
 	return l->cpu_rt_runtime_us ? put(g, CGROUP_CPU, name, "cpu.rt_runtime_us", e, "%lld", (long long)l->cpu_rt_runtime_us) : 0;

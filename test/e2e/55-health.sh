@@ -23,7 +23,7 @@ test_a_health_check_follows_the_container() {
 	kill -9 "$(role_pid node)" "$(role_pid api)" "$(role_pid state)"
 	wait_for 10 docker exec well rm /ok
 	wait_for 10 health_is well unhealthy
-	wait_for 5 grep -q unhealthy <(docker ps --filter health=unhealthy --format '{{.Status}}')
+	wait_for 5 sh -c 'docker ps --filter health=unhealthy --format "{{.Status}}" | grep -q unhealthy'
 	docker stop -t 0 well >/dev/null
 	is "$(inspect well '{{.State.Health.Status}} {{len .State.Health.Log}}')" "unhealthy 5"
 	docker start well >/dev/null

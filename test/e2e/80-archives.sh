@@ -229,7 +229,8 @@ test_a09_a_flood_of_logs_is_bounded_and_keeps_its_end() {
 # limit test_a_full_disk_refuses_new_work_and_keeps_old_work 120
 test_a_full_disk_refuses_new_work_and_keeps_old_work() {
 	dir=$TMP/disk pid= run=$(mktemp -d /tmp/triton-e2e3.XXXXXX)   # not local: the trap runs outside
-	trap '[ -z "$pid" ] || { kill $pid; wait $pid; } 2>/dev/null; grep "$dir" /proc/self/mountinfo | cut -d" " -f5 | tac | xargs -r -n1 umount -l; rm -rf "$run" "$TMP"' EXIT
+	trap 'set +e; trap - ERR; [ -z "$pid" ] || { kill -USR1 $pid; wait $pid; } 2>/dev/null
+		grep -e "$dir" -e "$run" /proc/self/mountinfo | cut -d" " -f5 | tac | xargs -r -n1 umount -l; rm -rf "$run" "$TMP"' EXIT
 	modprobe loop 2>/dev/null || true
 	mkdir -p "$dir"
 	truncate -s 160M "$TMP/disk.img"
