@@ -133,7 +133,7 @@ test_two_instances_live_beside_each_other() {
 	has "$("$TRITON" status --run-dir "$second")" "Data center  second"
 	is "$(DOCKER_HOST=unix://$second/docker.sock DOCKER_TLS_VERIFY= docker info -f '{{.Name}}')" second
 	is "$(docker info -f '{{.Name}}')" e2e
-	kill $pid
+	kill -USR1 $pid                                   # with its networks
 	wait $pid || fail "serve ended with status $?"
 	rm -rf "$second"
 }

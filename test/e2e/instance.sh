@@ -229,7 +229,7 @@ namespace_processes() { # pids that live in a container's cgroup of this instanc
 # What the instance holds, as lines "WHAT NUMBER".
 counts_take() {
 	echo "mounts $(grep -c -e "$E2E" -e "$RUN" /proc/self/mountinfo)"
-	echo "cgroups $(find /sys/fs/cgroup -type d -path "*$NAME*" 2>/dev/null | wc -l)"
+	echo "cgroups $(find /sys/fs/cgroup -type d -path "*/triton-$NAME/*" ! -name 'spare-*' 2>/dev/null | wc -l)"   # spare: the start pool's
 	echo "links $(inside ip -o link | wc -l)"
 	echo "rules $(inside nft list ruleset 2>/dev/null | wc -l)"
 	echo "processes $(instance_processes | wc -l)"
