@@ -18,6 +18,11 @@ struct tree_diff {
 	int  layers;                                  /* for hidden(): the image's layers */
 	const struct runtime_spec *s;
 };
+bool tree_is_opaque(int fd);                          /* overlayfs' marks: nothing of this directory's lower ones shows; gone */
+static inline bool tree_is_whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+}
 int tree_write_diff(int upper, const struct tree_diff *diff, int out, struct err *e);
 
 /* changes.c: the container's own part (`own` is its directory) beside the image's layers: as a layer, as Docker's list, as a sum. */

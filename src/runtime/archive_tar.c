@@ -178,7 +178,7 @@ static int mark_out(struct output *o, struct str dir, const char *prefix, const 
 	return tar_write_file(&o->tar, arena_printf(&a, "%.*s/%s%s", STR_ARG(dir), prefix, file).p, 0600, STR_NONE, e);
 }
 
-static bool is_opaque(int fd)
+bool tree_is_opaque(int fd)
 {
 	char mark = 0;
 
@@ -194,7 +194,7 @@ static int directory_out(struct output *o, int fd, struct str name, int depth, s
 		return err_sys(e, "read a directory");
 	if (depth > DEPTH_MAX)
 		rc = err_set(e, ELOOP, "directories are more than %d deep", DEPTH_MAX);
-	if (rc == 0 && o->diff && is_opaque(fd))
+	if (rc == 0 && o->diff && tree_is_opaque(fd))
 		rc = mark_out(o, name, ".wh..wh..opq", "", e);
 	for (struct dirent *ent; rc == 0 && (ent = readdir(d));) {
 		auto_arena a = ARENA_INIT;
@@ -220,7 +220,7 @@ static int entry_out(struct output *o, int dir, const char *file, struct str nam
 		return errno == ENOENT ? 0 : err_sys(e, "%s", file); /* gone meanwhile */
 	if (o->diff && depth && o->diff->hidden(o->diff, str_drop(name, 2), &st, dir))
 		return 0;
-	if (o->diff && S_ISCHR(st.st_mode) && st.st_rdev == 0)
+	if (o->diff && tree_is_whiteout(&st))
 		return mark_out(o, str_head(name, (size_t)str_rfind(name, '/')), ".wh.", file, e);
 	if (!type_of(st.st_mode, &t.type) || (o->one_fs && st.st_dev != o->dev && !S_ISDIR(st.st_mode)))
 		return 0;

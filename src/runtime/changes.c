@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #define DEPTH_MAX 256
@@ -70,19 +69,6 @@ int changes_layer(const struct runtime_spec *s, int layers, int own, int out, st
 
 /* --- does the image have it? -------------------------------------------------------------------------- */
 
-static bool is_whiteout(const struct stat *st)
-{
-	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
-}
-
-static bool is_opaque(int dir, const char *name)
-{
-	auto_fd fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	char mark = 0;
-
-	return fd >= 0 && fgetxattr(fd, "user.overlay.opaque", &mark, 1) == 1 && mark == 'y';
-}
-
 enum found { FOUND_NOT, FOUND, FOUND_GONE };          /* GONE: this layer says that there is none, whatever is below */
 
 static enum found layer_has(int layer, struct str path)
@@ -99,12 +85,12 @@ static enum found layer_has(int layer, struct str path)
 
 		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
 			return opaque ? FOUND_GONE : FOUND_NOT;
-		if (is_whiteout(&st) || (path.n && !S_ISDIR(st.st_mode)))
+		if (tree_is_whiteout(&st) || (path.n && !S_ISDIR(st.st_mode)))
 			return FOUND_GONE;
 		if (!path.n)
 			return FOUND;
-		opaque |= is_opaque(dir, name);
-		next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		next = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		opaque |= next >= 0 && tree_is_opaque(next);
 		fd_close(&dir);
 		dir = next;
 	}
@@ -197,7 +183,7 @@ static int flush(struct walk *w, struct err *e)
 static int list_one(struct walk *w, struct str path, const struct stat *st, struct err *e)
 {
 	auto_arena a = ARENA_INIT;
-	int kind = is_whiteout(st) ? 2 : image_has(&w->d, path) ? 0 : 1;
+	int kind = tree_is_whiteout(st) ? 2 : image_has(&w->d, path) ? 0 : 1;
 
 	buf_puts(&w->b, w->any ? ",{\"Path\":" : "[{\"Path\":");
 	json_quote(&w->b, arena_printf(&a, "/%.*s", STR_ARG(path)));
