@@ -12,6 +12,8 @@ const char *command_name(int cmd)
 		[CMD_CONTAINER_UNPAUSE] = "container.unpause", [CMD_CONTAINER_UPDATE] = "container.update",
 		[CMD_EXEC_CREATE] = "exec.create", [CMD_EXEC_REPORT] = "exec.report",
 		[CMD_NODE_REPORT] = "node.report", [CMD_NODE_REGISTER] = "node.register",
+		[CMD_NODE_JOIN] = "node.join", [CMD_TOKEN_CREATE] = "token.create", [CMD_NODE_UPDATE] = "node.update",
+		[CMD_NODE_REMOVE] = "node.remove", [CMD_NODE_STATE] = "node.state",
 		[CMD_IMAGE_PUT] = "image.put", [CMD_IMAGE_TAG] = "image.tag", [CMD_IMAGE_REMOVE] = "image.remove",
 		[CMD_IMAGE_PRUNE] = "image.prune", [CMD_VOLUME_CREATE] = "volume.create",
 		[CMD_VOLUME_REMOVE] = "volume.remove", [CMD_NETWORK_CREATE] = "network.create",
@@ -140,6 +142,28 @@ const struct field image_delete_item_fields[] = {
 const struct field image_removed_fields[] = {
 	FIELD_LIST(1, image_removed, items, "ImagesDeleted", FIELD_NULL_EMPTY, image_delete_item_fields, struct image_delete_item),
 	FIELD(2, image_removed, reclaimed, "SpaceReclaimed", 0),
+	FIELD_END
+};
+
+const struct field node_join_fields[] = {
+	FIELD(1, node_join, token, "token", 0),
+	FIELD_OBJ(2, node_join, node, "node", 0, node_fields),
+	FIELD_END
+};
+
+const struct field node_joined_fields[] = {
+	FIELD_OBJ(1, node_joined, node,    "node",    0, node_fields),
+	FIELD_OBJ(2, node_joined, cluster, "cluster", 0, cluster_fields),
+	FIELD_END
+};
+
+const struct field node_update_fields[] = {
+	FIELD(1, node_update, id,           "id",           0),
+	FIELD(2, node_update, availability, "availability", 0),
+	FIELD(3, node_update, state,        "state",        0),
+	FIELD(4, node_update, labels,       "labels",       0),
+	FIELD(5, node_update, labels_rm,    "labels_rm",    0),
+	FIELD(6, node_update, force,        "force",        0),
 	FIELD_END
 };
 

@@ -53,6 +53,13 @@ enum command {
 	CMD_NODE_REPORT       = 30,
 	CMD_NODE_REGISTER     = 31, /* node: at each start of the node role; seen=now */
 
+	CMD_NODE_JOIN         = 32, /* node_join, from the peer role of any node -> node_joined: uses up a token, makes the node's record with a new server id.
+	                             * EPERM "this token was used already" / "... expired" / "there is no such token"; the same node (id and key) may ask again */
+	CMD_TOKEN_CREATE      = 33, /* join_token: hash and expires given. Operators */
+	CMD_NODE_UPDATE       = 34, /* node_update: availability, labels. Operators. ENOENT "No such node: X" */
+	CMD_NODE_REMOVE       = 35, /* node_update with only the id. EBUSY while it has containers and is not lost, unless force */
+	CMD_NODE_STATE        = 36, /* node_update: state, from the scheduler: "lost" or "up" */
+
 	CMD_IMAGE_PUT         = 40, /* image_put: record i/, and t/ for each ref. Event pull/load/import (action given) on the ref */
 	CMD_IMAGE_TAG         = 41, /* image_tag: a ref that exists moves. Event tag */
 	CMD_IMAGE_REMOVE      = 42, /* image_remove {ref or id as given, image_id resolved by the caller, ref or "" , force} -> image_removed lists. Docker's conflict sentences */
@@ -128,6 +135,13 @@ struct image_delete_items { struct image_delete_item *v; size_t n; };
 extern const struct field image_delete_item_fields[];
 struct image_removed { struct image_delete_items items; int64_t reclaimed; };
 extern const struct field image_removed_fields[];
+
+struct node_join { struct str token; struct node node; };  /* the secret; id, name, key, address of the one that joins */
+extern const struct field node_join_fields[];
+struct node_joined { struct node node; struct cluster cluster; };
+extern const struct field node_joined_fields[];
+struct node_update { struct str id, availability, state; struct pairs labels; struct strs labels_rm; bool force; };
+extern const struct field node_update_fields[];
 
 struct cluster_init { struct cluster cluster; struct node node; };
 extern const struct field cluster_init_fields[];

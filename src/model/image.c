@@ -89,7 +89,22 @@ const struct field node_fields[] = {
 	FIELD(11, node, disk,    "disk",    0),
 	FIELD(12, node, joined,  "joined",  0),
 	FIELD(13, node, seen,    "seen",    0),
+	FIELD(14, node, server,  "server",  0),
+	FIELD(15, node, key,     "key",     0),
+	FIELD(16, node, availability, "availability", 0),
+	FIELD(17, node, state,   "state",   0),
+	FIELD(18, node, labels,  "labels",  0),
 	FIELD_KEEP_UNKNOWN(node, unknown),
+	FIELD_END
+};
+
+const struct field join_token_fields[] = {
+	FIELD(1, join_token, hash,    "hash",    0),
+	FIELD(2, join_token, name,    "name",    0),
+	FIELD(3, join_token, created, "created", 0),
+	FIELD(4, join_token, expires, "expires", 0),
+	FIELD(5, join_token, used,    "used",    0),
+	FIELD_KEEP_UNKNOWN(join_token, unknown),
 	FIELD_END
 };
 

@@ -73,9 +73,22 @@ struct node {
 	struct str kernel, os, arch, boot_id, version;
 	int64_t    cpus, memory, disk;                /* cores; bytes */
 	struct field_time joined, seen;
+	int64_t    server;                            /* id in the raft configuration; never used again for another node */
+	struct str key;                               /* SHA-256 of its public key (SubjectPublicKeyInfo), 64 hex digits: who it is */
+	struct str availability;                      /* "active" (also ""), "drain": nothing new, what can move does */
+	struct str state;                             /* "up" (also ""), "lost": not heard of, its lease is over */
+	struct pairs labels;
 	struct str unknown;
 };
 extern const struct field node_fields[];
+
+/* What lets one machine join, once (key T/<SHA-256 of the secret>). */
+struct join_token {
+	struct str hash, name;                        /* hash: 64 hex digits; name: of the node that used it */
+	struct field_time created, expires, used;     /* used 0: not yet */
+	struct str unknown;
+};
+extern const struct field join_token_fields[];
 
 struct event {
 	struct str   type, action, id, account, from; /* "container", "start", id; from: the image's name */

@@ -24,6 +24,7 @@ const struct key_kind key_kinds[] = {
 	{ "u/", "uid-range",       NULL, 0 },
 	{ "p/", "package",         package_fields,     sizeof(struct package) },
 	{ "d/", "node",            node_fields,        sizeof(struct node) },
+	{ "T/", "join-token",      join_token_fields,  sizeof(struct join_token) },
 	{ "e/", "event",           event_fields,       sizeof(struct event) },
 	{ "m/cluster", "cluster",  cluster_fields,     sizeof(struct cluster) },
 	{ "m/", "meta",            NULL, 0 },

@@ -25,6 +25,7 @@
  *  u/<slot, 10 digits>              container id (raw bytes): uid range in use
  *  p/<name>                         struct package
  *  d/<node id>                      struct node
+ *  T/<hash>                         struct join_token
  *  e/<revision, 20 digits>/<n, 6>   struct event
  *  m/cluster                        struct cluster
  *  m/applied                        raft index, 8 bytes little-endian (store's own)
