@@ -4,7 +4,9 @@
 #include "role/api.h"
 #include "role/dns.h"
 #include "role/node.h"
+#include "role/join.h"
 #include "role/options.h"
+#include "role/peer.h"
 #include "role/pull.h"
 #include "role/serve.h"
 #include "role/state.h"
@@ -28,12 +30,15 @@ static const struct applet applets[] = {
 	{ "status",  tool_status,  "nodes, state and processes of this instance", status_usage, status_options, false },
 	{ "account", tool_account, "add, list, disable and remove accounts", account_usage, account_options, false },
 	{ "key",     tool_key,     "the SSH public keys of accounts", key_usage, key_options, false },
+	{ "token",   tool_token,   "a token with which another machine can join", token_usage, token_options, false },
 	{ "state",   state,        "print the replicated state", state_usage, state_options, false },
 	{ "pull",    role_pull,    "fetch an image (started by the node)", NULL, NULL, true },
 	{ "version", tool_version, "version and licences", version_usage, version_options, false },
 	{ "help",    help,         "this list, or all about one command", "usage: triton help [COMMAND]\n", NULL, false },
 	{ "api",     role_api,     "a role: TLS, HTTP, the APIs", NULL, NULL, true },
 	{ "node",    role_node,    "a role: containers of this machine", NULL, NULL, true },
+	{ "peer",    role_peer,    "a role: links to the other nodes", NULL, NULL, true },
+	{ "join",    role_join,    "asks to join a data center (started by serve)", NULL, NULL, true },
 	{ "dns",     role_dns,     "a role: names of containers", NULL, NULL, true },
 	{ 0 }
 };

@@ -28,16 +28,36 @@ int api_command(struct req *r, int cmd, const struct field *f, const void *in, c
 	return of && rec_decode(&r->arena, done.payload, of, out, e) ? -1 : 0;
 }
 
-int api_node(struct req *r, int op, const struct field *f, const void *in, const struct field *of, void *out,
-	     const int *fds, size_t nfds, int *got, size_t *ngot, int timeout_ms, struct err *e)
+int api_ask(struct api *api, struct arena *a, struct str node, struct ipc_call *c, struct err *e)
+{
+	struct remote_call there = { .node = node, .op = c->op, .timeout_ms = c->timeout_ms };
+
+	if (!node.n || str_eq(node, api->node_id))
+		return ipc_call(api->node, a, c, e);
+	if (c->in_fields)
+		there.body = rec_encode_arena(a, c->in_fields, c->in);
+	c->op = OP_REMOTE;
+	c->in_fields = remote_call_fields;
+	c->in = &there;
+	return ipc_call(api->peer, a, c, e);
+}
+
+int api_on(struct req *r, struct str node, int op, const struct field *f, const void *in, const struct field *of, void *out,
+	   const int *fds, size_t nfds, int *got, size_t *ngot, int timeout_ms, struct err *e)
 {
 	struct ipc_call c = { .op = (uint16_t)op, .in_fields = f, .in = in, .fds = fds, .nfds = nfds, .out_fields = of, .out = out,
 			      .out_fds = got, .out_fds_max = ngot ? *ngot : 0, .timeout_ms = timeout_ms };
-	int rc = ipc_call(api_of(r)->node, &r->arena, &c, e);
+	int rc = api_ask(api_of(r), &r->arena, node, &c, e);
 
 	if (ngot)
 		*ngot = c.out_nfds;
 	return rc;
+}
+
+int api_node(struct req *r, int op, const struct field *f, const void *in, const struct field *of, void *out,
+	     const int *fds, size_t nfds, int *got, size_t *ngot, int timeout_ms, struct err *e)
+{
+	return api_on(r, STR_NONE, op, f, in, of, out, fds, nfds, got, ngot, timeout_ms, e);
 }
 
 static bool is_hex(struct str s)

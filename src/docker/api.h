@@ -17,9 +17,9 @@
 
 struct api {
 	struct view       *view;
-	struct ipc_client *state, *node;
+	struct ipc_client *state, *node, *peer;
 	struct pump       *pump;
-	struct str         data_dir, node_id, datacenter, ca_pem, docker_endpoint;
+	struct str         data_dir, node_id, datacenter, ca_pem, docker_endpoint, peer_endpoint;
 	int64_t            start_ns;
 };
 
@@ -54,6 +54,14 @@ int api_command(struct req *r, int cmd, const struct field *f, const void *in, c
  * *ngot, count after). timeout_ms -1 waits for ever. */
 int api_node(struct req *r, int op, const struct field *f, const void *in, const struct field *of, void *out,
 	     const int *fds, size_t nfds, int *got, size_t *ngot, int timeout_ms, struct err *e);
+
+/* The same of another node's role, where a container is (its record says): STR_NONE or this node's id is this one. EAGAIN:
+ * that node cannot be reached now. */
+int api_on(struct req *r, struct str node, int op, const struct field *f, const void *in, const struct field *of, void *out,
+	   const int *fds, size_t nfds, int *got, size_t *ngot, int timeout_ms, struct err *e);
+
+/* The same for a thread beside the request's, with an arena of its own. `c` is used up. */
+int api_ask(struct api *api, struct arena *a, struct str node, struct ipc_call *c, struct err *e);
 
 /* The caller's container by name, id or unique prefix of an id. ENOENT "No such container: x"; EINVAL when ambiguous. */
 int container_find(struct req *r, struct view_txn *t, struct str ref, struct container *c, struct err *e);
@@ -124,6 +132,7 @@ int volume_list(struct req *r, struct err *e), volume_create(struct req *r, stru
 int admin_accounts(struct req *r, struct err *e), admin_account_add(struct req *r, struct err *e), admin_account_show(struct req *r, struct err *e),
 	admin_account_rm(struct req *r, struct err *e), admin_account_disable(struct req *r, struct err *e),
 	admin_account_enable(struct req *r, struct err *e), admin_keys(struct req *r, struct err *e), admin_key_add(struct req *r, struct err *e),
-	admin_key_rm(struct req *r, struct err *e), admin_status(struct req *r, struct err *e), admin_dump(struct req *r, struct err *e);
+	admin_key_rm(struct req *r, struct err *e), admin_status(struct req *r, struct err *e), admin_dump(struct req *r, struct err *e),
+	admin_token_add(struct req *r, struct err *e);
 
 #endif

@@ -13,12 +13,14 @@
 
 #define NODE_TIMEOUT_MS 30000
 
-static int call_of(struct req *r, struct archive_call *in, struct err *e)
+/* `node`: where the container is. */
+static int call_of(struct req *r, struct archive_call *in, struct str *node, struct err *e)
 {
 	struct container c = { 0 };
 
 	if (container_of(r, &c, e))
 		return -1;
+	*node = c.node;
 	*in = (struct archive_call){ .id = c.id, .account = c.account, .path = req_query(r, "path"),
 		.no_overwrite_dir_non_dir = req_query_bool(r, "noOverwriteDirNonDir"), .copy_uid_gid = req_query_bool(r, "copyUIDGID") };
 	if (in->path.n == 0)
@@ -48,11 +50,12 @@ static void stat_header(struct req *r, const struct archive_stat *st)
 int archive_head(struct req *r, struct err *e)
 {
 	struct archive_call in;
+	struct str node;
 	struct archive_stat st = { 0 };
 
-	if (call_of(r, &in, e))
+	if (call_of(r, &in, &node, e))
 		return -1;
-	if (api_node(r, OP_ARCHIVE_STAT, archive_call_fields, &in, archive_stat_fields, &st, NULL, 0, NULL, NULL, NODE_TIMEOUT_MS, e))
+	if (api_on(r, node, OP_ARCHIVE_STAT, archive_call_fields, &in, archive_stat_fields, &st, NULL, 0, NULL, NULL, NODE_TIMEOUT_MS, e))
 		return cp_error(&in, e);
 	stat_header(r, &st);
 	return reply_text(r, 200, "application/json", STR_NONE, e);
@@ -61,13 +64,14 @@ int archive_head(struct req *r, struct err *e)
 int archive_read(struct req *r, struct err *e)
 {
 	struct archive_call in;
+	struct str node;
 	struct archive_stat st = { 0 };
 	int fd = -1;
 	size_t n = 1;
 
-	if (call_of(r, &in, e))
+	if (call_of(r, &in, &node, e))
 		return -1;
-	if (api_node(r, OP_ARCHIVE_GET, archive_call_fields, &in, archive_stat_fields, &st, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e))
+	if (api_on(r, node, OP_ARCHIVE_GET, archive_call_fields, &in, archive_stat_fields, &st, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e))
 		return cp_error(&in, e);
 	if (n != 1)
 		return err_set(e, EIO, "the node answered without a stream");
@@ -79,6 +83,7 @@ int archive_read(struct req *r, struct err *e)
 struct put_call {
 	struct req *r;
 	const struct archive_call *in;
+	struct str node;
 	struct arena a;
 	int fd, rc;
 	struct err err;
@@ -89,7 +94,7 @@ static void *put_wait(void *arg)
 	struct put_call *p = arg;
 	struct ipc_call c = { .op = OP_ARCHIVE_PUT, .in_fields = archive_call_fields, .in = p->in, .fds = &p->fd, .nfds = 1, .timeout_ms = -1 };
 
-	p->rc = ipc_call(api_of(p->r)->node, &p->a, &c, &p->err);
+	p->rc = api_ask(api_of(p->r), &p->a, p->node, &c, &p->err);
 	close(p->fd);                                 /* a node that refused leaves the writer with EPIPE */
 	return NULL;
 }
@@ -115,15 +120,17 @@ static int put_body(struct req *r, int to, struct err *e)
 int archive_write(struct req *r, struct err *e)
 {
 	struct archive_call in;
+	struct str node;
 	struct put_call p = { .r = r, .in = &in };
 	pthread_t thread;
 	int fds[2], rc;
 
-	if (call_of(r, &in, e))
+	if (call_of(r, &in, &node, e))
 		return -1;
 	if (fd_pipe_wide(fds, e))
 		return -1;
 	p.fd = fds[0];
+	p.node = node;
 	if (pthread_create(&thread, NULL, put_wait, &p)) {
 		close(fds[0]);
 		close(fds[1]);

@@ -182,7 +182,7 @@ int container_sizes(struct req *r, const struct container *c, struct render_env 
 	size_t n = 1;
 	int64_t rw;
 
-	if (api_node(r, OP_SIZE, by_id_fields, &(struct by_id){ c->id }, NULL, NULL, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e) || api_view(r, &t, e) ||
+	if (api_on(r, c->node, OP_SIZE, by_id_fields, &(struct by_id){ c->id }, NULL, NULL, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e) || api_view(r, &t, e) ||
 	    view_get(&t, &r->arena, key_make(&r->arena, "i", who(r)->login, c->image_id, STR_NONE), image_fields, &image, e) < 0)
 		return -1;
 	if (n != 1 || fd_read_full(fd, text, sizeof(text) - 1) < 0 || !str_to_i64(str_of(text), &rw))
@@ -203,7 +203,7 @@ static int health_of(struct req *r, struct view_txn *t, const struct container *
 	if (container_is_running(c)) {
 		struct health now = { 0 };
 
-		if (api_node(r, OP_HEALTH, by_id_fields, &(struct by_id){ c->id }, health_fields, &now, NULL, 0, NULL, NULL, 2000, &ignored) == 0 &&
+		if (api_on(r, c->node, OP_HEALTH, by_id_fields, &(struct by_id){ c->id }, health_fields, &now, NULL, 0, NULL, NULL, 2000, &ignored) == 0 &&
 		    now.status.n) {
 			*h = now;
 			return 0;
@@ -484,7 +484,7 @@ int container_update(struct req *r, struct err *e)
 	in.id = c.id;
 	if (api_command(r, CMD_CONTAINER_UPDATE, container_update_fields, &in, NULL, NULL, e))
 		return -1;
-	if (api_node(r, OP_LIMITS, by_id_fields, &(struct by_id){ c.id }, NULL, NULL, NULL, 0, NULL, NULL, UPDATE_TIMEOUT_MS, e))
+	if (api_on(r, c.node, OP_LIMITS, by_id_fields, &(struct by_id){ c.id }, NULL, NULL, NULL, 0, NULL, NULL, UPDATE_TIMEOUT_MS, e))
 		return err_wrap(e, "Cannot update container %.*s now, but from its next start", STR_ARG(c.id));
 	return reply(r, 200, warnings_fields, &(struct warnings){ 0 }, e);
 }

@@ -95,6 +95,7 @@ const struct endpoint docker_endpoints[] = {
 	{ GET,    "/triton/v1/accounts/{login}/keys",      admin_keys,            ADMIN },
 	{ POST,   "/triton/v1/accounts/{login}/keys",      admin_key_add,         ADMIN },
 	{ DELETE, "/triton/v1/accounts/{login}/keys/{fingerprint...}", admin_key_rm, ADMIN },
+	{ POST,   "/triton/v1/tokens",                     admin_token_add,       ADMIN },
 	{ GET,    "/triton/v1/status",                     admin_status,          ADMIN },
 	{ GET,    "/triton/v1/state",                      admin_dump,            ADMIN },
 	{ 0 }

@@ -23,12 +23,12 @@ static const char *stream_type(struct req *r, bool tty)
 	return tty || old ? raw_stream : multiplexed;
 }
 
-static int one_fd(struct req *r, int op, const struct field *f, const void *in, const struct field *of, void *out, struct err *e)
+static int one_fd(struct req *r, const struct container *c, int op, const struct field *f, const void *in, const struct field *of, void *out, struct err *e)
 {
 	int fd = -1;
 	size_t n = 1;
 
-	if (api_node(r, op, f, in, of, out, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e))
+	if (api_on(r, c->node, op, f, in, of, out, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e))
 		return -1;
 	return n == 1 ? fd : err_set(e, EIO, "the node answered without a stream");
 }
@@ -48,7 +48,7 @@ int container_attach(struct req *r, struct err *e)
 		.logs = req_query_bool(r, "logs"), .detach_keys = req_query(r, "detachKeys") };
 	if (!in.stream && !in.logs)
 		return err_set(e, EINVAL, "attach needs stream=1 or logs=1");
-	fd = one_fd(r, OP_ATTACH, stream_call_fields, &in, NULL, NULL, e);
+	fd = one_fd(r, &c, OP_ATTACH, stream_call_fields, &in, NULL, NULL, e);
 	if (fd < 0)
 		return -1;
 	return reply_hijack(r, api_of(r)->pump, stream_type(r, c.config.tty), fd, e);
@@ -89,7 +89,7 @@ int container_logs(struct req *r, struct err *e)
 	in.follow = in.follow && (container_is_running(&c) || c.status == STATUS_RESTARTING);
 	if (in.details)
 		in.labels = c.config.labels;
-	fd = one_fd(r, OP_LOGS, logs_call_fields, &in, NULL, NULL, e);
+	fd = one_fd(r, &c, OP_LOGS, logs_call_fields, &in, NULL, NULL, e);
 	if (fd < 0)
 		return -1;
 	return reply_pump(r, api_of(r)->pump, stream_type(r, c.config.tty), fd, e);
@@ -105,7 +105,7 @@ static int resize(struct req *r, const struct container *c, struct str exec, str
 		return err_set(e, EINVAL, "invalid terminal size: h and w are from 0 to 65535");
 	if (!container_is_running(c))
 		return err_set(e, EBUSY, "container %.*s is not running", STR_ARG(c->id));
-	if (api_node(r, OP_RESIZE, resize_call_fields, &in, NULL, NULL, NULL, 0, NULL, NULL, NODE_TIMEOUT_MS, e))
+	if (api_on(r, c->node, OP_RESIZE, resize_call_fields, &in, NULL, NULL, NULL, 0, NULL, NULL, NODE_TIMEOUT_MS, e))
 		return -1;
 	return reply_empty(r, 200, e);
 }
@@ -128,7 +128,7 @@ int container_top(struct req *r, struct err *e)
 	if (!container_is_running(&c))
 		return err_set(e, EBUSY, "container %.*s is not running", STR_ARG(c.id));
 	in = (struct top_call){ c.id, c.account, req_query(r, "ps_args") };
-	if (api_node(r, OP_TOP, top_call_fields, &in, text_reply_fields, &out, NULL, 0, NULL, NULL, NODE_TIMEOUT_MS, e))
+	if (api_on(r, c.node, OP_TOP, top_call_fields, &in, text_reply_fields, &out, NULL, 0, NULL, NULL, NODE_TIMEOUT_MS, e))
 		return -1;
 	return reply_text(r, 200, "application/json", out.text, e);
 }
@@ -140,7 +140,7 @@ int container_changes(struct req *r, struct err *e)
 
 	if (container_of(r, &c, e))
 		return -1;
-	fd = one_fd(r, OP_CHANGES, by_id_fields, &(struct by_id){ c.id }, NULL, NULL, e);
+	fd = one_fd(r, &c, OP_CHANGES, by_id_fields, &(struct by_id){ c.id }, NULL, NULL, e);
 	return fd < 0 ? -1 : reply_pump(r, api_of(r)->pump, "application/json", fd, e);
 }
 
@@ -151,7 +151,7 @@ int container_export(struct req *r, struct err *e)
 
 	if (container_of(r, &c, e))
 		return -1;
-	fd = one_fd(r, OP_EXPORT, by_id_fields, &(struct by_id){ c.id }, NULL, NULL, e);
+	fd = one_fd(r, &c, OP_EXPORT, by_id_fields, &(struct by_id){ c.id }, NULL, NULL, e);
 	return fd < 0 ? -1 : reply_pump(r, api_of(r)->pump, "application/x-tar", fd, e);
 }
 
@@ -223,7 +223,7 @@ static void stats_json(struct buf *b, const struct container *c, const struct st
 static int stats_read(struct req *r, const struct container *c, struct stats_reply *s, struct err *e)
 {
 	*s = (struct stats_reply){ 0 };
-	return api_node(r, OP_STATS, by_id_fields, &(struct by_id){ c->id }, stats_reply_fields, s, NULL, 0, NULL, NULL, NODE_TIMEOUT_MS, e);
+	return api_on(r, c->node, OP_STATS, by_id_fields, &(struct by_id){ c->id }, stats_reply_fields, s, NULL, 0, NULL, NULL, NODE_TIMEOUT_MS, e);
 }
 
 int container_stats(struct req *r, struct err *e)
@@ -296,6 +296,18 @@ static int exec_of(struct req *r, struct exec *x, struct err *e)
 	return found < 0 ? -1 : 0;
 }
 
+/* Where its container is; "" when that is gone. */
+static struct str exec_node(struct req *r, const struct exec *x)
+{
+	auto_view t = { 0 };
+	struct container c = { 0 };
+	struct err ignored;
+
+	if (api_view(r, &t, &ignored) == 0)
+		view_get(&t, &r->arena, key_make(&r->arena, "c", x->account, x->container, STR_NONE), container_fields, &c, &ignored);
+	return c.node;
+}
+
 static bool exec_console(struct arena *a, struct raw json, int64_t *rows, int64_t *cols)
 {
 	struct json_reader j = json_reader_of(a, json.json);
@@ -322,7 +334,7 @@ int exec_start(struct req *r, struct err *e)
 		in.config.attach_stdin = in.config.attach_stdout = in.config.attach_stderr = false;
 	if (!exec_console(&r->arena, body.console_size, &in.rows, &in.cols))
 		exec_console(&r->arena, x.config.console_size, &in.rows, &in.cols);
-	if (api_node(r, OP_EXEC_START, exec_call_fields, &in, NULL, NULL, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e))
+	if (api_on(r, exec_node(r, &x), OP_EXEC_START, exec_call_fields, &in, NULL, NULL, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e))
 		return -1;
 	if (body.detach) {
 		if (n == 1)
@@ -378,7 +390,7 @@ int exec_inspect(struct req *r, struct err *e)
 		 * has heard of execs is recorded. */
 		struct err ignored;
 
-		api_node(r, OP_EXEC_SYNC, by_id_fields, &(struct by_id){ x.container }, NULL, NULL, NULL, 0, NULL, NULL, 5000, &ignored);
+		api_on(r, exec_node(r, &x), OP_EXEC_SYNC, by_id_fields, &(struct by_id){ x.container }, NULL, NULL, NULL, 0, NULL, NULL, 5000, &ignored);
 		x = (struct exec){ 0 };
 		if (exec_of(r, &x, e))
 			return -1;

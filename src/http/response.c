@@ -259,10 +259,9 @@ static void hijack_head(struct req *r, struct buf *b, const char *type)
 	buf_puts(b, "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
 }
 
-int reply_hijack(struct req *r, struct pump *p, const char *type, int fd, struct err *e)
+static int hijack(struct req *r, const char *type, struct err *e)
 {
 	auto_buf b = BUF_INIT(128 << 10);
-	auto_fd owned = fd;
 
 	if (r->head.upgrade && !http_header_has(&r->head, "Upgrade", "tcp"))
 		return err_set(e, EINVAL, "only an upgrade to tcp is possible here");
@@ -271,11 +270,27 @@ int reply_hijack(struct req *r, struct pump *p, const char *type, int fd, struct
 	r->keep = false;
 	hijack_head(r, &b, type);
 	r->conn->timeout_ms = WRITE_STALL_MS;
-	if (conn_write_all(r->conn, b.p, b.n, e))
+	return conn_write_all(r->conn, b.p, b.n, e);
+}
+
+int reply_hijack(struct req *r, struct pump *p, const char *type, int fd, struct err *e)
+{
+	auto_fd owned = fd;
+
+	if (hijack(r, type, e))
 		return -1;
 	pump_add(p, r->conn, fd_take(&owned), buf_as_str(&r->in), PUMP_BOTH);
 	r->taken = true;
 	return 0;
+}
+
+struct conn *reply_take(struct req *r, const char *type, struct str *ahead, struct err *e)
+{
+	if (hijack(r, type, e))
+		return NULL;
+	*ahead = buf_as_str(&r->in);
+	r->taken = true;
+	return r->conn;
 }
 
 int reply_pump(struct req *r, struct pump *p, const char *type, int fd, struct err *e)

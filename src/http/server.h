@@ -110,6 +110,9 @@ bool reply_client_gone(struct req *r);                /* without blocking */
 /* Hijack: 101 UPGRADED if the client asked, else 200, with this content type; then the connection and what was read ahead
  * go to the pump, which copies both ways until `fd` ends; `fd` is taken. For attach and exec. */
 int reply_hijack(struct req *r, struct pump *p, const char *type, int fd, struct err *e);
+/* The same head; then the connection is the handler's, who frees it. `ahead` (lives as long as the request) was read from it. */
+struct conn *reply_take(struct req *r, const char *type, struct str *ahead, struct err *e);
+
 /* Head 200 chunked, then the bytes of `fd` until it ends, by the pump; the client's leaving closes fd. For logs, stats, tar. */
 int reply_pump(struct req *r, struct pump *p, const char *type, int fd, struct err *e);
 

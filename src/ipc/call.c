@@ -57,8 +57,7 @@ int ipc_call_request(struct arena *a, const struct ipc_call *call, uint64_t id, 
 	*m = (struct ipc_msg){ .kind = IPC_REQUEST, .op = call->op, .id = id, .nfds = call->nfds };
 	if (call->nfds)
 		memcpy(m->fds, call->fds, call->nfds * sizeof *call->fds);
-	if (call->in_fields)
-		m->body = rec_encode_arena(a, call->in_fields, call->in);
+	m->body = call->in_fields ? rec_encode_arena(a, call->in_fields, call->in) : call->in_body;
 	return 0;
 }
 
@@ -76,6 +75,8 @@ int ipc_call_deliver(struct arena *a, struct ipc_call *call, struct ipc_msg *m, 
 		failed = rec_decode(a, m->body, call->out_fields, call->out, e);
 	}
 	if (!failed) {
+		if (call->out_body)
+			*call->out_body = m->body;
 		call->out_nfds = m->nfds;
 		for (i = 0; i < m->nfds; i++)
 			call->out_fds[i] = ipc_msg_take(m, i);
@@ -468,6 +469,8 @@ int ipc_client_reply(struct ipc_client *c, uint16_t op, uint64_t id, const struc
 	struct ipc_call call = { .op = op, .in_fields = failed ? NULL : f, .in = out, .fds = fds, .nfds = failed ? 0 : nfds };
 	struct ipc_msg m;
 
+	if (!f && out)
+		call.in_body = *(const struct str *)out;
 	if (ipc_call_request(&a, &call, id, &m, e))
 		return -1;
 	m.kind = failed ? IPC_ERROR : IPC_REPLY;

@@ -23,10 +23,12 @@ struct ipc_call {
 	uint16_t            op;
 	const struct field *in_fields;                /* NULL: empty body */
 	const void         *in;
+	struct str          in_body;                  /* without in_fields: a record that is encoded already */
 	const int          *fds;                      /* borrowed: stay open here */
 	size_t              nfds;
 	const struct field *out_fields;               /* NULL: whatever the reply says is ignored */
 	void               *out;                      /* zeroed by the caller; lives in the arena */
+	struct str         *out_body;                 /* the reply's record as it came, in the arena; may be NULL */
 	int                *out_fds;                  /* room for out_fds_max; the caller owns what it gets. More than */
 	size_t              out_fds_max, out_nfds;    /* that is an error (they are closed) */
 	int                 timeout_ms;               /* -1: for ever. ETIMEDOUT; the request may still take effect */
@@ -54,7 +56,8 @@ int ipc_call(struct ipc_client *c, struct arena *a, struct ipc_call *call, struc
 /* No answer is expected. Blocks for room in the socket at most a second. Thread safe. */
 int ipc_client_event(struct ipc_client *c, uint16_t op, const struct field *f, const void *in, const int *fds, size_t nfds,
                      struct err *e);
-/* Answer request `id`: with `failed` (not NULL) or with the record. */
+/* Answer request `id`: with `failed` (not NULL) or with the record; without fields `out` is the encoded record (a struct str)
+ * or NULL. */
 int ipc_client_reply(struct ipc_client *c, uint16_t op, uint64_t id, const struct err *failed, const struct field *f,
                      const void *out, const int *fds, size_t nfds, struct err *e);
 

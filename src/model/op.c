@@ -198,3 +198,14 @@ const struct field dns_socket_fields[] = {
 	FIELD(2, dns_socket, account, "account", 0),
 	FIELD_END
 };
+
+const struct field joined_key_fields[] = { FIELD(1, joined_key, key, "key", 0), FIELD_END };
+const struct field ca_seal_fields[] = { FIELD(1, ca_seal, point, "point", 0), FIELD_END };
+const struct field link_fields[] = { FIELD(1, link, server, "server", 0), FIELD(2, link, node, "node", 0), FIELD_END };
+const struct field remote_call_fields[] = {
+	FIELD(1, remote_call, node,       "node",       0),
+	FIELD(2, remote_call, op,         "op",         0),
+	FIELD(3, remote_call, body,       "body",       0),
+	FIELD(4, remote_call, timeout_ms, "timeout_ms", 0),
+	FIELD_END
+};

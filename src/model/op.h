@@ -11,6 +11,13 @@ enum op {
 	OP_CHANNEL      = 4,   /* serve -> a role, event: channel + one descriptor: a fresh channel to that partner */
 	OP_READY        = 5,   /* a role -> serve, event: ready */
 	OP_STOP         = 6,   /* serve -> node, event: stop all containers, then answer OP_READY */
+	OP_JOINED       = 7,   /* state -> serve, event: joined_key: a token was used; the authority's key may be sealed for this one */
+	OP_CA_SEAL      = 8,   /* peer -> serve: ca_seal with the machine's point -> ca_seal with what was sealed */
+
+	/* state and peer: one link for each direction, frames of a length (4 bytes, little-endian) and a message */
+	OP_LINK         = 60,  /* peer -> state, event: link (fd: messages of that server come here) */
+	OP_LINK_OPEN    = 61,  /* state -> peer: link with `server` -> (fd: messages for it go there) */
+	OP_REMOTE       = 62,  /* api -> peer: remote_call (fds of the operation) -> the answer of the other node's role (its fds) */
 
 	/* api -> node. Streams answer with one descriptor: a stream socket or pipe */
 	OP_ATTACH       = 20,  /* stream_call -> (fd) */
@@ -51,6 +58,15 @@ struct state_status { int64_t revision, term, last_index, snapshot_index, log_by
 extern const struct field state_status_fields[];
 struct channel { uint32_t role; };                    /* enum role of the partner */
 extern const struct field channel_fields[];
+
+struct joined_key { struct str key; };                /* SHA-256 of the public key, hex */
+extern const struct field joined_key_fields[];
+struct ca_seal { struct str point; };                 /* raw bytes */
+extern const struct field ca_seal_fields[];
+struct link { int64_t server; struct str node; };     /* id in the raft configuration; node id */
+extern const struct field link_fields[];
+struct remote_call { struct str node; int64_t op; struct str body; int64_t timeout_ms; }; /* body: record of the operation */
+extern const struct field remote_call_fields[];
 
 struct stream_call { struct str id, account; bool stdin_, stdout_, stderr_, stream, logs; struct str detach_keys; };
 extern const struct field stream_call_fields[];

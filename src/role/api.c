@@ -219,6 +219,8 @@ static void on_serve_event(void *ctx, struct ipc_msg *m)
 		ipc_client_arm(api->state, fd);
 	else if (ch.role == ROLE_NODE)
 		ipc_client_arm(api->node, fd);
+	else if (ch.role == ROLE_PEER)
+		ipc_client_arm(api->peer, fd);
 	else
 		close(fd);
 }
@@ -286,7 +288,7 @@ static int api_start(struct api *api, char **argv, struct server **server, struc
 	sigset_t set;
 
 	*api = (struct api){ .data_dir = str_of(argv[1]), .node_id = str_of(argv[2]), .datacenter = str_of(argv[3]),
-		.docker_endpoint = str_of(argv[5]), .ca_pem = file_of(&a, "ca"), .start_ns = clock_mono_ns() };
+		.docker_endpoint = str_of(argv[5]), .peer_endpoint = str_of(argv[6]), .ca_pem = file_of(&a, "ca"), .start_ns = clock_mono_ns() };
 	tls = tls_identity_new(file_of(&a, "cert"), key, e);
 	secret_wipe((char *)key.p, key.n);
 	if (!tls)
@@ -302,9 +304,10 @@ static int api_start(struct api *api, char **argv, struct server **server, struc
 	api->pump = pump_new(e);
 	api->state = ipc_client_new(ROLE_STATE, on_state_event, api, e);
 	api->node = ipc_client_new(ROLE_NODE, NULL, api, e);
+	api->peer = ipc_client_new(ROLE_PEER, NULL, api, e);
 	serve = ipc_client_new(ROLE_SERVE, on_serve_event, api, e);
 	the_server = *server = server_new(CONNECTIONS_MAX, CONNECTIONS_ADDR);
-	if (!api->pump || !api->state || !api->node || !serve || listeners(*server, api, tls, e))
+	if (!api->pump || !api->state || !api->node || !api->peer || !serve || listeners(*server, api, tls, e))
 		return -1;
 	if (pthread_create(&thread, NULL, signal_wait, NULL))
 		return err_sys(e, "start a thread");
@@ -320,7 +323,7 @@ int role_api(int argc, char **argv)
 
 	log_open("api", 2, LOG_INFO);
 	signal(SIGPIPE, SIG_IGN);
-	if (argc < 6) {
+	if (argc < 7) {
 		err_set(&e, EINVAL, "the api role is started by triton serve");
 		log_failed("api role cannot start", &e);
 		return 2;

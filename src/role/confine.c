@@ -10,6 +10,10 @@ static const char *const api_calls[] = { "@base", "@threads", "@net", "pipe2", "
 	"mremap", "gettid", "tgkill", "rt_sigtimedwait", "sched_yield", "set_robust_list", "get_robust_list", "fstat", "pread64", NULL };
 const struct sandbox confine_api = { LIMITS(api_limits), .syscalls = api_calls };
 
+static const char *const peer_calls[] = { "@base", "@threads", "@net", "pipe2", "accept4", "fcntl", "getuid", "geteuid", "uname", "sysinfo",
+	"mremap", "gettid", "tgkill", "rt_sigtimedwait", "sched_yield", "set_robust_list", "get_robust_list", "fstat", "pread64", "eventfd2", NULL };
+const struct sandbox confine_peer = { LIMITS(api_limits), .syscalls = peer_calls };
+
 static const struct sandbox_limit state_limits[] = { { RLIMIT_NOFILE, STATE_FILES_MAX }, { RLIMIT_CORE, 0 }, { RLIMIT_NPROC, 64 } };
 static const char *const state_calls[] = { "@base", "@threads", "@files", "get_robust_list", "set_robust_list", "pwritev",
 	"preadv", "fallocate", "ftruncate", "fdatasync", "fsync", "mkdir", "open", "openat", "unlinkat", "renameat",

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/rand.h"
 #include "codec/pem.h"
+#include "codec/seal.h"
 #include "codec/x509.h"
 #include "os/fd.h"
 
@@ -91,7 +92,7 @@ static int subdir(int dir, const char *path, int mode, unsigned uid, struct err 
 static int layout(int dir, struct datadir_owner owner, struct err *e)
 {
 	const struct { const char *path; int mode; unsigned uid; } dirs[] = {
-		{ "ca", 0700, 0 }, { "tls", 0700, 0 }, { "state", 0700, owner.state_uid }, { "blobs", 0711, 0 },
+		{ "ca", 0700, 0 }, { "tls", 0700, 0 }, { "peer", 0700, 0 }, { "state", 0700, owner.state_uid }, { "blobs", 0711, 0 },
 		{ "blobs/sha256", 0711, 0 }, { "staging", 0711, 0 }, { "certs.d", 0755, 0 },
 		{ "fs", 0700, 0 }, { "fs/layers", 0711, 0 }, { "fs/containers", 0711, 0 }, { "fs/volumes", 0711, 0 },
 		{ "fs/trash", 0700, 0 }, { "containers", 0711, 0 },
@@ -202,27 +203,121 @@ static int node_identity(struct arena *a, struct datadir *d, struct err *e)
 	return 0;
 }
 
-static int certificates(struct arena *a, struct datadir *d, struct str datacenter, struct strs hosts, struct err *e)
+/* The key that other nodes know this one by; made before anything is known of a data center. */
+static int node_key(struct arena *a, struct datadir *d, struct err *e)
 {
-	auto_fd ca_dir = openat(d->fd, "ca", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_fd tls_dir = openat(d->fd, "tls", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd dir = openat(d->fd, "peer", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct str pem;
+
+	if (dir < 0)
+		return err_sys(e, "open %.*s/peer", STR_ARG(d->path));
+	if (faccessat(dir, "key.pem", F_OK, 0) == 0) {
+		if (file_read(a, dir, "key.pem", &pem, e) || privkey_parse(a, pem, STR_NONE, &d->node_key, e))
+			return err_wrap(e, "%.*s/peer/key.pem", STR_ARG(d->path));
+		secret_wipe((char *)pem.p, pem.n);
+	} else {
+		privkey_generate_p256(a, &d->node_key);
+		if (ec_pem(a, &d->node_key, &pem, e) || file_write(dir, "key.pem", 0600, pem, e))
+			return -1;
+		secret_wipe((char *)pem.p, pem.n);
+	}
+	d->node_key_hash = hash_sha256_hex(a, pubkey_spki(a, &d->node_key.pub));
+	return 0;
+}
+
+/* The certificate beside that key. Other nodes ask for it by the node's id; one that joins knows no id yet, but the authority. */
+static int node_certificate(struct arena *a, struct datadir *d, const struct ca *ca, struct err *e)
+{
+	auto_fd dir = openat(d->fd, "peer", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int64_t now = clock_wall_ns() / 1000000000;
+	struct strs dns = { 0 };
+	struct str pem, der;
+	struct x509 cert;
+	struct err ignored;
+
+	if (dir < 0)
+		return err_sys(e, "open %.*s/peer", STR_ARG(d->path));
+	if (file_read(a, dir, "cert.pem", &pem, &ignored) == 0 && x509_from_pem(a, pem, &der, &ignored) == 0 &&
+	    x509_parse(a, der, &cert, &ignored) == 0 && cert.not_after > now + RENEW_SECONDS && x509_signed_by(&cert, &ca->cert.key) &&
+	    pubkey_eq(&cert.key, &d->node_key.pub))
+		return 0;
+	strs_add(a, &dns, d->node_id);
+	strs_add(a, &dns, STR(PEER_ANY_NODE));
+	if (x509_make_node(a, &ca->cert, &ca->key, &d->node_key.pub, d->node_id, dns, (struct strs){ 0 }, now, &der, e))
+		return -1;
+	pem = arena_printf(a, "%.*s%.*s", STR_ARG(pem_encode(a, "CERTIFICATE", der)), STR_ARG(d->ca_pem));
+	return file_write(dir, "cert.pem", 0644, pem, e);
+}
+
+static int server_certificate(struct arena *a, struct datadir *d, const struct ca *ca, struct str datacenter, struct strs hosts, struct err *e)
+{
+	auto_fd dir = openat(d->fd, "tls", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(e, "open %.*s/tls", STR_ARG(d->path));
+	return server_fits(a, dir, hosts) ? 0 : server_make(a, dir, ca, datacenter, hosts, e);
+}
+
+int datadir_certificates(struct arena *a, struct datadir *d, struct str datacenter, struct strs hosts, struct err *e)
+{
+	auto_fd dir = openat(d->fd, "ca", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct ca ca = { 0 };
 	int rc;
 
-	if (ca_dir < 0 || tls_dir < 0)
+	if (dir < 0)
 		return err_sys(e, "open %.*s/ca", STR_ARG(d->path));
-	d->fresh = faccessat(ca_dir, "cert.pem", F_OK, 0) != 0;
-	if (d->fresh && ca_make(a, ca_dir, datacenter, e))
+	if (d->fresh && !d->joined.n && ca_make(a, dir, datacenter, e))
 		return -1;
-	rc = ca_load(a, ca_dir, d, &ca, e);
-	if (rc == 0 && !server_fits(a, tls_dir, hosts))
-		rc = server_make(a, tls_dir, &ca, datacenter, hosts, e);
+	rc = ca_load(a, dir, d, &ca, e);
+	if (rc == 0)
+		rc = server_certificate(a, d, &ca, datacenter, hosts, e) || node_certificate(a, d, &ca, e) ? -1 : 0;
 	privkey_wipe(&ca.key);
-	return rc || file_read(a, tls_dir, "cert.pem", &d->cert_pem, e) || file_read(a, tls_dir, "key.pem", &d->key_pem, e) ? -1 : 0;
+	return rc;
 }
 
-int datadir_open(struct arena *a, const char *path, struct str datacenter, struct strs hosts, struct datadir_owner owner,
-		 struct datadir *d, struct err *e)
+/* The certificate is written last: with it the directory belongs to the data center. */
+int datadir_adopt(struct arena *a, struct datadir *d, const struct datadir_adopted *in, struct err *e)
+{
+	auto_fd dir = openat(d->fd, "ca", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(e, "open %.*s/ca", STR_ARG(d->path));
+	d->joined = arena_printf(a, "%lld %.*s %.*s\n", (long long)in->server, STR_ARG(in->datacenter), STR_ARG(in->suffix));
+	return file_write(d->fd, "joined", 0644, d->joined, e) || file_write(dir, "key.pem", 0600, in->ca_key, e) ||
+	       file_write(dir, "cert.pem", 0644, in->ca_pem, e) ? -1 : 0;
+}
+
+int datadir_seal_authority(struct arena *a, struct datadir *d, struct str point, struct str *sealed, struct err *e)
+{
+	auto_fd dir = openat(d->fd, "ca", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct str key;
+	int rc;
+
+	if (dir < 0 || file_read(a, dir, "key.pem", &key, e))
+		return dir < 0 ? err_sys(e, "open %.*s/ca", STR_ARG(d->path)) : -1;
+	rc = seal(a, point, key, sealed, e);
+	secret_wipe((char *)key.p, key.n);
+	return rc;
+}
+
+static int read_joined(struct arena *a, struct datadir *d, struct err *e)
+{
+	struct str rest;
+	struct str server;
+
+	if (faccessat(d->fd, "joined", F_OK, 0))
+		return 0;
+	if (file_read(a, d->fd, "joined", &d->joined, e))
+		return -1;
+	rest = str_trim(d->joined);
+	if (!str_cut(rest, ' ', &server, &rest) || !str_to_i64(server, &d->server) || !str_cut(rest, ' ', &d->datacenter, &d->suffix))
+		return err_set(e, EINVAL, "%.*s/joined is damaged", STR_ARG(d->path));
+	while (d->suffix.n && d->suffix.p[d->suffix.n - 1] == '\n')
+		d->suffix.n--;
+	return 0;
+}
+
+int datadir_open(struct arena *a, const char *path, struct datadir_owner owner, struct datadir *d, struct err *e)
 {
 	char real[4096];
 
@@ -238,5 +333,8 @@ int datadir_open(struct arena *a, const char *path, struct str datacenter, struc
 	if (flock(d->lock, LOCK_EX | LOCK_NB))
 		return errno == EWOULDBLOCK ? err_set(e, EBUSY, "another triton serve uses %s; choose another --data-dir", path)
 					    : err_sys(e, "lock %s", path);
-	return layout(d->fd, owner, e) || certificates(a, d, datacenter, hosts, e) || node_identity(a, d, e) ? -1 : 0;
+	if (layout(d->fd, owner, e) || node_identity(a, d, e) || node_key(a, d, e) || read_joined(a, d, e))
+		return -1;
+	d->fresh = faccessat(d->fd, "ca/cert.pem", F_OK, 0) != 0;
+	return 0;
 }

@@ -6,6 +6,8 @@
  *   <data>/node                 node id, one line
  *   <data>/ca/{key,cert}.pem    the authority; the key is root's alone
  *   <data>/tls/{key,cert}.pem   what the Docker API and CloudAPI present
+ *   <data>/peer/{key,cert}.pem  what this node shows to the other nodes, who know its key
+ *   <data>/joined               "SERVER DATACENTER SUFFIX", when another node took this one in
  *   <data>/state/               raft log and LMDB; belongs to the state role
  *   <data>/blobs/sha256, staging, certs.d, fs/{layers,containers,volumes,trash}, containers */
 #ifndef ROLE_DATADIR_H
@@ -13,6 +15,9 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "codec/privkey.h"
+
+#define PEER_ANY_NODE "node.triton"                   /* a name in the certificate of every node */
 
 struct datadir {
 	int         fd;                               /* the directory itself */
@@ -20,7 +25,12 @@ struct datadir {
 	bool        fresh;                            /* nothing was there before */
 	struct str  path;                             /* absolute */
 	struct str  node_id;                          /* 32 hex digits */
-	struct str  ca_pem, cert_pem, key_pem;        /* file contents; key_pem is secret */
+	struct privkey node_key;                      /* secret */
+	struct str  node_key_hash;                    /* SHA-256 of its public half, 64 hex digits */
+	struct str  joined;                           /* the file; "": this node made its data center */
+	int64_t     server;                           /* of that file: what others call this node in the log */
+	struct str  datacenter, suffix;               /* of that file */
+	struct str  ca_pem;
 	struct str  ca_fingerprint;                   /* "sha256:..." of the CA certificate's DER */
 };
 
@@ -28,10 +38,23 @@ struct datadir_owner {                                /* users of the roles that
 	unsigned state_uid, pull_uid;
 };
 
-/* Open, or make on first use. `hosts` are the names and addresses of the server certificate (made anew when the list
- * changed or it expires within 30 days). Errors: EBUSY when another instance holds the lock. */
-int datadir_open(struct arena *a, const char *path, struct str datacenter, struct strs hosts, struct datadir_owner owner,
-		 struct datadir *d, struct err *e);
+/* Open, or make on first use: everything but certificates. Errors: EBUSY when another instance holds the lock. */
+int datadir_open(struct arena *a, const char *path, struct datadir_owner owner, struct datadir *d, struct err *e);
+
+/* Load the authority, in a fresh directory that did not join make it, and this node's certificates where they are missing or expire
+ * within 30 days. `hosts` are the names and addresses of the server certificate (made anew when the list changed). */
+int datadir_certificates(struct arena *a, struct datadir *d, struct str datacenter, struct strs hosts, struct err *e);
+
+/* What a fresh directory gets from the data center that it joins. */
+struct datadir_adopted {
+	struct str ca_pem, ca_key;                    /* PEM; the caller wipes the key */
+	struct str datacenter, suffix;
+	int64_t    server;
+};
+int datadir_adopt(struct arena *a, struct datadir *d, const struct datadir_adopted *in, struct err *e);
+
+/* The authority's private key, for the owner of `point` only (codec/seal.h). */
+int datadir_seal_authority(struct arena *a, struct datadir *d, struct str point, struct str *sealed, struct err *e);
 
 /* mkdir -p with `mode` for what is made. Returns a descriptor of the last one. */
 int datadir_make(const char *path, int mode, struct err *e);

@@ -21,6 +21,8 @@
 #define SWEEP_MS        20000                         /* housekeeping */
 
 
+static void begin(struct node_role *n);
+
 /* --- channels ----------------------------------------------------------------------------------------- */
 
 static void closed(struct ipc_chan *c, void *ctx, const struct err *why)
@@ -32,6 +34,8 @@ static void closed(struct ipc_chan *c, void *ctx, const struct err *why)
 		n->state = NULL;
 	if (c == n->api)
 		n->api = NULL;
+	if (c == n->peer)
+		n->peer = NULL;
 	if (c == n->dns)
 		n->dns = NULL;
 	if (c == n->serve)
@@ -53,6 +57,8 @@ static int on_revision(struct ipc_req *r, void *in, struct err *e)
 	(void)e;
 	view_notify(n->view, ((struct revision *)in)->n);
 	loop_after(&n->loop, &n->scan, 0);
+	if (n->joined && !n->registered)
+		begin(n);                             /* one that joined has waited for its first state */
 	return 0;
 }
 
@@ -117,7 +123,8 @@ static void introduce(struct node_role *n)
 	sysinfo(&mem);
 	statvfs(n->data_path, &fs);
 	in.node = (struct node){ .id = n->id, .name = str_of(u.nodename), .kernel = str_of(u.release), .os = pretty_os(&a),
-		.arch = str_of(u.machine), .version = str_of(triton_version), .cpus = cpu_count(),
+		.arch = str_of(u.machine), .version = str_of(triton_version), .address = n->address,
+		.key = n->key, .cpus = cpu_count(),
 		.memory = (int64_t)mem.totalram * mem.mem_unit, .disk = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize };
 	node_command(n, STR(OPERATOR_ACCOUNT), CMD_NODE_REGISTER, node_fields, &in.node, registered, n);
 }
@@ -131,7 +138,7 @@ static void initialized(void *ctx, const struct err *e, struct str payload)
 		introduce(ctx);
 }
 
-static void init_cluster(struct node_role *n)
+static void begin(struct node_role *n)
 {
 	struct cluster_init in = { .cluster = { .name = n->datacenter, .suffix = n->suffix }, .node = { .id = n->id, .name = STR("node") } };
 	auto_view t = { 0 };
@@ -141,7 +148,7 @@ static void init_cluster(struct node_role *n)
 
 	if (view_begin(n->view, &t, &e) == 0 && view_get(&t, &a, STR("m/cluster"), cluster_fields, &there, &e) == 1)
 		introduce(n);
-	else
+	else if (!n->joined)
 		node_command(n, STR(OPERATOR_ACCOUNT), CMD_CLUSTER_INIT, cluster_init_fields, &in, initialized, n);
 }
 
@@ -150,8 +157,8 @@ static int on_channel(struct ipc_req *r, void *in, struct err *e)
 	struct node_role *n = r->ctx;
 	unsigned role = ((struct channel *)in)->role;
 	int fd = ipc_msg_take(r->msg, 0);
-	struct ipc_chan **place = role == ROLE_STATE ? &n->state : role == ROLE_API ? &n->api : role == ROLE_DNS ? &n->dns : NULL;
-	const struct ipc_op *ops = role == ROLE_STATE ? state_ops : role == ROLE_API ? node_api_ops : dns_ops;
+	struct ipc_chan **place = role == ROLE_STATE ? &n->state : role == ROLE_API ? &n->api : role == ROLE_PEER ? &n->peer : role == ROLE_DNS ? &n->dns : NULL;
+	const struct ipc_op *ops = role == ROLE_STATE ? state_ops : role & (ROLE_API | ROLE_PEER) ? node_api_ops : dns_ops;
 
 	if (fd < 0 || !place) {
 		if (fd >= 0)
@@ -165,7 +172,7 @@ static int on_channel(struct ipc_req *r, void *in, struct err *e)
 	if (role == ROLE_STATE) {
 		report_again(n);
 		if (!n->registered)
-			init_cluster(n);
+			begin(n);
 	}
 	if (role == ROLE_DNS)
 		life_networks_to_dns(n);
@@ -267,6 +274,9 @@ static int node_open(struct node_role *n, char **argv, struct err *e)
 	n->datacenter = str_of(argv[5]);
 	n->suffix = str_of(argv[6]);
 	n->private_registries = strcmp(argv[8], "1") == 0;
+	n->address = str_of(argv[9]);
+	n->key = str_of(argv[10]);
+	n->joined = strcmp(argv[11], "1") == 0;
 	list_init(&n->reports);
 	snprintf(state_dir, sizeof(state_dir), "%s/state", argv[1]);
 	if (access("/dev/fuse", R_OK | W_OK))
@@ -312,7 +322,7 @@ int role_node(int argc, char **argv)
 
 	log_open("node", 2, LOG_INFO);
 	signal(SIGPIPE, SIG_IGN);
-	if (argc < 9) {
+	if (argc < 12) {
 		err_set(&e, EINVAL, "the node role is started by triton serve");
 		log_failed("node role cannot start", &e);
 		return 2;

@@ -22,19 +22,19 @@ struct node_role {
 	struct loop     loop;
 	struct loop_watch signals, images_watch;
 	struct loop_timer scan, sweep;
-	struct ipc_chan *serve, *state, *api, *dns;
+	struct ipc_chan *serve, *state, *api, *peer, *dns;
 	struct view    *view;
 	struct runtime  rt;
 	struct overlay *overlay;
 	struct image_host *images;
 	struct map      locals;                       /* container id -> struct local */
 	struct list     reports;                      /* struct report not yet acknowledged by the state role */
-	struct str      id, datacenter, suffix;
+	struct str      id, datacenter, suffix, address, key; /* address, key: where and as whom other nodes know this one */
 	const char     *data_path, *run_path;
 	struct { int sock; pid_t pid; } pool[NODE_POOL]; /* zygotes at hand; pid 0: none */
 	struct loop_timer pool_timer;
 	int64_t         seen;                         /* revision up to which events were looked at */
-	bool            registered, ready, stopping, images_dirty, private_registries, ports_dirty;
+	bool            registered, ready, stopping, images_dirty, private_registries, ports_dirty, joined;
 };
 
 #define NODE_OF(p, member_) ((struct node_role *)((char *)(p) - offsetof(struct node_role, member_)))

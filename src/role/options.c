@@ -2,7 +2,10 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 
 const char serve_usage[] =
 	"usage: triton serve [flags]\n"
@@ -13,7 +16,9 @@ const char serve_usage[] =
 	"  --run-dir DIR         sockets and logs (default /run/triton)\n"
 	"  --docker HOST:PORT    Docker API over TLS (default 0.0.0.0:2376)\n"
 	"  --cloudapi HOST:PORT  CloudAPI over TLS, for triton setup (default 0.0.0.0:8443)\n"
-	"  --peer HOST:PORT      other nodes (default 0.0.0.0:2377; opened when there are any)\n"
+	"  --peer HOST:PORT      other nodes (default 0.0.0.0:2377)\n"
+	"  --join HOST:PORT      become a node of the data center that this node (its --peer) belongs to\n"
+	"  --token TOKEN         with --join: what `triton token` printed there\n"
 	"  --datacenter NAME     name of a new data center (default dc1)\n"
 	"  --suffix DNS          DNS suffix of a new data center (default triton.local)\n"
 	"  --hosts A,B           further names and addresses for the server certificate\n"
@@ -42,6 +47,7 @@ int serve_options_parse(int argc, char **argv, struct serve_options *o, struct e
 		{ "--data-dir", &o->data_dir }, { "--run-dir", &o->run_dir }, { "--docker", &o->docker }, { "--cloudapi", &o->cloudapi },
 		{ "--peer", &o->peer }, { "--datacenter", &o->datacenter }, { "--suffix", &o->suffix }, { "--hosts", &o->hosts },
 		{ "--instance", &o->instance }, { "--uid-base", &uid },
+		{ "--join", &o->join }, { "--token", &o->token },
 	};
 
 	*o = (struct serve_options){ .data_dir = "/var/lib/triton", .run_dir = "/run/triton", .docker = "0.0.0.0:2376",
@@ -71,5 +77,41 @@ int serve_options_parse(int argc, char **argv, struct serve_options *o, struct e
 	}
 	if (uid && (!str_to_i64(str_of(uid), &o->uid_base) || o->uid_base < 1 || o->uid_base > 900000))
 		return err_set(e, EINVAL, "--uid-base %s: a number from 1 to 900000", uid);
+	if (!o->join != !o->token)
+		return err_set(e, EINVAL, "--join and --token go together; `triton token` on a node of the data center prints both");
+	if (o->join && !*o->peer)
+		return err_set(e, EINVAL, "--join needs --peer: the other nodes must reach this one");
 	return name_check("--datacenter", o->datacenter, e) || name_check("--instance", o->instance, e) ? -1 : 0;
+}
+
+int host_port(const char *text, char host[256], char port[8], struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+
+	if (!colon || n >= 256 || strlen(colon + 1) > 5 || !colon[1])
+		return err_set(e, EINVAL, "%s is not HOST:PORT", text);
+	if (n >= 2 && text[0] == '[' && text[n - 1] == ']')
+		snprintf(host, 256, "%.*s", (int)n - 2, text + 1);
+	else
+		snprintf(host, 256, "%.*s", (int)n, text);
+	snprintf(port, 8, "%s", colon + 1);
+	return 0;
+}
+
+int host_port_resolve(const char *flag, const char *text, char host[256], int64_t *port, struct err *e)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found = NULL;
+	char name[256], digits[8];
+	int rc;
+
+	if (host_port(text, name, digits, e))
+		return err_wrap(e, "%s", flag);
+	rc = getaddrinfo(name, digits, &hints, &found);
+	if (rc == 0)
+		rc = getnameinfo(found->ai_addr, found->ai_addrlen, host, 256, NULL, 0, NI_NUMERICHOST);
+	if (found)
+		freeaddrinfo(found);
+	*port = strtoll(digits, NULL, 10);
+	return rc ? err_set(e, EINVAL, "%s %s: %s", flag, text, gai_strerror(rc)) : 0;
 }

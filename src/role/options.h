@@ -9,6 +9,7 @@ struct serve_options {
 	const char *data_dir, *run_dir;               /* "/var/lib/triton", "/run/triton" */
 	const char *docker, *cloudapi, *peer;         /* HOST:PORT; "" turns a listener off */
 	const char *datacenter, *suffix;              /* "dc1", "triton.local" */
+	const char *join, *token;                     /* HOST:PORT of a node's --peer and what `triton token` printed; NULL: do not join */
 	const char *instance;                         /* distinguishes instances on one machine: cgroups, firewall table */
 	const char *hosts;                            /* further names and addresses of the server certificate, comma-separated */
 	int64_t     uid_base;                         /* first of the roles' users: api, peer, state, scheduler, pull, dns */
@@ -18,6 +19,13 @@ struct serve_options {
 
 extern const char serve_usage[];                      /* what `triton help serve` prints */
 
+#define UID_PULL 4                                    /* the pull processes' place after uid_base */
+
 int serve_options_parse(int argc, char **argv, struct serve_options *o, struct err *e);
+
+/* "HOST:PORT" or "[HOST]:PORT"; the host may be empty. EINVAL. */
+int host_port(const char *text, char host[256], char port[8], struct err *e);
+/* The same, with the host as a numeric address. Blocks on the resolver. Errors name the flag. */
+int host_port_resolve(const char *flag, const char *text, char host[256], int64_t *port, struct err *e);
 
 #endif

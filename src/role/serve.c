@@ -3,12 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "codec/seal.h"
 #include "ipc/op.h"
 #include "ipc/spawn.h"
 #include "model/op.h"
 #include "os/fd.h"
 #include "os/path.h"
 #include "role/datadir.h"
+#include "role/join.h"
 #include "role/servelog.h"
 #include "role/options.h"
 
@@ -27,18 +29,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { R_STATE, R_NODE, R_API, R_DNS, R_COUNT };
+enum { R_STATE, R_NODE, R_API, R_PEER, R_DNS, R_COUNT };
 
 static const struct { unsigned role; const char *name; int uid_offset; } roles[R_COUNT] = {
 	[R_STATE] = { ROLE_STATE, "state", 2 },
 	[R_NODE]  = { ROLE_NODE,  "node",  -1 },      /* root */
 	[R_API]   = { ROLE_API,   "api",   0 },
+	[R_PEER]  = { ROLE_PEER,  "peer",  1 },
 	[R_DNS]   = { ROLE_DNS,   "dns",   5 },
 };
-#define UID_PULL 4
 
 /* Who speaks with whom; an arrow that is not here does not exist (design.md section 2). */
-static const int arrows[][2] = { { R_API, R_STATE }, { R_NODE, R_STATE }, { R_DNS, R_STATE }, { R_API, R_NODE }, { R_DNS, R_NODE } };
+static const int arrows[][2] = { { R_API, R_STATE }, { R_NODE, R_STATE }, { R_DNS, R_STATE }, { R_API, R_NODE }, { R_DNS, R_NODE },
+	{ R_PEER, R_STATE }, { R_PEER, R_NODE }, { R_API, R_PEER } };
 #define ARROWS (sizeof(arrows) / sizeof(arrows[0]))
 
 #define RESTART_FIRST_MS 20
@@ -47,7 +50,12 @@ static const int arrows[][2] = { { R_API, R_STATE }, { R_NODE, R_STATE }, { R_DN
 #define STOP_ROLE_MS     5000                         /* until SIGKILL */
 #define STOP_ALL_MS      60000                        /* --stop-containers */
 
+#define JOINED_MAX       16
+#define JOINED_MS        60000                        /* that long after the token was used */
+
 struct serve;
+
+struct joined { struct str key; int64_t at_ms; char text[65]; };
 
 struct child {
 	struct serve     *serve;
@@ -70,7 +78,9 @@ struct serve {
 	struct loop_watch    signals, log_watch;
 	struct loop_timer    stop_timer;
 	struct child         children[R_COUNT];
-	int                  run, docker, cloudapi, unix_socket;
+	int                  run, docker, cloudapi, peer, unix_socket;
+	struct joined        joined[JOINED_MAX];      /* machines that may be given the authority's key; a ring */
+	size_t               joined_n;
 	bool                 stopping, announced;
 	int                  stop_step;
 	int                  status;
@@ -80,21 +90,6 @@ struct serve {
 #define CHILD_OF(p, member) ((struct child *)((char *)(p) - offsetof(struct child, member)))
 
 /* --- listeners ---------------------------------------------------------------------------------------- */
-
-static int host_port(const char *text, char host[256], char port[8], struct err *e)
-{
-	const char *colon = strrchr(text, ':');
-	size_t n = colon ? (size_t)(colon - text) : 0;
-
-	if (!colon || n >= 256 || strlen(colon + 1) > 5 || !colon[1])
-		return err_set(e, EINVAL, "%s is not HOST:PORT", text);
-	if (n >= 2 && text[0] == '[' && text[n - 1] == ']')
-		snprintf(host, 256, "%.*s", (int)n - 2, text + 1);
-	else
-		snprintf(host, 256, "%.*s", (int)n, text);
-	snprintf(port, 8, "%s", colon + 1);
-	return 0;
-}
 
 static int listen_tcp(const char *flag, const char *text, struct err *e)
 {
@@ -223,8 +218,46 @@ static int on_ready(struct ipc_req *r, void *in, struct err *e)
 	return 0;
 }
 
+/* The state role says that a token was used, by the owner of which key; only such a key is sealed for. */
+static int on_joined(struct ipc_req *r, void *in, struct err *e)
+{
+	struct serve *s = ((struct child *)r->ctx)->serve;
+	struct joined *j = &s->joined[s->joined_n++ % JOINED_MAX];
+	struct str key = ((struct joined_key *)in)->key;
+
+	if (key.n >= sizeof(j->text))
+		return err_set(e, EBADMSG, "a hash of %zu digits", key.n);
+	memcpy(j->text, key.p, key.n);
+	j->key = str_make(j->text, key.n);
+	j->at_ms = clock_mono_ms();
+	return 0;
+}
+
+static bool may_have(struct serve *s, struct str key)
+{
+	for (size_t i = 0; i < JOINED_MAX; i++)
+		if (s->joined[i].key.n && str_eq(s->joined[i].key, key) && clock_mono_ms() - s->joined[i].at_ms < JOINED_MS)
+			return true;
+	return false;
+}
+
+static int on_ca_seal(struct ipc_req *r, void *in, struct err *e)
+{
+	struct serve *s = ((struct child *)r->ctx)->serve;
+	struct pubkey k = { .kind = PUBKEY_ECDSA, .curve = CURVE_P256, .q = ((struct ca_seal *)in)->point };
+	struct ca_seal out = { 0 };
+
+	if (k.q.n != SEAL_POINT || !may_have(s, hash_sha256_hex(r->arena, pubkey_spki(r->arena, &k))))
+		return err_set(e, EPERM, "no machine with this key has joined just now");
+	if (datadir_seal_authority(r->arena, &s->data, k.q, &out.point, e))
+		return -1;
+	return ipc_reply(r, ca_seal_fields, &out, NULL, 0);
+}
+
 static const struct ipc_op control_ops[] = {
-	{ OP_READY, ROLE_API | ROLE_STATE | ROLE_NODE | ROLE_DNS, NULL, 0, on_ready },
+	{ OP_READY, ROLE_API | ROLE_STATE | ROLE_NODE | ROLE_DNS | ROLE_PEER, NULL, 0, on_ready },
+	{ OP_JOINED,  ROLE_STATE, joined_key_fields, sizeof(struct joined_key), on_joined },
+	{ OP_CA_SEAL, ROLE_PEER,  ca_seal_fields,    sizeof(struct ca_seal),    on_ca_seal },
 	{ 0 }
 };
 
@@ -303,6 +336,7 @@ static int launch_role(struct child *c, int control, struct err *e)
 		arg(&l, state_dir);
 		arg(&l, node_id);
 		arg(&l, uid);
+		arg(&l, number(&a, s->data.server));
 		break;
 	case R_NODE:
 		arg(&l, data_dir);
@@ -313,6 +347,9 @@ static int launch_role(struct child *c, int control, struct err *e)
 		arg(&l, s->o.suffix);
 		arg(&l, number(&a, s->o.uid_base + UID_PULL));
 		arg(&l, s->o.private_registries ? "1" : "0");
+		arg(&l, arena_cstr(&a, public_address(s, s->o.peer)));
+		arg(&l, arena_cstr(&a, s->data.node_key_hash));
+		arg(&l, s->data.joined.n ? "1" : "0");
 		break;
 	case R_API:
 		arg(&l, data_dir);
@@ -320,6 +357,7 @@ static int launch_role(struct child *c, int control, struct err *e)
 		arg(&l, s->o.datacenter);
 		arg(&l, uid);
 		arg(&l, arena_cstr(&a, public_address(s, s->o.docker)));
+		arg(&l, arena_cstr(&a, public_address(s, s->o.peer)));
 		cert = open_in(s, "tls/cert.pem");
 		key = open_in(s, "tls/key.pem");
 		ca = open_in(s, "ca/cert.pem");
@@ -329,6 +367,20 @@ static int launch_role(struct child *c, int control, struct err *e)
 		hand_over(&l, "docker", s->docker);
 		hand_over(&l, "cloudapi", s->cloudapi);
 		hand_over(&l, "unix", s->unix_socket);
+		break;
+	case R_PEER:
+		arg(&l, state_dir);
+		arg(&l, node_id);
+		arg(&l, uid);
+		arg(&l, number(&a, s->data.server));
+		arg(&l, arena_cstr(&a, public_address(s, s->o.peer)));
+		cert = open_in(s, "peer/cert.pem");
+		key = open_in(s, "peer/key.pem");
+		ca = open_in(s, "ca/cert.pem");
+		hand_over(&l, "cert", cert);
+		hand_over(&l, "key", key);
+		hand_over(&l, "ca", ca);
+		hand_over(&l, "peer", s->peer);
 		break;
 	case R_DNS:
 		arg(&l, state_dir);
@@ -400,8 +452,8 @@ static void role_again(struct loop_timer *t)
 
 /* --- stopping ----------------------------------------------------------------------------------------- */
 
-/* In this order: no new requests, no new work, nothing more to write. State goes last and leaves its clean mark. */
-static const int stop_order[] = { R_API, R_DNS, R_NODE, R_STATE };
+/* In this order: no new requests, no new work, nothing more to write. State leaves its clean mark; its links go after it. */
+static const int stop_order[] = { R_API, R_DNS, R_NODE, R_STATE, R_PEER };
 
 static void stop_next(struct loop_timer *t)
 {
@@ -483,6 +535,27 @@ static void log_ready(struct loop_watch *w, uint32_t events)
 	servelog_copy(&SERVE_OF(w, log_watch)->log);
 }
 
+/* With --join, the first start asks a node of the data center. Later ones find in the directory what it said. */
+static int join_first(struct serve *s, struct err *e)
+{
+	struct datadir *d = &s->data;
+	char name[65] = "";
+
+	if (s->o.join && d->fresh) {
+		gethostname(name, sizeof(name) - 1);
+		if (join(&s->arena, &s->o, d, str_of(*name ? name : "node"), public_address(s, s->o.peer), e))
+			return -1;
+	} else if (s->o.join && !d->joined.n) {
+		return err_set(e, EEXIST, "%s belongs to a node already, of a data center of its own; choose another --data-dir to join another",
+			       s->o.data_dir);
+	}
+	if (d->datacenter.n) {
+		s->o.datacenter = arena_cstr(&s->arena, d->datacenter);
+		s->o.suffix = arena_cstr(&s->arena, d->suffix);
+	}
+	return 0;
+}
+
 static int directories(struct serve *s, struct err *e)
 {
 	char pid[32];
@@ -495,8 +568,8 @@ static int directories(struct serve *s, struct err *e)
 	if (mkdirat(s->run, "log", 0750) && errno != EEXIST)
 		return err_sys(e, "create %s/log", s->o.run_dir);
 	log_dir = openat(s->run, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (datadir_open(&s->arena, s->o.data_dir, str_of(s->o.datacenter), server_hosts(s), owner, &s->data, e) ||
-	    servelog_open(&s->log, log_dir, e))
+	if (datadir_open(&s->arena, s->o.data_dir, owner, &s->data, e) || join_first(s, e) ||
+	    datadir_certificates(&s->arena, &s->data, str_of(s->o.datacenter), server_hosts(s), e) || servelog_open(&s->log, log_dir, e))
 		return -1;
 	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 	return path_write(s->run, "serve.pid", str_of(pid), 0644, false, e);
@@ -512,7 +585,8 @@ static int serve_start(struct serve *s, struct err *e)
 		return -1;
 	s->docker = listen_tcp("--docker", s->o.docker, e);
 	s->cloudapi = s->docker == -1 ? -1 : listen_tcp("--cloudapi", s->o.cloudapi, e);
-	if (s->docker == -1 || s->cloudapi == -1 || (s->unix_socket = listen_unix(s, e)) < 0)
+	s->peer = s->cloudapi == -1 ? -1 : listen_tcp("--peer", s->o.peer, e);
+	if (s->docker == -1 || s->cloudapi == -1 || s->peer == -1 || (s->unix_socket = listen_unix(s, e)) < 0)
 		return -1;
 	s->signals = (struct loop_watch){ .fd = loop_signals(signals, e), .ready = on_signal };
 	s->log_watch = (struct loop_watch){ .fd = s->log.read_fd, .ready = log_ready };
@@ -530,7 +604,7 @@ static int serve_start(struct serve *s, struct err *e)
 
 int role_serve(int argc, char **argv)
 {
-	static struct serve s = { .run = -1, .docker = -1, .cloudapi = -1, .unix_socket = -1 };
+	static struct serve s = { .run = -1, .docker = -1, .cloudapi = -1, .peer = -1, .unix_socket = -1 };
 	struct err e = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);

@@ -3,10 +3,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "codec/rec.h"
 #include "ipc/op.h"
 #include "ipc/spawn.h"
 #include "model/op.h"
 #include "role/confine.h"
+#include "role/state_links.h"
 #include "store/replica.h"
 
 #include <errno.h>
@@ -29,6 +31,7 @@ struct state {
 	struct loop_watch  signals;
 	struct disk_dir    disk;
 	struct str         node;
+	struct links      *links;
 	int64_t            told;                      /* newest revision that was broadcast */
 	int64_t            revision;
 	int                status;                    /* exit status */
@@ -65,6 +68,8 @@ static void closed(struct ipc_chan *c, void *ctx, const struct err *why)
 	for (int i = 0; i < CHANNELS_MAX; i++)
 		if (s->channels[i] == c)
 			s->channels[i] = NULL;
+	if (ipc_chan_role(c) == ROLE_PEER)
+		links_peer(s->links, NULL);
 	if (ipc_chan_role(c) == ROLE_SERVE)
 		loop_stop(&s->loop);                  /* nobody is left to serve for */
 }
@@ -94,6 +99,8 @@ static int channel_add(struct state *s, int fd, unsigned role, struct err *e)
 	if (!c)
 		return -1;
 	s->channels[i] = c;
+	if (role == ROLE_PEER)
+		links_peer(s->links, c);
 	if (role & LISTENERS && s->replica)
 		ipc_chan_event(c, OP_REVISION, revision_fields, &r, NULL, 0);
 	return 0;
@@ -115,32 +122,115 @@ static int on_channel(struct ipc_req *r, void *in, struct err *e)
 
 /* --- commands --- */
 
+/* Who waits for a command. */
+struct ticket {
+	struct state     *state;
+	struct ipc_token *token;
+	int               cmd;
+	struct arena      a;                          /* of what follows, for a join */
+	struct command_done done;
+};
+
 static int on_command(struct ipc_req *r, void *in, struct err *e)
 {
 	struct command_call *c = in;
 	struct state *s = r->ctx;
-	struct ipc_token *t;
+	struct ticket *t;
 
 	if (replica_queued(s->replica) >= QUEUE_MAX)
 		return err_set(e, EAGAIN, "too many changes are waiting; try again");
-	t = ipc_defer(r);
+	if (r->role == ROLE_PEER && c->cmd != CMD_NODE_JOIN)
+		return err_set(e, EPERM, "the peer role may let machines join, nothing else");
+	t = calloc(1, sizeof *t);
+	if (!t)
+		abort();
+	t->state = s;
+	t->cmd = (int)c->cmd;
+	t->token = ipc_defer(r);
 	replica_command(s->replica, &(struct replica_call){ .ticket = (uint64_t)(uintptr_t)t, .cmd = (int)c->cmd,
 	                .account = c->account, .payload = c->payload, .operator_ = c->operator_,
-	                .from_node = (r->role & (ROLE_NODE | ROLE_SERVE)) != 0 });
+	                .from_node = (r->role & (ROLE_NODE | ROLE_SERVE | ROLE_PEER)) != 0 });
 	loop_after(&s->loop, &s->run, 0);             /* after what else has come: one batch */
 	return 0;
 }
 
+static void joined_told(void *ctx, struct arena *a, struct ipc_msg *m, const struct err *e)
+{
+	struct ticket *t = ctx;
+
+	(void)a;
+	if (m)
+		ipc_token_reply(t->token, command_done_fields, &t->done, NULL, 0);
+	else
+		ipc_token_fail(t->token, e);
+	arena_release(&t->a);
+	free(t);
+}
+
+/* serve hears of the new machine's key before the peer role can ask to have something sealed for it. */
+static void joined(struct ticket *t)
+{
+	struct node_joined out = { 0 };
+	struct joined_key key;
+	struct err e;
+
+	if (rec_decode(&t->a, t->done.payload, node_joined_fields, &out, &e))
+		out.node.key = STR_NONE;
+	key.key = out.node.key;
+	ipc_chan_request(t->state->channels[0], OP_JOINED, joined_key_fields, &key, NULL, 0, 5000, joined_told, t);
+}
+
 static void reply(void *ctx, uint64_t ticket, const struct err *e, struct str result, int64_t revision)
 {
-	struct ipc_token *t = (struct ipc_token *)(uintptr_t)ticket;
-	struct command_done done = { .revision = revision, .payload = result };
+	struct ticket *t = (struct ticket *)(uintptr_t)ticket;
 
 	(void)ctx;
+	t->done = (struct command_done){ .revision = revision, .payload = result };
+	if (!e && t->cmd == CMD_NODE_JOIN && t->state->channels[0]) {
+		t->done.payload = arena_str(&t->a, result);
+		joined(t);
+		return;
+	}
 	if (e)
-		ipc_token_fail(t, e);
+		ipc_token_fail(t->token, e);
 	else
-		ipc_token_reply(t, command_done_fields, &done, NULL, 0);
+		ipc_token_reply(t->token, command_done_fields, &t->done, NULL, 0);
+	arena_release(&t->a);
+	free(t);
+}
+
+/* --- the other nodes --- */
+
+static int on_link(struct ipc_req *r, void *in, struct err *e)
+{
+	struct state *s = r->ctx;
+	struct link *l = in;
+	int fd = ipc_msg_take(r->msg, 0);
+
+	if (fd < 0 || l->server <= 0)
+		return err_set(e, EBADMSG, "a link without a descriptor or a server");
+	links_accept(s->links, (uint64_t)l->server, fd);
+	return 0;
+}
+
+static void on_message(void *ctx, uint64_t from, struct str msg)
+{
+	struct state *s = ctx;
+	struct err e;
+
+	if (replica_receive(s->replica, from, msg, &e) == 0)
+		loop_after(&s->loop, &s->run, 0);
+	else if (e.code == EBADMSG)
+		log_failed("a message is refused", &e, L("server", (int64_t)from));
+	else
+		fatal(s, &e);
+}
+
+static void send_message(void *ctx, uint64_t to, struct str msg)
+{
+	struct state *s = ctx;
+
+	links_send(s->links, to, msg);
 }
 
 static int on_status(struct ipc_req *r, void *in, struct err *e)
@@ -158,6 +248,7 @@ static int on_status(struct ipc_req *r, void *in, struct err *e)
 static const struct ipc_op ops[] = {
 	{ OP_COMMAND,      COMMANDERS,             command_call_fields, sizeof(struct command_call), on_command },
 	{ OP_STATE_STATUS, COMMANDERS | ROLE_DNS,  NULL,                0,                           on_status },
+	{ OP_LINK,         ROLE_PEER,              link_fields,         sizeof(struct link),         on_link },
 	{ OP_CHANNEL,      ROLE_SERVE,             channel_fields,      sizeof(struct channel),      on_channel },
 	{ 0 }
 };
@@ -265,11 +356,11 @@ static int make_dirs(const char *dir, unsigned uid, struct err *e)
 	return 0;
 }
 
-static int open_state(struct state *s, const char *dir, unsigned uid, struct err *e)
+static int open_state(struct state *s, const char *dir, unsigned uid, uint64_t server, struct err *e)
 {
 	const struct replica_hooks hooks = { .ctx = s, .mono_ms = mono_ms, .wall_ns = wall_ns, .random = random_number,
-		.reply = reply, .revision = revision, .trouble = trouble };
-	struct replica_config cfg = { .disk = &s->disk.disk, .node = s->node };
+		.reply = reply, .revision = revision, .trouble = trouble, .send = send_message };
+	struct replica_config cfg = { .disk = &s->disk.disk, .node = s->node, .join = server != 0, .server = server };
 	char boot_id[64], log_dir[4096];
 
 	if (db_boot_id(boot_id, e) || make_dirs(dir, uid, e) || (uid && confine(&confine_state, uid, dir, e)))
@@ -322,8 +413,8 @@ int role_state(int argc, char **argv)
 	struct err e = { 0 };
 
 	log_open("state", 2, LOG_INFO);
-	if (argc < 4) {
-		err_set(&e, EINVAL, "the state role needs a directory, a node id and a user id");
+	if (argc < 5) {
+		err_set(&e, EINVAL, "the state role needs a directory, a node id, a user id and a server id");
 		log_failed("state role cannot start", &e);
 		return 2;
 	}
@@ -331,7 +422,7 @@ int role_state(int argc, char **argv)
 	s.tick.fire = tick;
 	s.work.fire = work;
 	s.node = str_of(argv[2]);
-	if (loop_init(&s.loop, &e) || open_state(&s, argv[1], (unsigned)strtoul(argv[3], NULL, 10), &e)) {
+	if (loop_init(&s.loop, &e) || !(s.links = links_new(&s.loop, on_message, &s)) || open_state(&s, argv[1], (unsigned)strtoul(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), &e)) {
 		log_failed("state role cannot start", &e);
 		return 1;
 	}
@@ -345,6 +436,7 @@ int role_state(int argc, char **argv)
 		log_failed("state was not closed cleanly", &e);
 	for (int i = 0; i < CHANNELS_MAX; i++)
 		ipc_chan_free(s.channels[i]);
+	links_free(s.links);
 	disk_dir_close(&s.disk);
 	return s.status;
 }

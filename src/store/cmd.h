@@ -29,6 +29,8 @@ COMMAND(cmd_exec_create);
 COMMAND(cmd_exec_report);
 COMMAND(cmd_node_report);
 COMMAND(cmd_node_register);
+COMMAND(cmd_node_join);
+COMMAND(cmd_token_create);
 COMMAND(cmd_image_put);
 COMMAND(cmd_image_tag);
 COMMAND(cmd_image_remove);

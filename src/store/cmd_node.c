@@ -273,6 +273,10 @@ COMMAND(cmd_node_register)
 		return -1;
 	n->joined.ns = rc ? old.joined.ns : c->now_ns;
 	n->seen.ns = c->now_ns;
+	n->availability = old.availability;           /* who it is and what operators said of it stays */
+	n->labels = old.labels;
+	n->server = old.server ? old.server : n->server;
+	n->key = old.key.n ? old.key : n->key;
 	if (rc && !n->name.n)
 		n->name = old.name;
 	if (rc && !n->address.n)

@@ -29,6 +29,8 @@ static const struct command_def commands[] = {
 	NODE_CMD(CMD_EXEC_REPORT,  exec,             cmd_exec_report),
 	NODE_CMD(CMD_NODE_REPORT,  node_report,      cmd_node_report),
 	NODE_CMD(CMD_NODE_REGISTER, node,            cmd_node_register),
+	NODE_CMD(CMD_NODE_JOIN,    node_join,        cmd_node_join),
+	CMD(CMD_TOKEN_CREATE,      join_token,       cmd_token_create),
 	CMD(CMD_IMAGE_PUT,         image_put,        cmd_image_put),
 	CMD(CMD_IMAGE_TAG,         image_tag,        cmd_image_tag),
 	CMD(CMD_IMAGE_REMOVE,      image_remove,     cmd_image_remove),

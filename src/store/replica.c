@@ -214,6 +214,8 @@ static int open_all(struct replica *r, struct err *e)
 		return -1;
 	if (!r->cfg.join && snap.index == 0 && logfile_last(r->log) == 0 && found(r, e))
 		return -1;
+	if (r->cfg.join && logfile_server(r->log) == 0 && logfile_set_server(r->log, r->cfg.server, e))
+		return -1;
 	r->snap_index = snap.index;
 	ec.id = logfile_server(r->log);
 	r->engine = engine_open(&ec, r->log, &snap, r->db.applied, &r->engine_hooks, e);

@@ -36,6 +36,7 @@ struct replica_config {
 	struct disk *disk;                            /* of the log; <state_dir>/log in real life. Outlives it */
 	struct str   node;                            /* this node's id */
 	bool         join;                            /* do not found a data center: wait for a leader's log */
+	uint64_t     server;                          /* with join: the id that the data center gave this one */
 	uint64_t     snapshot_bytes;                  /* of log after which a snapshot is taken; 0: 32 MiB */
 	unsigned     trailing;                        /* entries kept behind a snapshot; 0: 1024 */
 };

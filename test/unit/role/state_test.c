@@ -35,7 +35,7 @@ static struct process start(const char *uid)
 	chown(test_dir(), (uid_t)strtoul(uid, NULL, 10), (gid_t)strtoul(uid, NULL, 10));
 	r.pid = fork();
 	if (r.pid == 0) {
-		char *argv[] = { "triton-state", (char *)test_dir(), "node1", (char *)uid, NULL };
+		char *argv[] = { "triton-state", (char *)test_dir(), "node1", (char *)uid, "0", NULL };
 
 		int a = fcntl(serve[1], F_DUPFD, 20), b = fcntl(api[1], F_DUPFD, 20);
 
@@ -46,7 +46,7 @@ static struct process start(const char *uid)
 			close(fd);
 		setenv("TRITON_FDS", "serve,api", 1);
 		spawn_begin(argv[0]);
-		_exit(role_state(4, argv));
+		_exit(role_state(5, argv));
 	}
 	close(serve[1]);
 	close(api[1]);

@@ -1,0 +1,118 @@
+/* How machines come in: tokens that let one join, and the record that a machine gets when it shows one. */
+#include "store/cmd.h"
+
+#include "codec/rec.h"
+#include "codec/pubkey.h"
+
+#include <errno.h>
+
+#define TOKEN_LIFE_MAX_NS (30ll * 86400 * 1000000000)
+#define NAME_MAX_BYTES    64
+
+static bool is_hex(struct str s, size_t n)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'f'))
+			return false;
+	return s.n == n;
+}
+
+/* Tokens that nobody can use any more go when the next one is made. */
+static int drop_stale(struct command_env *c, struct err *e)
+{
+	struct strs keys;
+
+	if (txn_keys(c->t, c->a, STR("T/"), SIZE_MAX, &keys, e))
+		return -1;
+	for (size_t i = 0; i < keys.n; i++) {
+		struct join_token t = { 0 };
+
+		if (txn_get(c->t, c->a, keys.v[i], join_token_fields, &t, e) == 1 && t.expires.ns < c->now_ns && txn_del(c->t, keys.v[i], e))
+			return -1;
+	}
+	return 0;
+}
+
+COMMAND(cmd_token_create)
+{
+	struct join_token *t = in;
+
+	(void)result;
+	if (!c->operator_)
+		return err_set(e, EPERM, "only operators make tokens");
+	if (!is_hex(t->hash, 64))
+		return err_set(e, EINVAL, "a token is known by the SHA-256 of its secret");
+	if (t->expires.ns <= c->now_ns || t->expires.ns > c->now_ns + TOKEN_LIFE_MAX_NS)
+		return err_set(e, EINVAL, "a token is good for at least a second and at most 30 days");
+	t->created.ns = c->now_ns;
+	t->used.ns = 0;
+	t->name = STR_NONE;
+	if (drop_stale(c, e))
+		return -1;
+	return txn_put(c->t, key_make(c->a, "T", t->hash, STR_NONE, STR_NONE), join_token_fields, t, e);
+}
+
+static int64_t server_id(struct command_env *c)
+{
+	int64_t id = 0;
+
+	while (id <= 0)
+		id = (int64_t)(c->random(c->random_ctx) >> 1);
+	return id;
+}
+
+static int joined(struct command_env *c, const struct node *n, struct str *result, struct err *e)
+{
+	struct node_joined out = { .node = *n };
+
+	if (cluster_load(c, &out.cluster, e))
+		return -1;
+	*result = rec_encode_arena(c->a, node_joined_fields, &out);
+	return 0;
+}
+
+static int token_use(struct command_env *c, struct str secret, const struct node *n, struct err *e)
+{
+	struct join_token t = { 0 };
+	struct str key = key_make(c->a, "T", hash_sha256_hex(c->a, secret), STR_NONE, STR_NONE);
+	int rc = txn_get(c->t, c->a, key, join_token_fields, &t, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return err_set(e, EPERM, "this data center knows no such token; `triton token` on one of its nodes makes one");
+	if (t.used.ns)
+		return err_set(e, EPERM, "this token was used already, by %.*s; `triton token` makes another", STR_ARG(t.name));
+	if (t.expires.ns < c->now_ns)
+		return err_set(e, EPERM, "this token has expired; `triton token` makes another");
+	t.used.ns = c->now_ns;
+	t.name = n->name;
+	return txn_put(c->t, key, join_token_fields, &t, e);
+}
+
+COMMAND(cmd_node_join)
+{
+	struct node_join *j = in;
+	struct node *n = &j->node, old = { 0 };
+	struct str key;
+	int rc;
+
+	if (!is_hex(n->id, 32) || !is_hex(n->key, 64) || !n->name.n || n->name.n > NAME_MAX_BYTES || n->address.n > 256)
+		return err_set(e, EINVAL, "a machine joins with an id, a name and the hash of its key");
+	key = key_make(c->a, "d", n->id, STR_NONE, STR_NONE);
+	rc = txn_get(c->t, c->a, key, node_fields, &old, e);
+	if (rc < 0)
+		return -1;
+	/* The answer got lost and it asks again: the key shows that it is the same machine. */
+	if (rc && str_eq(old.key, n->key))
+		return joined(c, &old, result, e);
+	if (rc)
+		return err_set(e, EEXIST, "node %.*s is a member already, with another key", STR_ARG(n->id));
+	if (token_use(c, j->token, n, e))
+		return -1;
+	*n = (struct node){ .id = n->id, .name = n->name, .address = n->address, .key = n->key, .version = n->version,
+		.server = server_id(c), .joined.ns = c->now_ns, .seen.ns = c->now_ns };
+	if (txn_put(c->t, key, node_fields, n, e))
+		return -1;
+	return joined(c, n, result, e);
+}
