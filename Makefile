@@ -53,7 +53,7 @@ LINK    = $(CC) -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,re
 
 # --- the program ------------------------------------------------------------------------------------
 
-.PHONY: help all deps test test-vm check layers asan fuzz fuzz-smoke bench install up down clean dist-cache
+.PHONY: help all deps test api-table test-vm check layers asan fuzz fuzz-smoke bench install up down clean dist-cache
 .PHONY: FORCE
 .SUFFIXES:
 
@@ -121,6 +121,14 @@ build/unit: $(UNITS) build/libtriton.a | $(VENDOR)
 	$(call say,link,$@)
 	$Q$(call LINK,$(UNITS) build/obj/src/base/relro.o build/libtriton.a)
 
+# What the Docker API takes, as JSON: for the test that walks it.
+build/apitable: build/obj/test/apitable.o build/obj/test/unit/docker/apitable.o build/libtriton.a | $(VENDOR)
+	$(call say,link,$@)
+	$Q$(call LINK,$(filter %.o,$^) build/obj/src/base/relro.o build/libtriton.a)
+
+api-table: build/unit ## write the table of endpoints and options in docs/api.md anew
+	@API_TABLE=write build/unit docker/apitable/the_table >/dev/null
+
 build/bench/%: build/obj/test/bench/%.o build/libtriton.a | $(VENDOR)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
@@ -176,7 +184,7 @@ fuzz-smoke: fuzz ## run each fuzzer for a few seconds over its corpus
 test: ## install what is missing, build, run every tier; ends in "N passed, N failed, N skipped"
 	@packaging/deps build test
 	@mkdir -p build/test
-	@+$(MAKE) --no-print-directory all build/unit fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
+	@+$(MAKE) --no-print-directory all build/unit build/apitable fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
 	@test/run
 
 # All the end to end tests on Debian's own kernel under software emulation: an hour or two.

@@ -9,16 +9,16 @@
 
 /* HEAD exists for everything, as in the original; the server leaves the body out. */
 const struct endpoint cloud_endpoints[] = {
-	{ GET | HEAD, "/--ping",                    cloud_ping,            CLOUD_PUBLIC },
-	{ GET | HEAD, "/ca.pem",                    cloud_ca,              CLOUD_PUBLIC },
-	{ GET | HEAD, "/{account}",                 cloud_account,         0 },
-	{ GET | HEAD, "/{account}/keys",            cloud_key_list,        0 },
-	{ GET | HEAD, "/{account}/keys/{key...}",   cloud_key_get,         0 },
-	{ GET | HEAD, "/{account}/services",        cloud_services,        0 },
-	{ GET | HEAD, "/{account}/packages",        cloud_package_list,    0 },
-	{ GET | HEAD, "/{account}/packages/{name}", cloud_package_get,     0 },
-	{ GET | HEAD, "/{account}/datacenters",     cloud_datacenter_list, 0 },
-	{ GET | HEAD, "/{account}/datacenters/{name}", cloud_datacenter_get, 0 },
+	{ GET | HEAD, "/--ping",                    cloud_ping,            CLOUD_PUBLIC, "" },
+	{ GET | HEAD, "/ca.pem",                    cloud_ca,              CLOUD_PUBLIC, "" },
+	{ GET | HEAD, "/{account}",                 cloud_account,         0, "" },
+	{ GET | HEAD, "/{account}/keys",            cloud_key_list,        0, "" },
+	{ GET | HEAD, "/{account}/keys/{key...}",   cloud_key_get,         0, "" },
+	{ GET | HEAD, "/{account}/services",        cloud_services,        0, "" },
+	{ GET | HEAD, "/{account}/packages",        cloud_package_list,    0, "name" },
+	{ GET | HEAD, "/{account}/packages/{name}", cloud_package_get,     0, "" },
+	{ GET | HEAD, "/{account}/datacenters",     cloud_datacenter_list, 0, "" },
+	{ GET | HEAD, "/{account}/datacenters/{name}", cloud_datacenter_get, 0, "" },
 	{ 0 }
 };
 

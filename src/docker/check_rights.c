@@ -1,6 +1,7 @@
 /* What `docker run` may ask of rights: namespaces, capabilities, security options, devices, kernel parameters, ulimits. What
  * reaches into the machine itself is for operator accounts. */
 #include "docker/create.h"
+#include "docker/bodies.h"
 #include "codec/json.h"
 #include "os/caps.h"
 
@@ -120,7 +121,7 @@ static struct str go_list(struct arena *a, struct str json)
 
 struct device_request { struct str driver; struct raw capabilities; };
 struct device_requests { struct device_request *v; size_t n; };
-static const struct field device_request_fields[] = {
+const struct field device_request_fields[] = {
 	FIELD(1, device_request, driver,       "Driver",       0),
 	FIELD(2, device_request, capabilities, "Capabilities", 0),
 	FIELD_END

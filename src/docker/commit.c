@@ -63,6 +63,7 @@ int image_job(struct req *r, int op, const struct pull_call *call, struct str *s
 /* The container's configuration, what the body says instead, then the changes. */
 static int config_of(struct req *r, const struct container *c, struct container_config *out, struct err *e)
 {
+	struct strs changes = req_query_all(r, "changes");
 	struct str body;
 
 	if (req_body(r, REQ_JSON_MAX, &body, e) || (body.n && json_decode(&r->arena, body, container_config_fields, out, e)))
@@ -70,8 +71,8 @@ static int config_of(struct req *r, const struct container *c, struct container_
 	config_merge(&r->arena, out, &c->config);
 	out->hostname = out->domainname = STR_NONE;   /* the container's own */
 	out->attach_stdin = out->attach_stdout = out->attach_stderr = out->open_stdin = out->stdin_once = out->tty = false;
-	for (size_t i = 0; i < r->query.n; i++) {
-		struct str rest = str_is(r->query.v[i].key, "changes") ? r->query.v[i].val : STR_NONE, line;
+	for (size_t i = 0; i < changes.n; i++) {
+		struct str rest = changes.v[i], line;
 
 		while (str_next(&rest, '\n', &line))
 			if (str_trim(line).n && image_config_change(&r->arena, out, line, e))

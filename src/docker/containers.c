@@ -385,6 +385,8 @@ int container_start(struct req *r, struct err *e)
 	struct err ignored;
 	int64_t since = view_newest(api_of(r)->view);
 
+	if (req_query(r, "checkpoint").n)
+		return err_set(e, EINVAL, "checkpoint is only supported in experimental mode");
 	if (container_of(r, &c, e))
 		return -1;
 	in.id = c.id;

@@ -1,4 +1,5 @@
 #include "docker/create.h"
+#include "docker/bodies.h"
 
 #include "codec/json.h"
 #include "docker/ports.h"
@@ -10,7 +11,7 @@ static const struct field networking_config_fields[] = {
 	FIELD_END
 };
 
-static const struct field create_request_fields[] = {
+const struct field create_request_fields[] = {
 	FIELD_OBJ(1, create_request, host, "HostConfig",       0, host_config_fields),
 	FIELD_OBJ(2, create_request, net,  "NetworkingConfig", 0, networking_config_fields),
 	FIELD_END

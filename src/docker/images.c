@@ -1,5 +1,6 @@
 /* Images: lists, details, references, and what the node does for them (pull, load, import, save). */
 #include "docker/api.h"
+#include "docker/bodies.h"
 
 #include "base/clock.h"
 #include "codec/base64.h"
@@ -262,7 +263,7 @@ int image_prune(struct req *r, struct err *e)
 /* --- through the node --------------------------------------------------------------------------------- */
 
 struct registry_auth { struct str username, password, identity_token, registry_token, auth, server; };
-static const struct field registry_auth_fields[] = {
+const struct field registry_auth_fields[] = {
 	FIELD(1, registry_auth, username,       "username",      0),
 	FIELD(2, registry_auth, password,       "password",      FIELD_SECRET),
 	FIELD(3, registry_auth, identity_token, "identitytoken", FIELD_SECRET),
@@ -408,9 +409,7 @@ static int import(struct req *r, struct err *e)
 
 	if (!str_is(req_query(r, "fromSrc"), "-"))
 		return err_set(e, ENOTSUP, "import from a URL is not supported: send the archive (docker import -)");
-	for (size_t i = 0; i < r->query.n; i++)
-		if (str_is(r->query.v[i].key, "changes"))
-			strs_add(&r->arena, &in.changes, r->query.v[i].val);
+	in.changes = req_query_all(r, "changes");
 	if (repo.n) {
 		if (tag.n)
 			repo = arena_printf(&r->arena, "%.*s:%.*s", STR_ARG(repo), STR_ARG(tag));
@@ -499,13 +498,14 @@ int image_save(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
 	struct save_call in = { .account = who(r)->login };
+	struct strs names = req_query_all(r, "names");
 	size_t n = 1;
 	int fd = -1;
 
 	if (api_view(r, &t, e) || (req_var(r, "name").n && save_name(r, &t, req_var(r, "name"), &in, e)))
 		return -1;
-	for (size_t i = 0; i < r->query.n; i++)
-		if (str_is(r->query.v[i].key, "names") && save_name(r, &t, r->query.v[i].val, &in, e))
+	for (size_t i = 0; i < names.n; i++)
+		if (save_name(r, &t, names.v[i], &in, e))
 			return -1;
 	view_end(&t);
 	if (in.refs.n == 0)

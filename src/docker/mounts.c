@@ -1,5 +1,6 @@
 /* Mounts as clients write them (-v, --mount, --tmpfs, VOLUME of an image), turned into the model's list; see docker/ports.h. */
 #include "docker/ports.h"
+#include "docker/bodies.h"
 
 #include "codec/json.h"
 #include "docker/create.h"
@@ -128,7 +129,7 @@ struct bind_options {
 	struct str propagation;
 	bool non_recursive, create_mountpoint, read_only_non_recursive, read_only_force_recursive;
 };
-static const struct field bind_options_fields[] = {
+const struct field bind_options_fields[] = {
 	FIELD(1, bind_options, propagation,               "Propagation",            0),
 	FIELD(2, bind_options, non_recursive,             "NonRecursive",           0),
 	FIELD(3, bind_options, create_mountpoint,         "CreateMountpoint",       0),
@@ -144,7 +145,7 @@ static const struct field volume_driver_fields[] = {
 	FIELD(2, volume_driver, options, "Options", 0),
 	FIELD_END
 };
-static const struct field volume_options_fields[] = {
+const struct field volume_options_fields[] = {
 	FIELD(1, volume_options, no_copy, "NoCopy",  0),
 	FIELD(2, volume_options, subpath, "Subpath", 0),
 	FIELD(3, volume_options, labels,  "Labels",  0),
@@ -153,7 +154,7 @@ static const struct field volume_options_fields[] = {
 };
 
 struct tmpfs_options { int64_t size, mode; struct raw options; };
-static const struct field tmpfs_options_fields[] = {
+const struct field tmpfs_options_fields[] = {
 	FIELD(1, tmpfs_options, size,    "SizeBytes", 0),
 	FIELD(2, tmpfs_options, mode,    "Mode",      0),
 	FIELD(3, tmpfs_options, options, "Options",   0),

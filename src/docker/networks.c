@@ -1,5 +1,6 @@
 /* Networks of an account. */
 #include "docker/api.h"
+#include "docker/bodies.h"
 
 #include "base/clock.h"
 #include "codec/json.h"
@@ -236,7 +237,7 @@ static int change_wait(struct req *r, const struct container *before, struct err
 }
 
 struct connect_request { struct str container; struct endpoint_config ep; };
-static const struct field connect_request_fields[] = {
+const struct field connect_request_fields[] = {
 	FIELD(1, connect_request, container, "Container", 0),
 	FIELD_OBJ(2, connect_request, ep, "EndpointConfig", 0, endpoint_config_fields),
 	FIELD_END
@@ -258,7 +259,7 @@ int network_connect(struct req *r, struct err *e)
 }
 
 struct disconnect_request { struct str container; bool force; };
-static const struct field disconnect_request_fields[] = {
+const struct field disconnect_request_fields[] = {
 	FIELD(1, disconnect_request, container, "Container", 0),
 	FIELD(2, disconnect_request, force,     "Force",     0),
 	FIELD_END

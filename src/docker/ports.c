@@ -1,4 +1,5 @@
 #include "docker/ports.h"
+#include "docker/bodies.h"
 
 
 #include "codec/json.h"
@@ -36,7 +37,7 @@ struct port_bindings {
 	struct port_binding *v;
 	size_t n;
 };
-static const struct field port_binding_fields[] = {
+const struct field port_binding_fields[] = {
 	FIELD(1, port_binding, host_ip,   "HostIp",   0),
 	FIELD(2, port_binding, host_port, "HostPort", 0),
 	FIELD_END

@@ -1,4 +1,4 @@
-/* The daemon itself: ping, version, info, events, and polite answers for what is not here. */
+/* The daemon itself: ping, version, info, events, disk usage. */
 #include "docker/api.h"
 
 #include "base/clock.h"
@@ -406,21 +406,4 @@ int sys_df(struct req *r, struct err *e)
 	}
 	buf_printf(&b, "],\"LayersSize\":%lld,\"BuildCache\":[],\"BuilderSize\":0}", (long long)layers);
 	return reply_json(r, 200, &b, e);
-}
-
-int sys_no_swarm(struct req *r, struct err *e)
-{
-	(void)r;
-	return err_set(e, EAGAIN, "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.");
-}
-
-int sys_empty_list(struct req *r, struct err *e)
-{
-	return reply_text(r, 200, "application/json", STR("[]\n"), e);
-}
-
-int sys_later(struct req *r, struct err *e)
-{
-	return err_set(e, ENOTSUP, "%.*s %.*s is not supported by triton yet", STR_ARG(r->head.method), (int)(r->head.path.n > 120 ? 120 : r->head.path.n),
-		       r->head.path.p);
 }

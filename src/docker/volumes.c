@@ -1,5 +1,6 @@
 /* Volumes of an account. */
 #include "docker/api.h"
+#include "docker/bodies.h"
 
 #include "base/clock.h"
 #include "codec/json.h"
@@ -60,7 +61,7 @@ int volume_list(struct req *r, struct err *e)
 }
 
 struct volume_request { struct str name, driver; struct pairs options, labels; };
-static const struct field volume_request_fields[] = {
+const struct field volume_request_fields[] = {
 	FIELD(1, volume_request, name,    "Name",       0),
 	FIELD(2, volume_request, driver,  "Driver",     0),
 	FIELD(3, volume_request, options, "DriverOpts", 0),

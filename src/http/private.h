@@ -23,6 +23,7 @@ void request_body_begin(struct req *r);               /* after the head: how doe
 /* Read the head of the next request into r->in and parse it. 1, 0: the client closed before a byte, -1: answered or dead. */
 int  request_read(struct req *r, struct err *e);
 int  request_drain(struct req *r, struct err *e);     /* skip what is left of the body; -1: not worth it, close */
+void request_options(struct req *r);                  /* drops from the query what r->endpoint does not name */
 const struct endpoint *request_route(struct req *r, int *status); /* NULL: *status is 400, 404 or 405 */
 int  request_versions(struct req *r);                 /* cut "/v1.41" off the path */
 

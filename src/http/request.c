@@ -193,6 +193,27 @@ const struct endpoint *request_route(struct req *r, int *status)
 	return best;
 }
 
+static bool is_option(const char *options, struct str name)
+{
+	struct str rest = str_of(options), one;
+
+	while (rest.n && str_next(&rest, ' ', &one))
+		if (str_eq(one, name))
+			return true;
+	return false;
+}
+
+/* What a handler reads can only be what its line of the table says: the table is the documentation. */
+void request_options(struct req *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->query.n; i++)
+		if (is_option(r->endpoint->options, r->query.v[i].key))
+			r->query.v[n++] = r->query.v[i];
+	r->query.n = n;
+}
+
 struct str req_var(struct req *r, const char *name)
 {
 	const struct str *v = pairs_get(&r->vars, str_of(name));
@@ -205,6 +226,16 @@ struct str req_query(struct req *r, const char *name)
 	const struct str *v = pairs_get(&r->query, str_of(name));
 
 	return v ? *v : STR_NONE;
+}
+
+struct strs req_query_all(struct req *r, const char *name)
+{
+	struct strs all = { 0 };
+
+	for (size_t i = 0; i < r->query.n; i++)
+		if (str_is(r->query.v[i].key, name))
+			strs_add(&r->arena, &all, r->query.v[i].val);
+	return all;
 }
 
 struct str req_header(struct req *r, const char *name)

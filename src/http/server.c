@@ -228,6 +228,7 @@ static void answer(struct req *r, struct err *e)
 		       "method not allowed on this path" : "page not found");
 		return;
 	}
+	request_options(r);
 	if (r->endpoint->fn(r, e)) {
 		if (!r->status)
 			reply_error(r, r->timed_out ? 408 : http_status_of(e->code), e);

@@ -34,6 +34,7 @@ struct endpoint {
 	const char  *path;                            /* "/containers/{id}/json"; "{name...}" takes the rest with its slashes */
 	endpoint_fn *fn;
 	unsigned     flags;                           /* the listener's own meaning */
+	const char  *options;                         /* of the query: all that the handler can see ("all limit"); others are dropped */
 };
 
 struct req {
@@ -82,6 +83,7 @@ void server_stop(struct server *s, int drain_ms);     /* no new requests; open o
 
 struct str req_var(struct req *r, const char *name);  /* STR_NONE when absent */
 struct str req_query(struct req *r, const char *name);
+struct strs req_query_all(struct req *r, const char *name);    /* of one that may be there several times */
 struct str req_header(struct req *r, const char *name);
 /* Docker's booleans: anything but "", 0, no, false, none is true; absent leaves false. */
 bool req_query_bool(struct req *r, const char *name);

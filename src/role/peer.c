@@ -387,9 +387,9 @@ static void on_serve_event(void *ctx, struct ipc_msg *m)
 /* --- starting ------------------------------------------------------------------------------------------ */
 
 static const struct endpoint endpoints[] = {
-	{ POST, "/join", join_take, JOIN_PUBLIC },
-	{ POST, "/link", link_take, 0 },
-	{ POST, "/call", peer_call, 0 },
+	{ POST, "/join", join_take, JOIN_PUBLIC, "" },
+	{ POST, "/link", link_take, 0, "" },
+	{ POST, "/call", peer_call, 0, "" },
 	{ 0 }
 };
 

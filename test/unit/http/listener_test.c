@@ -27,9 +27,9 @@ static int split(struct req *r, struct err *e)
 }
 
 static const struct endpoint endpoints[] = {
-	{ GET, "/public", who, PUBLIC },
-	{ GET, "/private", who, 0 },
-	{ GET, "/split", split, PUBLIC },
+	{ GET, "/public", who, PUBLIC, "" },
+	{ GET, "/private", who, 0, "" },
+	{ GET, "/split", split, PUBLIC, "p" },
 	{ 0 }
 };
 

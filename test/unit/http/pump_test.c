@@ -58,9 +58,9 @@ static int ping(struct req *r, struct err *e)
 }
 
 static const struct endpoint endpoints[] = {
-	{ POST, "/attach", attach, 0 },
-	{ GET, "/logs", logs, 0 },
-	{ GET, "/_ping", ping, 0 },
+	{ POST, "/attach", attach, 0, "" },
+	{ GET, "/logs", logs, 0, "" },
+	{ GET, "/_ping", ping, 0, "" },
 	{ 0 }
 };
 

@@ -113,20 +113,20 @@ static int silent(struct req *r, struct err *e)
 }
 
 static const struct endpoint endpoints[] = {
-	{ GET, "/_ping", ping, 0 },
-	{ POST, "/echo", echo, 0 },
-	{ GET, "/fail", failing, 0 },
-	{ POST | PUT, "/count", count_body, 0 },
-	{ GET, "/stream", stream, 0 },
-	{ GET, "/gone", until_gone, 0 },
-	{ GET, "/who", who, 0 },
-	{ GET, "/silent", silent, 0 },
-	{ POST, "/none", none, 0 },
-	{ GET, "/images/json", where, 0 },
-	{ GET, "/images/{name...}/json", where, 0 },
-	{ GET, "/images/{name...}/get", where, 0 },
-	{ DELETE, "/images/{name...}", where, 0 },
-	{ GET, "/containers/{name}/json", where, 0 },
+	{ GET, "/_ping", ping, 0, "" },
+	{ POST, "/echo", echo, 0, "" },
+	{ GET, "/fail", failing, 0, "code" },
+	{ POST | PUT, "/count", count_body, 0, "" },
+	{ GET, "/stream", stream, 0, "cut" },
+	{ GET, "/gone", until_gone, 0, "" },
+	{ GET, "/who", who, 0, "" },
+	{ GET, "/silent", silent, 0, "" },
+	{ POST, "/none", none, 0, "" },
+	{ GET, "/images/json", where, 0, "all" },
+	{ GET, "/images/{name...}/json", where, 0, "all" },
+	{ GET, "/images/{name...}/get", where, 0, "" },
+	{ DELETE, "/images/{name...}", where, 0, "" },
+	{ GET, "/containers/{name}/json", where, 0, "" },
 	{ 0 }
 };
 
