@@ -1,7 +1,7 @@
 /* The points in comments are those of the checklist that the engine's evaluation left behind (docs/state.md). */
 #include "cluster/engine.h"
 
-#include "cluster/engine_conf.h"
+#include "cluster/engine_parts.h"
 #include "cluster/wire.h"
 
 #include <errno.h>
@@ -11,23 +11,9 @@
 #define TRAILING_DEFAULT 1024
 #define TIMER_LEAST_MS   5
 
-struct engine {
-	struct raft                raft;
-	struct logfile            *log;
-	const struct engine_hooks *hooks;
-	struct engine_config       cfg;
-	struct arena               mem;               /* of one step */
-	uint64_t                   applied, commit;
-	uint64_t                   snap_index, snap_term;
-	struct buf                 conf;              /* the configuration applied last, encoded */
-	uint64_t                   conf_index;
-	bool                       was_leader, applying;
-	int64_t                    now;
-};
-
 static int step(struct engine *g, struct raft_event *ev, struct err *e);
 
-static int failed(struct engine *g, int rv, const char *what, struct err *e)
+int engine_failed(struct engine *g, int rv, const char *what, struct err *e)
 {
 	int code = rv == RAFT_NOTLEADER || rv == RAFT_LEADERSHIPLOST ? EAGAIN : rv == RAFT_NOSPACE ? ENOSPC : EIO;
 
@@ -35,7 +21,7 @@ static int failed(struct engine *g, int rv, const char *what, struct err *e)
 }
 
 /* Point 8: time never goes back, whatever the hook says. */
-static int64_t now_of(struct engine *g)
+int64_t engine_now(struct engine *g)
 {
 	int64_t now = g->hooks->now_ms(g->hooks->ctx);
 
@@ -140,7 +126,7 @@ static void tell_office(struct engine *g)
 		g->hooks->office(g->hooks->ctx, leader, raft_current_term(&g->raft));
 }
 
-static int handle(struct engine *g, struct raft_update *u, struct err *e)
+int engine_handle(struct engine *g, struct raft_update *u, struct err *e)
 {
 	int rc = do_term(g, u, e) || do_entries(g, u, e) ? -1 : 0;
 
@@ -159,11 +145,11 @@ static int step(struct engine *g, struct raft_event *ev, struct err *e)
 	struct raft_update u = { 0 };
 	int rv;
 
-	ev->time = (raft_time)now_of(g);
+	ev->time = (raft_time)engine_now(g);
 	rv = raft_step(&g->raft, ev, &u);
 	if (rv)
-		return failed(g, rv, "raft", e);
-	return handle(g, &u, e);
+		return engine_failed(g, rv, "raft", e);
+	return engine_handle(g, &u, e);
 }
 
 /* --- opening --- */
@@ -322,7 +308,8 @@ struct engine *engine_open(const struct engine_config *cfg, struct logfile *l, c
 	raft_set_pre_vote(&g->raft, true);            /* fault K of the evaluation: never without */
 	raft_set_election_timeout(&g->raft, cfg->election_ms ? cfg->election_ms : 1000);
 	raft_set_heartbeat_timeout(&g->raft, cfg->heartbeat_ms ? cfg->heartbeat_ms : 100);
-	raft_set_install_snapshot_timeout(&g->raft, 600000);
+	/* Who sends snapshots sees to it that they arrive; this only brings the engine back to asking. */
+	raft_set_install_snapshot_timeout(&g->raft, 5000);
 	restore_conf(g, snap);
 	if (new_term_alone(g, snap, e) || skip_applied(g, applied, e) || start(g, snap, e) || confirm_conf(g, e) ||
 	    apply_all(g, e)) {
@@ -346,7 +333,7 @@ void engine_close(struct engine *g)
 /* --- running --- */
 
 /* After each event from outside: apply, and give back what the step took. */
-static int settle(struct engine *g, int rc, struct err *e)
+int engine_settle(struct engine *g, int rc, struct err *e)
 {
 	if (rc == 0)
 		rc = apply_all(g, e);
@@ -364,11 +351,16 @@ bool engine_ready(const struct engine *g)
 	return engine_is_leader(g) && g->applied == engine_last(g) && g->raft.leader_state.transferee == 0;
 }
 
-int engine_submit(struct engine *g, struct str data, uint64_t *index, struct err *e)
+bool engine_ready_to_read(const struct engine *g)
+{
+	return engine_is_leader(g) && logfile_term_of(g->log, g->commit) == raft_current_term(&g->raft);
+}
+
+int engine_append(struct engine *g, enum raft_entry_type type, struct str data, uint64_t *index, struct err *e)
 {
 	struct raft_event ev = { .type = RAFT_SUBMIT };
 	struct raft_update u = { 0 };
-	struct raft_entry en = { .term = raft_current_term(&g->raft), .type = RAFT_COMMAND };
+	struct raft_entry en = { .term = raft_current_term(&g->raft), .type = type };
 	int rv;
 
 	if (!engine_ready(g))
@@ -378,16 +370,21 @@ int engine_submit(struct engine *g, struct str data, uint64_t *index, struct err
 		abort();
 	memcpy(en.batch, data.p, data.n);
 	en.buf = (struct raft_buffer){ .base = en.batch, .len = data.n };
-	ev.time = (raft_time)now_of(g);
+	ev.time = (raft_time)engine_now(g);
 	ev.submit.entries = &en;
 	ev.submit.n = 1;
 	rv = raft_step(&g->raft, &ev, &u);
 	if (rv) {
 		raft_free(en.batch);
-		return failed(g, rv, "submit", e);
+		return engine_failed(g, rv, "submit", e);
 	}
 	*index = u.entries.index;
-	return settle(g, handle(g, &u, e), e);
+	return engine_settle(g, engine_handle(g, &u, e), e);
+}
+
+int engine_submit(struct engine *g, struct str data, uint64_t *index, struct err *e)
+{
+	return engine_append(g, RAFT_COMMAND, data, index, e);
 }
 
 /* Point 4: only after the sync, only above last_stored, never while installing. */
@@ -396,25 +393,25 @@ int engine_sync(struct engine *g, struct err *e)
 	struct raft_event ev = { .type = RAFT_PERSISTED_ENTRIES };
 
 	if (logfile_synced(g->log) == logfile_last(g->log) && g->raft.last_stored >= logfile_last(g->log))
-		return settle(g, 0, e);
+		return engine_settle(g, 0, e);
 	if (logfile_sync(g->log, e))
 		return -1;
 	ev.persisted_entries.index = logfile_last(g->log);
 	if (g->raft.snapshot.installing || ev.persisted_entries.index <= g->raft.last_stored)
-		return settle(g, 0, e);
-	return settle(g, step(g, &ev, e), e);
+		return engine_settle(g, 0, e);
+	return engine_settle(g, step(g, &ev, e), e);
 }
 
 int engine_tick(struct engine *g, struct err *e)
 {
 	struct raft_event ev = { .type = RAFT_TIMEOUT };
 
-	return settle(g, step(g, &ev, e), e);
+	return engine_settle(g, step(g, &ev, e), e);
 }
 
 int64_t engine_deadline(struct engine *g)
 {
-	int64_t at = (int64_t)raft_timeout(&g->raft), least = now_of(g) + TIMER_LEAST_MS;
+	int64_t at = (int64_t)raft_timeout(&g->raft), least = engine_now(g) + TIMER_LEAST_MS;
 
 	return at < least ? least : at;
 }
@@ -501,7 +498,7 @@ int engine_receive(struct engine *g, uint64_t from, struct str msg, struct err *
 
 	if (wire_decode(msg, &m, e))
 		return -1;
-	return settle(g, has_change(&m) ? receive_split(g, from, &m, e) : receive(g, from, &m, e), e);
+	return engine_settle(g, has_change(&m) ? receive_split(g, from, &m, e) : receive(g, from, &m, e), e);
 }
 
 bool engine_is_leader(const struct engine *g)
@@ -557,7 +554,7 @@ int engine_snapshot_done(struct engine *g, const struct snap_meta *m, struct err
 		g->snap_term = m->term;
 		rc = m->index > trailing ? logfile_compact(g->log, m->index - trailing + 1, e) : 0;
 	}
-	return settle(g, rc, e);
+	return engine_settle(g, rc, e);
 }
 
 /* Point 10. The file is durable; the engine is told in one go, so that it never sees an install that is under way. */
@@ -577,14 +574,14 @@ int engine_install(struct engine *g, uint64_t from, uint64_t term, const struct 
 		raft_free(msg.install_snapshot.data.base);
 		return -1;
 	}
-	ev.time = (raft_time)now_of(g);
+	ev.time = (raft_time)engine_now(g);
 	rv = raft_step(&g->raft, &ev, &u);
 	if (rv)
-		return failed(g, rv, "install snapshot", e);
-	if (handle(g, &u, e))
+		return engine_failed(g, rv, "install snapshot", e);
+	if (engine_handle(g, &u, e))
 		return -1;
 	if (!(u.flags & RAFT_UPDATE_SNAPSHOT))
-		return settle(g, 0, e);
+		return engine_settle(g, 0, e);
 	raft_free(u.snapshot.chunk.base);
 	if (logfile_reset(g->log, m->index, m->term, e))
 		return -1;
@@ -596,5 +593,5 @@ int engine_install(struct engine *g, uint64_t from, uint64_t term, const struct 
 	*installed = true;
 	done.persisted_snapshot.metadata = u.snapshot.metadata;
 	done.persisted_snapshot.last = true;
-	return settle(g, step(g, &done, e), e);
+	return engine_settle(g, step(g, &done, e), e);
 }

@@ -68,6 +68,7 @@ int engine_receive(struct engine *g, uint64_t from, struct str msg, struct err *
 
 /* Who may run a command now: the leader that has applied all of its log. */
 bool     engine_ready(const struct engine *g);
+bool     engine_ready_to_read(const struct engine *g); /* leader, and its commit index covers all that was ever committed */
 bool     engine_is_leader(const struct engine *g);
 uint64_t engine_leader(const struct engine *g);       /* id, 0 unknown */
 uint64_t engine_term(const struct engine *g);
@@ -84,6 +85,22 @@ int  engine_snapshot_done(struct engine *g, const struct snap_meta *m, struct er
  * `*installed`: the log was replaced, the state machine must load it before anything else is applied. */
 int engine_install(struct engine *g, uint64_t from, uint64_t term, const struct snap_meta *m, bool *installed,
                    struct err *e);
+
+/* Who takes part, by the newest configuration that this server knows. `match`: the last index known to be on its disk; only a
+ * leader knows that of others. In `a`. */
+struct engine_member {
+	struct engine_server server;
+	uint64_t match;
+};
+size_t engine_members(struct engine *g, struct arena *a, struct engine_member **v);
+
+/* Leader: who takes part from now on; at most one server may be added, removed or change its vote (Raft thesis, section 4.2).
+ * EAGAIN: not the leader, or the last change or the first entry of this term is not committed yet (points 1, 2). */
+int engine_change(struct engine *g, const struct engine_server *v, size_t n, struct err *e);
+
+/* Leader: hand the office to voter `to` (0: to whoever has most). Submissions are refused until that has happened or an
+ * election timeout has passed. EAGAIN. */
+int engine_transfer(struct engine *g, uint64_t to, struct err *e);
 
 /* Configurations as bytes: for tests, status and snapshots. */
 int engine_conf_encode(const struct engine_server *v, size_t n, struct arena *a, struct str *out, struct err *e);

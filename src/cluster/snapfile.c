@@ -196,15 +196,13 @@ static int damaged(struct err *e, uint64_t index)
 	               (unsigned long long)index);
 }
 
-static int reader_open(struct reader *r, struct disk *d, uint64_t index, struct arena *a, struct snap_meta *meta,
+static int reader_open(struct reader *r, struct disk *d, const char *name, uint64_t index, struct arena *a, struct snap_meta *meta,
                        struct err *e)
 {
-	char name[32];
 	size_t conf;
 	int rc;
 
 	*r = (struct reader){ .disk = d, .in = BUF_INIT(SNAP_VALUE_MAX * 2) };
-	snap_name(index, name);
 	r->h = d->ops->open(d, name, false, e);
 	if (r->h < 0)
 		return -1;
@@ -234,13 +232,15 @@ int snap_find(struct disk *d, struct arena *a, struct snap_meta *meta, struct er
 {
 	struct reader r;
 	uint64_t index = 0;
+	char name[32];
 
 	*meta = (struct snap_meta){ 0 };
 	if (d->ops->list(d, newest, &index, e))
 		return -1;
 	if (index == 0)
 		return 0;
-	if (reader_open(&r, d, index, a, meta, e))
+	snap_name(index, name);
+	if (reader_open(&r, d, name, index, a, meta, e))
 		return -1;
 	reader_close(&r);
 	return 0;
@@ -261,14 +261,14 @@ static int footer(struct reader *r, uint64_t n, uint64_t index, struct err *e)
 	return 0;
 }
 
-int snap_read(struct disk *d, uint64_t index, snap_fn fn, void *ctx, struct err *e)
+static int read_through(struct disk *d, const char *name, uint64_t index, struct arena *a, struct snap_meta *meta, snap_fn fn, void *ctx,
+                        struct err *e)
 {
-	struct snap_meta meta;
 	struct reader r;
 	uint64_t n = 0;
 	int rc;
 
-	if (reader_open(&r, d, index, NULL, &meta, e))
+	if (reader_open(&r, d, name, index, a, meta, e))
 		return -1;
 	while ((rc = need(&r, 4, e)) > 0) {
 		size_t klen = get32(here(&r)), vlen;
@@ -283,7 +283,7 @@ int snap_read(struct disk *d, uint64_t index, snap_fn fn, void *ctx, struct err 
 		vlen = get32(here(&r) + 4);
 		if (vlen > SNAP_VALUE_MAX || (rc = need(&r, 8 + klen + vlen, e)) <= 0)
 			break;
-		if (fn(ctx, str_make(here(&r) + 8, klen), str_make(here(&r) + 8 + klen, vlen), e)) {
+		if (fn && fn(ctx, str_make(here(&r) + 8, klen), str_make(here(&r) + 8 + klen, vlen), e)) {
 			rc = -1;
 			break;
 		}
@@ -292,4 +292,63 @@ int snap_read(struct disk *d, uint64_t index, snap_fn fn, void *ctx, struct err 
 	}
 	reader_close(&r);
 	return rc < 0 ? -1 : damaged(e, index);
+}
+
+int snap_read(struct disk *d, uint64_t index, snap_fn fn, void *ctx, struct err *e)
+{
+	struct snap_meta meta;
+	char name[32];
+
+	snap_name(index, name);
+	return read_through(d, name, index, NULL, &meta, fn, ctx, e);
+}
+
+/* --- copies that come from another server --- */
+
+#define COPY_NAME "snap-copy.tmp"
+
+int snap_copy_begin(struct snap_copy *c, struct disk *d, uint64_t index, struct err *e)
+{
+	*c = (struct snap_copy){ .disk = d, .index = index, .h = -1 };
+	if (d->ops->remove(d, COPY_NAME, e))
+		return -1;
+	c->h = d->ops->open(d, COPY_NAME, true, e);
+	return c->h < 0 ? -1 : 0;
+}
+
+int snap_copy_add(struct snap_copy *c, struct str bytes, struct err *e)
+{
+	if (c->disk->ops->write(c->disk, c->h, c->at, bytes.p, bytes.n, e))
+		return -1;
+	c->at += (int64_t)bytes.n;
+	return 0;
+}
+
+int snap_copy_finish(struct snap_copy *c, struct arena *a, struct snap_meta *meta, struct err *e)
+{
+	struct disk *d = c->disk;
+	char name[32];
+
+	snap_name(c->index, name);
+	if (d->ops->sync(d, c->h, e) || read_through(d, COPY_NAME, c->index, a, meta, NULL, NULL, e) ||
+	    d->ops->rename(d, COPY_NAME, name, e) || d->ops->sync_names(d, e))
+		return -1;
+	d->ops->list(d, remove_old, &(struct old){ d, c->index }, NULL);
+	snap_copy_abort(c);
+	return 0;
+}
+
+void snap_copy_abort(struct snap_copy *c)
+{
+	if (c->disk && c->h >= 0)
+		c->disk->ops->close(c->disk, c->h);
+	c->h = -1;
+}
+
+int snap_open(struct disk *d, uint64_t index, struct err *e)
+{
+	char name[32];
+
+	snap_name(index, name);
+	return d->ops->open(d, name, false, e);
 }

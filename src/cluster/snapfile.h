@@ -45,4 +45,19 @@ void snap_abort(struct snap_writer *w);               /* safe after finish */
 typedef int (*snap_fn)(void *ctx, struct str key, struct str val, struct err *e);
 int snap_read(struct disk *d, uint64_t index, snap_fn fn, void *ctx, struct err *e);
 
+/* The bytes of a snapshot file as another server sends them. finish: complete, checked through, durable and under its name, older
+ * ones removed; EUCLEAN: not a snapshot of that index. */
+struct snap_copy {
+	struct disk *disk;
+	uint64_t     index;
+	int          h;                               /* -1: none */
+	int64_t      at;                              /* bytes so far */
+};
+int  snap_copy_begin(struct snap_copy *c, struct disk *d, uint64_t index, struct err *e);
+int  snap_copy_add(struct snap_copy *c, struct str bytes, struct err *e);
+int  snap_copy_finish(struct snap_copy *c, struct arena *a, struct snap_meta *meta, struct err *e);
+void snap_copy_abort(struct snap_copy *c);            /* safe when none, and after finish */
+
+int snap_open(struct disk *d, uint64_t index, struct err *e); /* a handle of `d`, to read the bytes; -1 */
+
 #endif

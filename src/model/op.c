@@ -25,6 +25,10 @@ const struct field state_status_fields[] = {
 	FIELD(5, state_status, log_bytes,      "log_bytes",      0),
 	FIELD(6, state_status, leader,         "leader",         0),
 	FIELD(7, state_status, node,           "node",           0),
+	FIELD(8,  state_status, server,        "server",        0),
+	FIELD(9,  state_status, leader_server, "leader_server", 0),
+	FIELD(10, state_status, members,       "members",       0),
+	FIELD(11, state_status, voters,        "voters",        0),
 	FIELD_END
 };
 

@@ -17,6 +17,7 @@ enum op {
 	/* state and peer: one link for each direction, frames of a length (4 bytes, little-endian) and a message */
 	OP_LINK         = 60,  /* peer -> state, event: link (fd: messages of that server come here) */
 	OP_LINK_OPEN    = 61,  /* state -> peer: link with `server` -> (fd: messages for it go there) */
+	OP_FRESH        = 63,  /* api -> state: answered when all that was acknowledged before it can be read here */
 	OP_REMOTE       = 62,  /* api -> peer: remote_call (fds of the operation) -> the answer of the other node's role (its fds) */
 
 	/* api -> node. Streams answer with one descriptor: a stream socket or pipe */
@@ -54,7 +55,7 @@ struct command_done { int64_t revision; struct str payload; };
 extern const struct field command_done_fields[];
 struct revision { int64_t n; };
 extern const struct field revision_fields[];
-struct state_status { int64_t revision, term, last_index, snapshot_index, log_bytes; bool leader; struct str node; };
+struct state_status { int64_t revision, term, last_index, snapshot_index, log_bytes; bool leader; struct str node; int64_t server, leader_server, members, voters; };
 extern const struct field state_status_fields[];
 struct channel { uint32_t role; };                    /* enum role of the partner */
 extern const struct field channel_fields[];

@@ -238,14 +238,42 @@ static int on_status(struct ipc_req *r, void *in, struct err *e)
 	struct state *s = r->ctx;
 	struct replica_status st = replica_status(s->replica);
 	struct state_status out = { .revision = st.revision, .term = st.term, .last_index = st.last_index,
-		.snapshot_index = st.snapshot_index, .log_bytes = st.log_bytes, .leader = st.leader, .node = s->node };
+		.snapshot_index = st.snapshot_index, .log_bytes = st.log_bytes, .leader = st.leader, .node = s->node,
+		.server = (int64_t)st.server, .leader_server = (int64_t)st.leader_server, .members = (int64_t)st.members,
+		.voters = (int64_t)st.voters };
 
 	(void)in;
 	(void)e;
 	return ipc_reply(r, state_status_fields, &out, NULL, 0);
 }
 
+/* Many questions at once wait for the same round. */
+static int on_fresh(struct ipc_req *r, void *in, struct err *e)
+{
+	struct state *s = r->ctx;
+
+	(void)in;
+	(void)e;
+	if (replica_status(s->replica).alone)
+		return 0;
+	replica_fresh(s->replica, (uint64_t)(uintptr_t)ipc_defer(r));
+	loop_after(&s->loop, &s->run, 0);
+	return 0;
+}
+
+static void fresh(void *ctx, uint64_t ticket, const struct err *e)
+{
+	struct ipc_token *t = (struct ipc_token *)(uintptr_t)ticket;
+
+	(void)ctx;
+	if (e)
+		ipc_token_fail(t, e);
+	else
+		ipc_token_reply(t, NULL, NULL, NULL, 0);
+}
+
 static const struct ipc_op ops[] = {
+	{ OP_FRESH,        ROLE_API,               NULL,                0,                           on_fresh },
 	{ OP_COMMAND,      COMMANDERS,             command_call_fields, sizeof(struct command_call), on_command },
 	{ OP_STATE_STATUS, COMMANDERS | ROLE_DNS,  NULL,                0,                           on_status },
 	{ OP_LINK,         ROLE_PEER,              link_fields,         sizeof(struct link),         on_link },
@@ -359,7 +387,8 @@ static int make_dirs(const char *dir, unsigned uid, struct err *e)
 static int open_state(struct state *s, const char *dir, unsigned uid, uint64_t server, struct err *e)
 {
 	const struct replica_hooks hooks = { .ctx = s, .mono_ms = mono_ms, .wall_ns = wall_ns, .random = random_number,
-		.reply = reply, .revision = revision, .trouble = trouble, .send = send_message };
+		.reply = reply, .revision = revision, .trouble = trouble,
+		.fresh = fresh, .send = send_message };
 	struct replica_config cfg = { .disk = &s->disk.disk, .node = s->node, .join = server != 0, .server = server };
 	char boot_id[64], log_dir[4096];
 

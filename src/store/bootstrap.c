@@ -39,6 +39,7 @@ int bootstrap(struct command_env *c, struct cluster_init *in, struct err *e)
 	if (!in->node.id.n)
 		in->node.id = c->node;
 	in->node.joined.ns = in->node.seen.ns = c->now_ns;
+	in->node.server = c->server;
 	if (cluster_save(c, cl, e) || put_packages(c, e) || put_operator(c, e))
 		return -1;
 	return txn_put(c->t, key_make(c->a, "d", in->node.id, STR_NONE, STR_NONE), node_fields, &in->node, e);

@@ -268,6 +268,8 @@ COMMAND(cmd_node_register)
 	(void)result;
 	if (!n->id.n || n->id.n > 64)
 		return err_set(e, EINVAL, "a node needs an id");
+	if (!str_eq(n->id, c->node))
+		return err_set(e, EPERM, "node %.*s registers only itself", STR_ARG(c->node));
 	rc = txn_get(c->t, c->a, key, node_fields, &old, e);
 	if (rc < 0)
 		return -1;
@@ -275,7 +277,7 @@ COMMAND(cmd_node_register)
 	n->seen.ns = c->now_ns;
 	n->availability = old.availability;           /* who it is and what operators said of it stays */
 	n->labels = old.labels;
-	n->server = old.server ? old.server : n->server;
+	n->server = old.server ? old.server : c->server;
 	n->key = old.key.n ? old.key : n->key;
 	if (rc && !n->name.n)
 		n->name = old.name;

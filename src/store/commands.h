@@ -13,7 +13,8 @@ struct command_env {
 	struct str    account;                        /* the caller's login */
 	bool          operator_;                      /* ... is an operator */
 	bool          from_node;                      /* sent by this machine's node or serve role, not for a client */
-	struct str    node;                           /* this node's id: where containers are placed on one node */
+	struct str    node;                           /* id of the node whose role or client asks */
+	int64_t       server;                         /* that node is the leader: its id in the log; else 0 */
 	int64_t       revision;                       /* the index this batch will have */
 	int64_t       now_ns;                         /* wall clock */
 	int64_t      *event_n;                        /* events written in this batch so far */

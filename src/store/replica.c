@@ -1,7 +1,6 @@
-#include "store/replica.h"
+#include "store/replica_parts.h"
 
 #include "store/event.h"
-#include "store/snapshot.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,45 +9,14 @@
 #define SNAPSHOT_PIECE         (256u << 10)
 #define READER_CHECK_BATCHES   256                    /* look for dead readers every so many commits */
 
-struct pending {                                      /* one command, queued or in the batch in flight */
-	struct pending     *next;
-	struct arena        a;                        /* the call, the command's work, its result */
-	struct replica_call call;
-	struct err          err;
-	bool                failed;
-	struct str          result;
-};
-
-struct queue {
-	struct pending *head, **tail;
-	size_t          n;
-};
-
-struct replica {
-	struct replica_config cfg;
-	struct replica_hooks  hooks;
-	struct engine_hooks   engine_hooks;
-	struct arena          mem;
-	struct logfile       *log;
-	struct engine        *engine;
-	struct db             db;
-	struct queue          queue;
-	struct queue          batch;                  /* in flight */
-	struct txn            txn;                    /* of the batch in flight */
-	uint64_t              batch_index, batch_term; /* its entry; 0: none */
-	struct snapshot       snapshot;
-	uint64_t              snap_index, log_floor;  /* newest snapshot; bytes of log that stayed behind it */
-	unsigned              batches;
-};
-
 /* --- queues and answers --- */
 
-static void queue_init(struct queue *q)
+void queue_init(struct queue *q)
 {
 	*q = (struct queue){ .tail = &q->head };
 }
 
-static void queue_add(struct queue *q, struct pending *p)
+void queue_add(struct queue *q, struct pending *p)
 {
 	p->next = NULL;
 	*q->tail = p;
@@ -56,7 +24,7 @@ static void queue_add(struct queue *q, struct pending *p)
 	q->n++;
 }
 
-static struct pending *queue_take(struct queue *q)
+struct pending *queue_take(struct queue *q)
 {
 	struct pending *p = q->head;
 
@@ -69,7 +37,7 @@ static struct pending *queue_take(struct queue *q)
 	return p;
 }
 
-void replica_command(struct replica *r, const struct replica_call *c)
+struct pending *pending_new(struct replica *r, const struct replica_call *c)
 {
 	struct arena a = ARENA_INIT;
 	struct pending *p = arena_new(&a, struct pending);
@@ -77,42 +45,52 @@ void replica_command(struct replica *r, const struct replica_call *c)
 	p->call = *c;
 	p->call.account = arena_str(&a, c->account);
 	p->call.payload = arena_str(&a, c->payload);
+	p->call.node = c->node.n ? arena_str(&a, c->node) : r->cfg.node;
+	p->until = p->end = r->hooks.mono_ms(r->hooks.ctx) + LEADERLESS_MS;
 	p->a = a;
-	queue_add(&r->queue, p);
+	return p;
+}
+
+void replica_command(struct replica *r, const struct replica_call *c)
+{
+	queue_add(&r->queue, pending_new(r, c));
 }
 
 size_t replica_queued(const struct replica *r)
 {
-	return r->queue.n + r->batch.n;
+	return r->queue.n + r->batch.n + r->away.n + r->landed.n;
 }
 
-static void answer(struct replica *r, struct pending *p, const struct err *e)
+void replica_answer(struct replica *r, struct pending *p, const struct err *e)
 {
 	struct arena a;
 
-	r->hooks.reply(r->hooks.ctx, p->call.ticket, e, e ? STR_NONE : p->result, (int64_t)r->db.applied);
+	if (p->from)
+		net_answer(r, p, e);
+	else
+		r->hooks.reply(r->hooks.ctx, p->call.ticket, e, e ? STR_NONE : p->result, p->revision ? p->revision : (int64_t)r->db.applied);
 	a = p->a;                                     /* the pending itself lives in it */
 	arena_release(&a);
 }
 
-static void answer_all(struct replica *r, struct queue *q, const struct err *e)
+void replica_answer_all(struct replica *r, struct queue *q, const struct err *e)
 {
 	struct pending *p;
 
 	while ((p = queue_take(q)))
-		answer(r, p, e ? e : p->failed ? &p->err : NULL);
+		replica_answer(r, p, e ? e : p->failed ? &p->err : NULL);
 }
 
 static void batch_fail(struct replica *r, const struct err *e)
 {
 	txn_abort(&r->txn);
 	r->batch_index = 0;
-	answer_all(r, &r->batch, e);
+	replica_answer_all(r, &r->batch, e);
 }
 
 /* --- what the engine calls --- */
 
-static int64_t engine_now(void *ctx)
+static int64_t mono_now(void *ctx)
 {
 	struct replica *r = ctx;
 
@@ -128,9 +106,7 @@ static uint64_t engine_random(void *ctx)
 
 static void engine_send(void *ctx, uint64_t to, struct str msg)
 {
-	struct replica *r = ctx;
-
-	r->hooks.send(r->hooks.ctx, to, msg);
+	net_send(ctx, to, &(struct message){ .type = MSG_RAFT, .payload = msg });
 }
 
 /* Our own batch came through: what it wrote becomes visible, its callers are told. */
@@ -139,7 +115,7 @@ static int commit_batch(struct replica *r, struct err *e)
 	if (txn_commit(&r->txn, r->batch_index, r->batch_term, e))
 		return -1;
 	r->batch_index = 0;
-	answer_all(r, &r->batch, NULL);
+	replica_answer_all(r, &r->batch, NULL);
 	if (++r->batches % READER_CHECK_BATCHES == 0)
 		db_check_readers(&r->db);
 	return 0;
@@ -236,11 +212,13 @@ struct replica *replica_open(const struct replica_config *cfg, const struct repl
 	r->cfg.node = arena_str(&r->mem, cfg->node);
 	if (!r->cfg.snapshot_bytes)
 		r->cfg.snapshot_bytes = SNAPSHOT_BYTES_DEFAULT;
-	r->engine_hooks = (struct engine_hooks){ .ctx = r, .now_ms = engine_now, .random = engine_random,
-		.send = hooks->send ? engine_send : NULL, .apply = apply, .office = office };
+	r->engine_hooks = (struct engine_hooks){ .ctx = r, .now_ms = mono_now, .random = engine_random,
+		.send = hooks->send ? engine_send : NULL, .send_snapshot = hooks->send ? net_send_snapshot : NULL,
+		.apply = apply, .office = office };
 	r->db.dir = -1;
 	queue_init(&r->queue);
 	queue_init(&r->batch);
+	net_init(r);
 	if (open_all(r, e)) {
 		replica_close(r, false, NULL);
 		return NULL;
@@ -256,7 +234,8 @@ int replica_close(struct replica *r, bool clean, struct err *e)
 	err_set(&stop, EAGAIN, "this node is stopping; it is not known whether this was done");
 	batch_fail(r, &stop);
 	err_set(&stop, EAGAIN, "this node is stopping");
-	answer_all(r, &r->queue, &stop);
+	replica_answer_all(r, &r->queue, &stop);
+	net_release(r);
 	snapshot_abort(&r->snapshot);
 	engine_close(r->engine);
 	logfile_close(r->log);
@@ -273,7 +252,8 @@ int replica_close(struct replica *r, bool clean, struct err *e)
 static void run_one(struct replica *r, struct pending *p, int64_t now, int64_t *event_n)
 {
 	struct command_env env = { .t = &r->txn, .a = &p->a, .account = p->call.account, .operator_ = p->call.operator_,
-		.from_node = p->call.from_node, .node = r->cfg.node, .revision = (int64_t)engine_last(r->engine) + 1,
+		.from_node = p->call.from_node, .node = p->call.node,
+		.server = str_eq(p->call.node, r->cfg.node) ? (int64_t)logfile_server(r->log) : 0, .revision = (int64_t)engine_last(r->engine) + 1,
 		.now_ns = now, .event_n = event_n, .random = r->hooks.random, .random_ctx = r->hooks.ctx };
 
 	p->failed = command_run(&env, p->call.cmd, p->call.payload, &p->result, &p->err) != 0;
@@ -335,21 +315,16 @@ static void batch_begin(struct replica *r)
 {
 	struct err e = { 0 };
 
-	if (!engine_ready(r->engine)) {
-		err_set(&e, EAGAIN, "there is no leader now; try again");
-		answer_all(r, &r->queue, &e);
-		return;
-	}
 	if (submit(r, &e)) {
 		/* Full disk: refuse the work, keep what there is. If not even a transaction could begin, nobody was run. */
 		if (r->batch.n == 0)
-			answer_all(r, &r->queue, &e);
+			replica_answer_all(r, &r->queue, &e);
 		batch_fail(r, &e);
 		return;
 	}
 	if (r->batch_index == 0) {                    /* nothing changed: failures and repetitions */
 		txn_abort(&r->txn);
-		answer_all(r, &r->batch, NULL);
+		replica_answer_all(r, &r->batch, NULL);
 	}
 }
 
@@ -377,11 +352,13 @@ int replica_run(struct replica *r, struct err *e)
 
 	if (engine_sync(r->engine, e))
 		return -1;
-	while (r->queue.n && r->batch_index == 0) {
+	while (r->queue.n && r->batch_index == 0 && engine_ready(r->engine)) {
 		batch_begin(r);
 		if (engine_sync(r->engine, e))
 			return -1;
 	}
+	if (net_run(r, e))
+		return -1;
 	if (r->batch_index == 0 && snapshot_maybe(r, &soft)) {
 		trouble(r, "snapshot could not begin", &soft);
 		r->log_floor = logfile_bytes(r->log); /* try again after as much log as this */
@@ -415,17 +392,20 @@ int replica_tick(struct replica *r, struct err *e)
 
 int64_t replica_deadline(struct replica *r)
 {
-	return engine_deadline(r->engine);
+	int64_t at = engine_deadline(r->engine), net = net_deadline(r);
+
+	return net < at ? net : at;
 }
 
-int replica_receive(struct replica *r, uint64_t from, struct str msg, struct err *e)
+struct replica_status replica_status(struct replica *r)
 {
-	return engine_receive(r->engine, from, msg, e);
-}
+	auto_arena a = ARENA_INIT;
+	struct engine_member *m;
+	uint64_t *voters;
 
-struct replica_status replica_status(const struct replica *r)
-{
 	return (struct replica_status){ .revision = (int64_t)r->db.applied, .term = (int64_t)engine_term(r->engine),
 		.last_index = (int64_t)engine_last(r->engine), .snapshot_index = (int64_t)r->snap_index,
-		.log_bytes = (int64_t)logfile_bytes(r->log), .leader = engine_is_leader(r->engine) };
+		.log_bytes = (int64_t)logfile_bytes(r->log), .server = logfile_server(r->log), .leader_server = engine_leader(r->engine),
+		.members = engine_members(r->engine, &a, &m), .voters = members_voters(r, &a, &voters),
+		.leader = engine_is_leader(r->engine), .alone = members_alone(r) };
 }

@@ -27,7 +27,9 @@ struct replica_hooks {
 	void     (*revision)(void *ctx, int64_t revision);
 	/* Something an operator should read in the log; work goes on. May be NULL. */
 	void     (*trouble)(void *ctx, const char *what, const struct err *e);
-	/* Raft messages to peers; NULL on one node. */
+	/* A question of replica_fresh is answered; `e` NULL: what was acknowledged before it is visible now. May be NULL. */
+	void     (*fresh)(void *ctx, uint64_t ticket, const struct err *e);
+	/* To the replica on that server: first in, first out, never twice; may be lost. `msg` is borrowed. NULL: on one node. */
 	void     (*send)(void *ctx, uint64_t to, struct str msg);
 };
 
@@ -51,10 +53,15 @@ struct replica_call {
 	uint64_t   ticket;                            /* the caller's own; comes back in reply */
 	int        cmd;
 	struct str account, payload;                  /* copied */
+	struct str node;                              /* whose role asks; "": this node's */
 	bool       operator_, from_node;
 };
 void   replica_command(struct replica *r, const struct replica_call *c);
 size_t replica_queued(const struct replica *r);
+
+/* Linearizable reads: hooks->fresh is called with `ticket`, perhaps at once, when this replica has applied what the leader had
+ * committed when this was called, the leader having made sure that it still is one. EAGAIN there: no leader, no majority. */
+void replica_fresh(struct replica *r, uint64_t ticket);
 
 /* Run what is queued, sync, answer. Call it after each round of input and after replica_receive. -1: this process must
  * end and start again. */
@@ -63,13 +70,22 @@ int replica_tick(struct replica *r, struct err *e);
 int64_t replica_deadline(struct replica *r);          /* mono_ms; when replica_tick is due */
 int replica_receive(struct replica *r, uint64_t from, struct str msg, struct err *e);
 
+/* Before a planned stop: hand the office over if there is somebody. True: it is on its way, wait for replica_status().leader to
+ * become false (an election timeout at most). */
+bool replica_step_down(struct replica *r);
+
+/* Milliseconds since anything came from that server; INT64_MAX: nothing ever; 0: itself. */
+int64_t replica_heard(const struct replica *r, uint64_t server);
+
 /* Background work (a snapshot being written): true while there is some; does about 256 KiB of it. */
 bool replica_work(struct replica *r);
 
 struct replica_status {
-	int64_t revision, term, last_index, snapshot_index, log_bytes;
-	bool    leader;
+	int64_t  revision, term, last_index, snapshot_index, log_bytes;
+	uint64_t server, leader_server;               /* its own id; the leader's, 0: unknown */
+	size_t   members, voters;
+	bool     leader, alone;                       /* alone: nobody else takes part */
 };
-struct replica_status replica_status(const struct replica *r);
+struct replica_status replica_status(struct replica *r);
 
 #endif

@@ -1,0 +1,50 @@
+/* Membership: reading it, changing it one server at a time, handing over the office. */
+#include "cluster/engine_parts.h"
+
+#include <errno.h>
+
+size_t engine_members(struct engine *g, struct arena *a, struct engine_member **v)
+{
+	const struct raft_configuration *conf = &g->raft.configuration;
+
+	*v = arena_new_n(a, struct engine_member, conf->n);
+	for (unsigned i = 0; i < conf->n; i++) {
+		struct engine_member *m = &(*v)[i];
+		raft_index match = 0;
+
+		m->server = (struct engine_server){ .id = conf->servers[i].id, .address = arena_str(a, str_of(conf->servers[i].address)),
+			.voter = conf->servers[i].role == RAFT_VOTER };
+		if (m->server.id == g->cfg.id)
+			match = logfile_synced(g->log);
+		else if (engine_is_leader(g))
+			raft_match_index(&g->raft, m->server.id, &match);
+		m->match = match;
+	}
+	return conf->n;
+}
+
+int engine_change(struct engine *g, const struct engine_server *v, size_t n, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	struct str conf;
+	uint64_t index;
+
+	if (g->raft.configuration_uncommitted_index || logfile_term_of(g->log, g->commit) != engine_term(g))
+		return err_set(e, EAGAIN, "another change of the members is not committed yet");
+	if (engine_conf_encode(v, n, &a, &conf, e) || engine_reserve(g, conf.n, e))
+		return -1;
+	return engine_append(g, RAFT_CHANGE, conf, &index, e);
+}
+
+int engine_transfer(struct engine *g, uint64_t to, struct err *e)
+{
+	struct raft_event ev = { .type = RAFT_TRANSFER, .transfer.server_id = to };
+	struct raft_update u = { 0 };
+	int rv;
+
+	ev.time = (raft_time)engine_now(g);
+	rv = raft_step(&g->raft, &ev, &u);
+	if (rv)
+		return err_set(e, EAGAIN, "the office cannot be handed over: %s", g->raft.errmsg[0] ? g->raft.errmsg : raft_strerror(rv));
+	return engine_settle(g, engine_handle(g, &u, e), e);
+}

@@ -1,0 +1,117 @@
+/* The leader brings the members of the log and the nodes' records together, one step at a time (cluster/members.h). */
+#include "store/replica_parts.h"
+
+#include "codec/rec.h"
+#include "model/image.h"
+
+#include <errno.h>
+
+#define LOOK_MS   250
+#define ONLINE_MS 2500                                /* heard of within this */
+
+struct reading { struct replica *r; struct members_node *v; size_t n, max; };
+
+static int read_one(void *ctx, struct str key, struct str val)
+{
+	struct reading *g = ctx;
+	struct arena *a = &g->r->net.nodes_arena;
+	struct node n = { 0 };
+	struct err ignored;
+
+	(void)key;
+	if (g->n == g->max || rec_decode(a, val, node_fields, &n, &ignored) || n.server <= 0)
+		return 0;
+	g->v[g->n++] = (struct members_node){ .server = (uint64_t)n.server, .id = arena_str(a, n.id) };
+	return 0;
+}
+
+/* The records, where they may have changed. Not while a batch is in flight: its transaction is the only one. */
+static void nodes_read(struct replica *r)
+{
+	struct reading g = { .r = r, .max = 1024 };
+	struct err ignored;
+	struct txn t;
+
+	if (r->batch_index || r->txn.mdb || r->net.nodes_at == r->db.applied || txn_begin(&t, &r->db, &ignored))
+		return;
+	arena_release(&r->net.nodes_arena);
+	g.v = arena_new_n(&r->net.nodes_arena, struct members_node, g.max);
+	txn_scan(&t, STR("d/"), STR_NONE, read_one, &g, &ignored);
+	txn_abort(&t);
+	r->net.nodes = g.v;
+	r->net.nnodes = g.n;
+	r->net.nodes_at = r->db.applied;
+}
+
+struct str members_node_id(struct replica *r, uint64_t server)
+{
+	nodes_read(r);
+	for (size_t i = 0; i < r->net.nnodes; i++)
+		if (r->net.nodes[i].server == server)
+			return r->net.nodes[i].id;
+	return STR_NONE;
+}
+
+size_t members_voters(struct replica *r, struct arena *a, uint64_t **v)
+{
+	struct engine_member *m;
+	size_t n = engine_members(r->engine, a, &m), k = 0;
+
+	*v = arena_new_n(a, uint64_t, n);
+	for (size_t i = 0; i < n; i++)
+		if (m[i].server.voter)
+			(*v)[k++] = m[i].server.id;
+	return k;
+}
+
+bool members_alone(struct replica *r)
+{
+	auto_arena a = ARENA_INIT;
+	struct engine_member *m;
+	size_t n = engine_members(r->engine, &a, &m);
+
+	return n == 1 && m[0].server.id == logfile_server(r->log) && r->net.nnodes <= 1;
+}
+
+int members_run(struct replica *r, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	struct engine_member *m;
+	struct engine_server *next;
+	struct members_step s;
+	struct err soft;
+	size_t n;
+
+	if (!r->hooks.send || !engine_is_leader(r->engine) || net_now(r) < r->net.manage_ms || r->batch_index)
+		return 0;
+	r->net.manage_ms = net_now(r) + LOOK_MS;
+	nodes_read(r);
+	if (!engine_ready(r->engine) || r->net.nnodes == 0)
+		return 0;
+	for (size_t i = 0; i < r->net.nnodes; i++)
+		r->net.nodes[i].online = replica_heard(r, r->net.nodes[i].server) < ONLINE_MS;
+	n = engine_members(r->engine, &a, &m);
+	s = members_next(m, n, r->net.nodes, r->net.nnodes, logfile_server(r->log), engine_last(r->engine));
+	if (s.what == MEMBERS_NOTHING)
+		return 0;
+	if (s.what == MEMBERS_HAND_OVER) {
+		engine_transfer(r->engine, s.server, &soft);
+		return 0;
+	}
+	n = members_apply(&a, m, n, s, &next);
+	if (engine_change(r->engine, next, n, &soft) == 0)
+		return engine_sync(r->engine, e);
+	return soft.code == EAGAIN || soft.code == ENOSPC ? 0 : (*e = soft, -1);
+}
+
+int64_t members_deadline(struct replica *r)
+{
+	return r->hooks.send && engine_is_leader(r->engine) && !members_alone(r) ? r->net.manage_ms : INT64_MAX;
+}
+
+bool replica_step_down(struct replica *r)
+{
+	struct err ignored;
+
+	return r->hooks.send && engine_is_leader(r->engine) && engine_transfer(r->engine, 0, &ignored) == 0;
+}
