@@ -3,6 +3,7 @@
 #include "model/account.h"
 #include "model/health.h"
 #include "model/image.h"
+#include "model/room.h"
 
 const struct key_kind key_kinds[] = {
 	{ "a/", "account",         account_fields,     sizeof(struct account) },
@@ -24,6 +25,9 @@ const struct key_kind key_kinds[] = {
 	{ "u/", "uid-range",       NULL, 0 },
 	{ "p/", "package",         package_fields,     sizeof(struct package) },
 	{ "d/", "node",            node_fields,        sizeof(struct node) },
+	{ "R/", "room",            node_room_fields,   sizeof(struct node_room) },
+	{ "F/", "room-order",      NULL, 0 },
+	{ "S/", "spread",          NULL, 0 },
 	{ "T/", "join-token",      join_token_fields,  sizeof(struct join_token) },
 	{ "e/", "event",           event_fields,       sizeof(struct event) },
 	{ "m/cluster", "cluster",  cluster_fields,     sizeof(struct cluster) },

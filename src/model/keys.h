@@ -25,6 +25,9 @@
  *  u/<slot, 10 digits>              container id (raw bytes): uid range in use
  *  p/<name>                         struct package
  *  d/<node id>                      struct node
+ *  R/<node id>                      struct node_room: what it has and what of it is promised
+ *  F/<room, 20 digits>/<node id>    (empty) nodes that take containers, ordered by room (sched/place.h)
+ *  S/<account>/<node id>            how many containers of the account are there (decimal)
  *  T/<hash>                         struct join_token
  *  e/<revision, 20 digits>/<n, 6>   struct event
  *  m/cluster                        struct cluster
