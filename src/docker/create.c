@@ -3,6 +3,7 @@
 
 #include "codec/json.h"
 #include "docker/ports.h"
+#include "sched/rules.h"
 
 #include <errno.h>
 
@@ -184,6 +185,8 @@ int create_plan(struct arena *a, const struct create_request *q, const struct im
 	c->host = q->host;
 	config_merge(a, &c->config, &image->config);
 	host_defaults(a, q, &c->host);
+	if (rules_take(a, &c->config, e))
+		return -1;
 	all = strs_joined(a, c->config.entrypoint, c->config.cmd);
 	if (all.n == 0 || all.v[0].n == 0)
 		return err_set(e, EINVAL, "no command specified");

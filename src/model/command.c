@@ -10,9 +10,11 @@ const char *command_name(int cmd)
 		[CMD_CONTAINER_KILL] = "container.kill", [CMD_CONTAINER_REMOVE] = "container.remove",
 		[CMD_CONTAINER_RENAME] = "container.rename", [CMD_CONTAINER_PAUSE] = "container.pause",
 		[CMD_CONTAINER_UNPAUSE] = "container.unpause", [CMD_CONTAINER_UPDATE] = "container.update",
+		[CMD_CONTAINER_MOVE] = "container.move",
 		[CMD_EXEC_CREATE] = "exec.create", [CMD_EXEC_REPORT] = "exec.report",
 		[CMD_NODE_REPORT] = "node.report", [CMD_NODE_REGISTER] = "node.register",
-		[CMD_NODE_JOIN] = "node.join", [CMD_TOKEN_CREATE] = "token.create",
+		[CMD_NODE_JOIN] = "node.join", [CMD_TOKEN_CREATE] = "token.create", [CMD_NODE_UPDATE] = "node.update",
+		[CMD_NODE_REMOVE] = "node.remove", [CMD_NODE_STATE] = "node.state",
 		[CMD_IMAGE_PUT] = "image.put", [CMD_IMAGE_TAG] = "image.tag", [CMD_IMAGE_REMOVE] = "image.remove",
 		[CMD_IMAGE_PRUNE] = "image.prune", [CMD_VOLUME_CREATE] = "volume.create",
 		[CMD_VOLUME_REMOVE] = "volume.remove", [CMD_NETWORK_CREATE] = "network.create",
@@ -153,6 +155,13 @@ const struct field node_join_fields[] = {
 const struct field node_joined_fields[] = {
 	FIELD_OBJ(1, node_joined, node,    "node",    0, node_fields),
 	FIELD_OBJ(2, node_joined, cluster, "cluster", 0, cluster_fields),
+	FIELD_END
+};
+
+const struct field container_move_fields[] = {
+	FIELD(1, container_move, id,      "id",      0),
+	FIELD(2, container_move, account, "account", 0),
+	FIELD(3, container_move, node,    "node",    0),
 	FIELD_END
 };
 

@@ -35,6 +35,10 @@ enum command {
 	CMD_CONTAINER_UNPAUSE = 18, /* by_id */
 	CMD_CONTAINER_UPDATE  = 19, /* container_update: resources and restart policy */
 
+	CMD_CONTAINER_MOVE    = 22, /* container_move, from the scheduler. Away from a lost or drained node, if it is still there: EALREADY when not; EPERM when it
+	                             * cannot move (container_moves()); ENOSPC no node has room. From a lost node at once: event die {137}, a new start elsewhere. From a drained one
+	                             * it is stopped first (`move`), and starts elsewhere with its exit report. Event move {from, to} */
+
 	CMD_EXEC_CREATE       = 20, /* exec (container id resolved by the caller, config) -> exec. EBUSY "container X is not running" / "Container X is paused, unpause the container before exec". Event "exec_create: CMD" */
 	CMD_EXEC_REPORT       = 21, /* exec (id, account, container, started/running/exited, pid, exit_code), from node. Events "exec_start: CMD", "exec_die" {execID, exitCode}.
 	                             * At most 1,000 finished execs per account stay; they go with their container */
@@ -142,6 +146,9 @@ struct node_joined { struct node node; struct cluster cluster; };
 extern const struct field node_joined_fields[];
 struct node_update { struct str id, availability, state; struct pairs labels; struct strs labels_rm; bool force; };
 extern const struct field node_update_fields[];
+
+struct container_move { struct str id, account, node; };  /* node: where it is to leave */
+extern const struct field container_move_fields[];
 
 struct cluster_init { struct cluster cluster; struct node node; };
 extern const struct field cluster_init_fields[];

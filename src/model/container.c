@@ -264,6 +264,7 @@ const struct field container_fields[] = {
 	FIELD(28, container, remove_volumes,  "remove_volumes",  0),
 	FIELD(29, container, remove_force,    "remove_force",    0),
 	FIELD(30, container, stopped_by_user, "stopped_by_user", 0),
+	FIELD(31, container, move,            "move",            0),
 	FIELD_LIST(38, container, leaving,    "leaving",         0, endpoint_settings_fields, struct endpoint_settings),
 	FIELD(39, container, net_gen,         "net_gen",         0),
 	FIELD(40, container, status,          "status",          0),
@@ -409,6 +410,22 @@ bool container_is_running(const struct container *c)
 	return c->status == STATUS_RUNNING || c->status == STATUS_PAUSED;
 }
 
+bool container_moves(const struct container *c)
+{
+	const struct str policy = c->host.restart_policy.name;
+	const struct str modes[] = { c->host.network_mode, c->host.pid_mode, c->host.ipc_mode };
+
+	if (c->want != WANT_RUNNING || c->stopped_by_user || (!str_is(policy, "always") && !str_is(policy, "unless-stopped")))
+		return false;
+	for (size_t i = 0; i < c->mounts.n; i++)
+		if (!str_is(c->mounts.v[i].type, "tmpfs"))
+			return false;
+	for (size_t i = 0; i < 3; i++)
+		if (str_starts(modes[i], STR("container:")) || str_is(modes[i], "host"))
+			return false;
+	return c->host.devices.n == 0 && !c->host.privileged;
+}
+
 bool container_settled(const struct container *c)
 {
 	bool running = container_is_running(c);
@@ -417,7 +434,7 @@ bool container_settled(const struct container *c)
 		return false;
 	if (c->want == WANT_RUNNING ? !running || c->gen != c->start_gen : running)
 		return false;
-	return !running || (c->kill_gen == c->kill_done && c->net_gen == c->net_done && c->want_paused == (c->status == STATUS_PAUSED));
+	return !running || (!c->move && c->kill_gen == c->kill_done && c->net_gen == c->net_done && c->want_paused == (c->status == STATUS_PAUSED));
 }
 
 static const struct { const char *name; int number; } signals[] = {

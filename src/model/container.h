@@ -213,6 +213,7 @@ struct container {
 	bool        want_paused;
 	bool        remove_volumes, remove_force;     /* of the remove command */
 	bool        stopped_by_user;                  /* a stop or kill came after the last start */
+	bool        move;                             /* its node is drained: stop it there, its exit starts it elsewhere */
 
 	/* observed: written by node.report */
 	int64_t     status;                           /* enum container_status */
@@ -254,6 +255,10 @@ int64_t container_backoff(const struct container *c, int64_t ran_ms);
 bool container_settled(const struct container *c);
 
 bool container_is_running(const struct container *c); /* running, paused */
+
+/* May it be started on another node, with a fresh writable layer? It is to run, its restart policy is always or
+ * unless-stopped, and nothing of the machine is in it: no volume, host path or device, no namespace of another container. */
+bool container_moves(const struct container *c);
 
 /* The endpoint that has the default route and the published ports: of those whose networks have a way out the one with the
  * highest gw_priority, then the first by network name, as in Docker. NULL when there is none. */

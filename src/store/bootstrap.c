@@ -42,7 +42,8 @@ int bootstrap(struct command_env *c, struct cluster_init *in, struct err *e)
 	in->node.server = c->server;
 	if (cluster_save(c, cl, e) || put_packages(c, e) || put_operator(c, e))
 		return -1;
-	return txn_put(c->t, key_make(c->a, "d", in->node.id, STR_NONE, STR_NONE), node_fields, &in->node, e);
+	return txn_put(c->t, key_make(c->a, "d", in->node.id, STR_NONE, STR_NONE), node_fields, &in->node, e) ||
+	       place_node_changed(c, &in->node, e) ? -1 : 0;
 }
 
 COMMAND(cmd_cluster_init)

@@ -31,6 +31,10 @@ COMMAND(cmd_node_report);
 COMMAND(cmd_node_register);
 COMMAND(cmd_node_join);
 COMMAND(cmd_token_create);
+COMMAND(cmd_node_update);
+COMMAND(cmd_node_remove);
+COMMAND(cmd_node_state);
+COMMAND(cmd_container_move);
 COMMAND(cmd_image_put);
 COMMAND(cmd_image_tag);
 COMMAND(cmd_image_remove);
@@ -73,13 +77,37 @@ int endpoints_report(struct command_env *c, struct container *ct, const struct n
 int network_events(struct command_env *c, const struct container *ct, const struct endpoint_settings *ep, const char *action,
                    struct err *e);
 
-/* Make the volume unless it is there. */
+/* Make the volume unless it is there. One that was on no node yet is on v->node from now on. */
 int volume_ensure(struct command_env *c, struct volume *v, struct err *e);
 int volume_drop(struct command_env *c, struct str account, struct str name, struct err *e);
 
 /* All containers of an account, decoded: for the rare commands that must look at each. */
 struct containers { struct container *v; size_t n; };
 int container_list(struct command_env *c, struct str account, struct containers *out, struct err *e);
+/* Those of all accounts on a node. Looks at every container of the data center. */
+int containers_on(struct command_env *c, struct str node, struct containers *out, struct err *e);
+/* The end of one: the record and all its keys go (cmd_node.c). */
+int container_forget(struct command_env *c, struct container *ct, struct err *e);
+/* Its process has ended, and this was told by nobody or by its node: exit code, times, events (cmd_node.c). */
+int container_died(struct command_env *c, struct container *ct, int64_t exit_code, int64_t finished_ns, struct err *e);
+/* It is to start on another node now (cmd_node_admin.c). ENOSPC: no node has room; nothing has changed then. */
+int container_relocate(struct command_env *c, struct container *ct, struct err *e);
+
+/* --- where containers are (placement.c) --- */
+
+/* Choose a node for `ct`, whose resources, mounts and modes are decided, and write it down in ct->node. ENOSPC: no node has
+ * room, with the count of nodes for each reason; EINVAL: its volumes are on different nodes. Books nothing. */
+int place_choose(struct command_env *c, struct container *ct, struct err *e);
+/* Take (1) or give back (-1) the room of `ct` on ct->node. */
+int place_book(struct command_env *c, const struct container *ct, int sign, struct err *e);
+/* The same container with other resources: ENOSPC when it grows and its node has too little left. */
+int place_resize(struct command_env *c, const struct container *before, const struct container *after, struct err *e);
+/* The node's record says something new: size, availability, state. Makes its books when there are none. */
+int place_node_changed(struct command_env *c, const struct node *n, struct err *e);
+/* ENOSPC when the container's node is lost: what must be done there cannot be. */
+int place_reachable(struct command_env *c, const struct container *ct, struct err *e);
+bool place_lost(struct command_env *c, struct str node);
+int place_node_removed(struct command_env *c, struct str node, struct err *e);
 
 /* --- deciding (alloc.c, address.c) --- */
 

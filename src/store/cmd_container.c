@@ -247,7 +247,7 @@ static int decide_volumes(struct command_env *c, struct container *ct, struct er
 {
 	for (size_t i = 0; i < ct->mounts.n; i++) {
 		struct mount_point *m = &ct->mounts.v[i];
-		struct volume v = { .account = ct->account, .labels = m->labels };
+		struct volume v = { .account = ct->account, .node = ct->node, .labels = m->labels };
 
 		if (!str_is(m->type, "volume"))
 			continue;
@@ -270,7 +270,7 @@ static int decide_volumes(struct command_env *c, struct container *ct, struct er
 static void reset_fields(struct command_env *c, struct container *ct)
 {
 	ct->account = c->account;
-	ct->node = c->node;
+	ct->node = STR_NONE;
 	ct->created.ns = c->now_ns;
 	ct->want = WANT_STOPPED;
 	ct->start_gen = ct->restart_gen = ct->kill_gen = ct->kill_signal = ct->stop_timeout_s = 0;
@@ -294,15 +294,14 @@ COMMAND(cmd_container_create)
 	reset_fields(c, ct);
 	ct->id = alloc_id(c);
 	if (decide_name(c, q->name, ct, e) || check_image(c, ct, e) || container_resources(c, ct, &ct->resources, e) ||
-	    check_modes(c, ct, e) || decide_network(c, ct, e) || decide_volumes(c, ct, e) || alloc_slot(c, ct->id, &ct->uid_slot, e))
+	    check_modes(c, ct, e) || (container_show_package(c, ct), place_choose(c, ct, e)) || decide_network(c, ct, e) || decide_volumes(c, ct, e) || alloc_slot(c, ct->id, &ct->uid_slot, e))
 		return -1;
-	container_show_package(c, ct);
 	if (!ct->config.hostname.n && !str_is(ct->host.network_mode, "host") && !str_is(ct->host.uts_mode, "host") &&
 	    !str_starts(ct->host.network_mode, STR("container:")))
 		ct->config.hostname = str_head(ct->id, 12);
 	if (txn_put_raw(c->t, key_make(c->a, "n", ct->account, ct->name, STR_NONE), ct->id, e) ||
 	    txn_put_raw(c->t, key_make(c->a, "C", ct->id, STR_NONE, STR_NONE), ct->account, e) ||
-	    container_save(c, ct, e) || event_container(c, ct, "create", NULL, e))
+	    place_book(c, ct, 1, e) || container_save(c, ct, e) || event_container(c, ct, "create", NULL, e))
 		return -1;
 	*result = rec_encode_arena(c->a, container_fields, ct);
 	return 0;

@@ -52,7 +52,7 @@ COMMAND(cmd_container_start)
 		return err_set(e, EBUSY, "cannot start a paused container, try unpause instead");
 	if (ct.want == WANT_RUNNING && (is_up(&ct) || ct.gen != ct.start_gen))
 		return err_set(e, EALREADY, "container %.*s is running already", STR_ARG(ct.id));
-	if (begin_start(c, &ct, e))
+	if (place_reachable(c, &ct, e) || begin_start(c, &ct, e))
 		return -1;
 	return container_save(c, &ct, e);
 }
@@ -98,7 +98,7 @@ COMMAND(cmd_container_stop)
 		return -1;
 	if (ct.want == WANT_REMOVED || (!is_up(&ct) && ct.want != WANT_RUNNING))
 		return err_set(e, EALREADY, "container %.*s is not running", STR_ARG(ct.id));
-	if (stop_parameters(c, &ct, q, &signal, e))
+	if (place_reachable(c, &ct, e) || stop_parameters(c, &ct, q, &signal, e))
 		return -1;
 	ct.want = WANT_STOPPED;
 	ct.stopped_by_user = true;
@@ -120,7 +120,7 @@ COMMAND(cmd_container_restart)
 	int signal;
 
 	(void)result;
-	if (container_load(c, q->id, &ct, e) || not_removed(&ct, e) || stop_parameters(c, &ct, q, &signal, e) ||
+	if (container_load(c, q->id, &ct, e) || not_removed(&ct, e) || place_reachable(c, &ct, e) || stop_parameters(c, &ct, q, &signal, e) ||
 	    begin_start(c, &ct, e))
 		return -1;
 	ct.restart_gen = ct.start_gen;
@@ -141,6 +141,8 @@ COMMAND(cmd_container_kill)
 	if (!container_is_running(&ct))
 		return err_set(e, EBUSY, "Cannot kill container: %.*s: container %.*s is not running", STR_ARG(ct.name),
 		               STR_ARG(ct.id));
+	if (place_reachable(c, &ct, e))
+		return -1;
 	if (q->signal < 1 || q->signal > 64)
 		return err_set(e, EINVAL, "invalid signal: %lld", (long long)q->signal);
 	if (ct.config.stop_signal.n && (stop = signal_parse(ct.config.stop_signal, NULL)) < 0)
@@ -168,6 +170,8 @@ COMMAND(cmd_container_pause)
 		return err_set(e, EBUSY, "Container %.*s is restarting, wait until the container is running", STR_ARG(ct.id));
 	if (!container_is_running(&ct) || ct.want != WANT_RUNNING)
 		return err_set(e, EBUSY, "Container %.*s is not running", STR_ARG(ct.id));
+	if (place_reachable(c, &ct, e))
+		return -1;
 	ct.want_paused = true;
 	return container_save(c, &ct, e);
 }
@@ -181,11 +185,19 @@ COMMAND(cmd_container_unpause)
 		return -1;
 	if (ct.status != STATUS_PAUSED && !(ct.want_paused && container_is_running(&ct)))
 		return err_set(e, EBUSY, "Container %.*s is not paused", STR_ARG(ct.id));
+	if (place_reachable(c, &ct, e))
+		return -1;
 	ct.want_paused = false;
 	return container_save(c, &ct, e);
 }
 
 /* --- remove, rename, update --- */
+
+/* Its node is not there to do it. The pending-work key stays, for a node that comes back with what it had. */
+static int remove_now(struct command_env *c, struct container *ct, struct err *e)
+{
+	return container_forget(c, ct, e) || txn_put_raw(c->t, key_make(c->a, "w", ct->node, ct->id, STR_NONE), ct->account, e) ? -1 : 0;
+}
 
 COMMAND(cmd_container_remove)
 {
@@ -206,6 +218,8 @@ COMMAND(cmd_container_remove)
 	ct.remove_volumes = q->volumes;
 	ct.stopped_by_user = true;
 	ct.next_start.ns = 0;
+	if (place_lost(c, ct.node))
+		return q->force ? remove_now(c, &ct, e) : place_reachable(c, &ct, e);
 	if (container_is_running(&ct))
 		return kill_event(c, &ct, 9, e) || container_save(c, &ct, e) ? -1 : 0;
 	ct.status = STATUS_REMOVING;
@@ -264,11 +278,12 @@ COMMAND(cmd_container_update)
 {
 	struct container_update *q = in;
 	struct host_config *w = &q->host, *h;
-	struct container ct = { 0 };
+	struct container ct = { 0 }, before;
 
 	(void)result;
 	if (container_load(c, q->id, &ct, e) || not_removed(&ct, e))
 		return -1;
+	before = ct;
 	h = &ct.host;
 	if (w->restart_policy.name.n && !str_is(w->restart_policy.name, "no") && h->auto_remove)
 		return err_set(e, EBUSY, "Restart policy cannot be updated because AutoRemove is enabled for the container");
@@ -296,7 +311,7 @@ COMMAND(cmd_container_update)
 		h->restart_policy = w->restart_policy;
 	if (w->memory)
 		forget_package(c, &ct);
-	if (container_resources(c, &ct, &ct.resources, e))
+	if (container_resources(c, &ct, &ct.resources, e) || place_resize(c, &before, &ct, e))
 		return -1;
 	if (w->memory)
 		container_show_package(c, &ct);

@@ -99,6 +99,34 @@ static int exit_events(struct command_env *c, struct container *ct, struct err *
 	return 0;
 }
 
+int container_died(struct command_env *c, struct container *ct, int64_t exit_code, int64_t finished_ns, struct err *e)
+{
+	ct->exit_code = exit_code;
+	ct->finished.ns = finished_ns;
+	ct->pid = 0;
+	ct->exits++;
+	ct->status = STATUS_EXITED;
+	ct->want_paused = false;
+	ct->kill_done = ct->kill_gen;                 /* there is nobody left to signal */
+	if (ct->health.n)
+		ct->health = STR("unhealthy");        /* as Docker: nobody looks any more */
+	return exit_events(c, ct, e);
+}
+
+/* Stopped for it, it goes on elsewhere; when there is no room any more, where it was. */
+static int moves_on(struct command_env *c, struct container *ct, struct err *e)
+{
+	struct err why;
+
+	ct->move = false;
+	if (container_relocate(c, ct, &why) == 0)
+		return 0;
+	if (why.code != ENOSPC && why.code != EINVAL)
+		return err_set(e, why.code, "%s", why.msg);
+	ct->start_gen++;
+	return 0;
+}
+
 /* Exit codes are recorded once: only a container that is known to run can exit. */
 static int exited(struct command_env *c, struct container *ct, const struct node_report *r, struct err *e)
 {
@@ -107,18 +135,12 @@ static int exited(struct command_env *c, struct container *ct, const struct node
 
 	if (!container_is_running(ct) || r->gen != ct->gen)
 		return 0;
-	ct->exit_code = r->exit_code;
 	ct->oom_killed = r->oom_killed;
-	ct->finished = r->finished;
-	ct->pid = 0;
-	ct->exits++;
-	ct->status = STATUS_EXITED;
-	ct->want_paused = false;
-	ct->kill_done = ct->kill_gen;                 /* there is nobody left to signal */
-	if (ct->health.n)
-		ct->health = STR("unhealthy");        /* as Docker: nobody looks any more */
-	if (exit_events(c, ct, e))
+	if (container_died(c, ct, r->exit_code, r->finished.ns, e))
 		return -1;
+	if (ct->move && container_moves(ct))
+		return moves_on(c, ct, e);
+	ct->move = false;
 	if (ct->start_gen != ct->gen && ct->want == WANT_RUNNING)
 		return 0;                             /* a restart: its start comes next, ports stay taken */
 	if (container_restarts(&before, r->exit_code)) {
@@ -192,7 +214,7 @@ static int drop_volumes(struct command_env *c, const struct container *ct, struc
 	return 0;
 }
 
-static int removed(struct command_env *c, struct container *ct, struct err *e)
+int container_forget(struct command_env *c, struct container *ct, struct err *e)
 {
 	struct str holder, name = key_make(c->a, "n", ct->account, ct->name, STR_NONE);
 	struct pairs at = { 0 };
@@ -205,7 +227,7 @@ static int removed(struct command_env *c, struct container *ct, struct err *e)
 		if (die_event(c, ct, e))
 			return -1;
 	}
-	if (drop_execs(c, ct, e) || drop_volumes(c, ct, e) || free_all(c, ct, e))
+	if (drop_execs(c, ct, e) || drop_volumes(c, ct, e) || free_all(c, ct, e) || place_book(c, ct, -1, e))
 		return -1;
 	if (txn_get_raw(c->t, name, &holder, e) == 1 && str_eq(holder, ct->id) && txn_del(c->t, name, e))
 		return -1;
@@ -214,6 +236,13 @@ static int removed(struct command_env *c, struct container *ct, struct err *e)
 	       txn_del(c->t, key_make(c->a, "h", ct->account, ct->id, STR_NONE), e) ||
 	       txn_del(c->t, key_make(c->a, "c", ct->account, ct->id, STR_NONE), e) ||
 	       event_container(c, ct, "destroy", &at, e) ? -1 : 0;
+}
+
+/* What a node says of a container that was moved away from it, or is gone: all that counts is that it has nothing of it
+ * any more. */
+static int left_behind(struct command_env *c, const struct node_report *r, struct err *e)
+{
+	return r->removed ? txn_del(c->t, key_make(c->a, "w", c->node, r->id, STR_NONE), e) : 0;
 }
 
 /* The account in the report is a hint; the key "C/" knows. */
@@ -234,10 +263,10 @@ COMMAND(cmd_node_report)
 	int rc = find(c, r, &ct, e);
 
 	(void)result;
-	if (rc <= 0)
-		return rc;
-	if (!str_eq(ct.node, c->node))
-		return err_set(e, EPERM, "container %.*s is not on this node", STR_ARG(ct.id));
+	if (rc < 0)
+		return -1;
+	if (rc == 0 || !str_eq(ct.node, c->node))
+		return left_behind(c, r, e);
 	c->account = ct.account;
 	if (r->running && running(c, &ct, r, e))
 		return -1;
@@ -255,7 +284,7 @@ COMMAND(cmd_node_report)
 		return -1;
 	/* A removal needs its wish: --rm has it from the exit, a forced one from the command. */
 	if (r->removed && ct.want == WANT_REMOVED)
-		return removed(c, &ct, e);
+		return container_forget(c, &ct, e);
 	return container_save(c, &ct, e);
 }
 
@@ -277,11 +306,12 @@ COMMAND(cmd_node_register)
 	n->seen.ns = c->now_ns;
 	n->availability = old.availability;           /* who it is and what operators said of it stays */
 	n->labels = old.labels;
+	n->state = old.state;
 	n->server = old.server ? old.server : c->server;
 	n->key = old.key.n ? old.key : n->key;
 	if (rc && !n->name.n)
 		n->name = old.name;
 	if (rc && !n->address.n)
 		n->address = old.address;
-	return txn_put(c->t, key, node_fields, n, e);
+	return txn_put(c->t, key, node_fields, n, e) || place_node_changed(c, n, e) ? -1 : 0;
 }

@@ -39,11 +39,14 @@ int volume_ensure(struct command_env *c, struct volume *v, struct err *e)
 	if (rc < 0)
 		return -1;
 	if (rc) {
+		if (!old.node.n && v->node.n) {       /* made by `volume create`: its first container decides where it is */
+			old.node = v->node;
+			rc = txn_put(c->t, key, volume_fields, &old, e);
+		}
 		*v = old;
-		return 0;
+		return rc < 0 ? -1 : 0;
 	}
 	v->created.ns = c->now_ns;
-	v->node = c->node;
 	if (!v->driver.n)
 		v->driver = STR("local");
 	return txn_put(c->t, key, volume_fields, v, e) || volume_event(c, v, "create", e) ? -1 : 0;
@@ -69,6 +72,7 @@ COMMAND(cmd_volume_create)
 		               (int)(v->driver.n > 64 ? 64 : v->driver.n), v->driver.p,
 		               (int)(v->driver.n > 64 ? 64 : v->driver.n), v->driver.p);
 	v->account = c->account;
+	v->node = STR_NONE;
 	v->anonymous = v->name.n == 0;
 	if (v->anonymous)
 		v->name = alloc_id(c);

@@ -194,6 +194,27 @@ int txn_scan(struct txn *t, struct str prefix, struct str from, txn_scan_fn fn, 
 	return got;
 }
 
+int txn_scan_down(struct txn *t, struct str prefix, struct str below, txn_scan_fn fn, void *ctx, struct err *e)
+{
+	MDB_val k = lmdb_val(below), v;
+	MDB_cursor *c;
+	int rc = mdb_cursor_open(t->mdb, t->db->dbi, &c), got = 0;
+
+	if (rc)
+		return lmdb_err(e, rc, "scan");
+	rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+	rc = mdb_cursor_get(c, &k, &v, rc == MDB_NOTFOUND ? MDB_LAST : MDB_PREV);
+	for (; rc == 0 && got == 0; rc = mdb_cursor_get(c, &k, &v, MDB_PREV)) {
+		if (!str_starts(lmdb_str(k), prefix))
+			break;
+		got = fn(ctx, lmdb_str(k), lmdb_str(v));
+	}
+	mdb_cursor_close(c);
+	if (rc && rc != MDB_NOTFOUND)
+		return lmdb_err(e, rc, "scan");
+	return got;
+}
+
 struct keys {
 	struct arena *a;
 	struct strs  *out;

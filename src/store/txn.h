@@ -49,6 +49,8 @@ int txn_del(struct txn *t, struct str key, struct err *e);   /* an absent key is
  * which is returned; -1 with `e` on error. `fn` must not write; collect first. */
 typedef int (*txn_scan_fn)(void *ctx, struct str key, struct str val);
 int txn_scan(struct txn *t, struct str prefix, struct str from, txn_scan_fn fn, void *ctx, struct err *e);
+/* The same downwards: keys with the prefix that are less than `below`. */
+int txn_scan_down(struct txn *t, struct str prefix, struct str below, txn_scan_fn fn, void *ctx, struct err *e);
 /* Copies of all keys with the prefix, at most `max`: what to walk when the walk writes. */
 int txn_keys(struct txn *t, struct arena *a, struct str prefix, size_t max, struct strs *out, struct err *e);
 

@@ -194,7 +194,7 @@ TEST(errors_have_their_status)
 {
 	static const struct { int code, status; } cases[] = {
 		{ ENOENT, 404 }, { EINVAL, 400 }, { EEXIST, 409 }, { EBUSY, 409 }, { EPERM, 403 }, { EACCES, 401 }, { ENOTSUP, 501 },
-		{ EAGAIN, 503 }, { EFBIG, 413 }, { ETIMEDOUT, 504 }, { EIO, 500 }, { ENOSPC, 500 },
+		{ EAGAIN, 503 }, { EFBIG, 413 }, { ETIMEDOUT, 504 }, { EIO, 500 }, { ENOSPC, 503 },
 	};
 	struct http_client c;
 	struct str body;

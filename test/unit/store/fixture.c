@@ -17,7 +17,7 @@ int fixture_run(struct fixture *f, int cmd, const struct field *in_fields, const
 	struct str payload = rec_encode_arena(&f->a, in_fields, in), result;
 	struct txn t;
 	struct command_env env = { .t = &t, .a = &f->a, .account = f->account, .operator_ = f->operator_,
-		.from_node = f->from_node, .node = STR("node1"), .revision = ++f->revision, .now_ns = f->now_ns += 1000000,
+		.from_node = f->from_node, .node = f->node.n ? f->node : STR("node1"), .revision = ++f->revision, .now_ns = f->now_ns += 1000000,
 		.event_n = &event_n, .random = number };
 	int rc;
 

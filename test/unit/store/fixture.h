@@ -13,7 +13,7 @@ struct fixture {
 	struct db    db;
 	struct arena a;
 	struct err   e;
-	struct str   account;                         /* of the next command */
+	struct str   account, node;                   /* of the next command; node "" is node1 */
 	bool         operator_, from_node;
 	int64_t      revision, now_ns;
 	struct str   image_id;

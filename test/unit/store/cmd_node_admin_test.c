@@ -1,0 +1,285 @@
+/* Nodes: drained, lost, back, removed; and what becomes of their containers. */
+#include "model/room.h"
+#include "unit/store/fixture.h"
+
+#include <errno.h>
+
+#define GIB (1ll << 30)
+
+static struct fixture f;
+
+static void open_nodes(int n)
+{
+	fixture_open(&f);
+	for (int i = 1; i <= n; i++) {
+		f.node = arena_printf(&f.a, "node%d", i);
+		REQUIRE_OK(RUN(&f, CMD_NODE_REGISTER, node, { .id = f.node, .name = arena_printf(&f.a, "n%d", i), .cpus = 8,
+		           .memory = 8 * GIB, .disk = 800 * GIB }), f.e);
+	}
+	f.node = STR_NONE;
+}
+
+static int as_operator(int cmd, struct node_update q)
+{
+	int rc;
+
+	f.operator_ = true;
+	rc = fixture_run(&f, cmd, node_update_fields, &q, NULL, NULL);
+	f.operator_ = false;
+	return rc;
+}
+
+static void drain(const char *id, const char *availability)
+{
+	REQUIRE_OK(as_operator(CMD_NODE_UPDATE, (struct node_update){ .id = str_of(id), .availability = str_of(availability) }), f.e);
+}
+
+static int state(struct str id, const char *state)
+{
+	return RUN(&f, CMD_NODE_STATE, node_update, { .id = id, .state = str_of(state) });
+}
+
+static struct container running(const char *policy)
+{
+	struct container_create q = { .c = { .image_id = f.image_id, .config.image = STR("busybox"), .host.restart_policy.name = str_of(policy) } };
+	struct container c = { 0 };
+
+	REQUIRE_OK(fixture_run(&f, CMD_CONTAINER_CREATE, container_create_fields, &q, container_fields, &c), f.e);
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_START, by_id, { c.id }), f.e);
+	f.node = c.node;
+	fixture_started(&f, c.id);
+	return fixture_container(&f, c.id);
+}
+
+static int move(struct str id, struct str from)
+{
+	return RUN(&f, CMD_CONTAINER_MOVE, container_move, { .id = id, .account = STR("alice"), .node = from });
+}
+
+static bool waits_on(struct str node, struct str id)
+{
+	return fixture_has(&f, key_make(&f.a, "w", node, id, STR_NONE));
+}
+
+static struct node_room room_of(struct str node)
+{
+	struct node_room n = { 0 };
+
+	REQUIRE(fixture_get(&f, key_make(&f.a, "R", node, STR_NONE, STR_NONE), node_room_fields, &n));
+	return n;
+}
+
+TEST(drained_nodes_take_nothing_new)
+{
+	struct container c;
+
+	open_nodes(2);
+	drain("node1", "drain");
+	CHECK(fixture_event(&f, "update"));
+	for (int i = 0; i < 3; i++) {
+		REQUIRE_OK(fixture_create(&f, "", &c), f.e);
+		CHECK_STR(c.node, "node2");
+	}
+	drain("node2", "drain");
+	CHECK_ERR(fixture_create(&f, "", &c), f.e, "no node has room for this container (1024 MiB): of 2 nodes 2 are drained");
+	CHECK_INT(fixture_count(&f, "F/"), 0);
+	drain("node1", "active");
+	REQUIRE_OK(fixture_create(&f, "", &c), f.e);
+	CHECK_STR(c.node, "node1");
+	fixture_close(&f);
+}
+
+TEST(labels_of_nodes)
+{
+	struct pair set[] = { { STR("disk"), STR("ssd") }, { STR("rack"), STR("7") } };
+	struct str rm[] = { STR("rack") };
+	struct node n = { 0 };
+
+	open_nodes(1);
+	REQUIRE_OK(as_operator(CMD_NODE_UPDATE, (struct node_update){ .id = STR("node1"), .labels = { set, 2 } }), f.e);
+	REQUIRE_OK(as_operator(CMD_NODE_UPDATE, (struct node_update){ .id = STR("node1"), .labels_rm = { rm, 1 } }), f.e);
+	REQUIRE(fixture_get(&f, STR("d/node1"), node_fields, &n));
+	CHECK_INT(n.labels.n, 1);
+	CHECK_STR(*pairs_get(&n.labels, STR("disk")), "ssd");
+	set[0].key = STR("a b");
+	CHECK_ERR(as_operator(CMD_NODE_UPDATE, (struct node_update){ .id = STR("node1"), .labels = { set, 1 } }), f.e, "invalid label \"a b\"");
+	CHECK_ERR(as_operator(CMD_NODE_UPDATE, (struct node_update){ .id = STR("node1"), .availability = STR("away") }), f.e, "active or drain");
+	CHECK_ERR(as_operator(CMD_NODE_UPDATE, (struct node_update){ .id = STR("node9") }), f.e, "No such node: node9");
+	CHECK_ERR(RUN(&f, CMD_NODE_UPDATE, node_update, { .id = STR("node1") }), f.e, "operator accounts only");
+	CHECK_INT(f.e.code, EPERM);
+	/* What the node says of itself later does not undo it. */
+	REQUIRE_OK(RUN(&f, CMD_NODE_REGISTER, node, { .id = STR("node1"), .memory = GIB }), f.e);
+	REQUIRE(fixture_get(&f, STR("d/node1"), node_fields, &n));
+	CHECK_INT(n.labels.n, 1);
+	fixture_close(&f);
+}
+
+TEST(lost_nodes_and_back)
+{
+	struct container c;
+
+	open_nodes(1);
+	CHECK_ERR(state(STR("node1"), "up"), f.e, "is up already");
+	REQUIRE_OK(state(STR("node1"), "lost"), f.e);
+	CHECK_ERR(state(STR("node1"), "lost"), f.e, "is lost already");
+	CHECK_ERR(fixture_create(&f, "", &c), f.e, "of 1 node 1 is lost");
+	REQUIRE_OK(state(STR("node1"), "up"), f.e);
+	CHECK(fixture_event(&f, "up"));
+	REQUIRE_OK(fixture_create(&f, "", &c), f.e);
+	CHECK_ERR(state(STR("node1"), "tired"), f.e, "up or lost");
+	f.from_node = false;
+	CHECK_ERR(state(STR("node1"), "lost"), f.e, "not for clients");
+	fixture_close(&f);
+}
+
+TEST(containers_of_a_lost_node_start_elsewhere)
+{
+	struct container c, moved;
+	struct str other;
+
+	open_nodes(2);
+	c = running("always");
+	other = str_is(c.node, "node1") ? STR("node2") : STR("node1");
+	CHECK_ERR(move(c.id, c.node), f.e, "where it belongs");
+	REQUIRE_OK(state(c.node, "lost"), f.e);
+	REQUIRE_OK(move(c.id, c.node), f.e);
+	CHECK(fixture_event(&f, "die") && fixture_event(&f, "move"));
+	moved = fixture_container(&f, c.id);
+	CHECK_STR(moved.node, other);
+	CHECK_INT(moved.exit_code, 137);
+	CHECK_INT(moved.status, STATUS_EXITED);
+	CHECK_INT(moved.start_gen, c.start_gen + 1);
+	CHECK_INT(room_of(c.node).containers, 0);
+	CHECK_INT(room_of(other).containers, 1);
+	CHECK(waits_on(other, c.id) && waits_on(c.node, c.id));
+	CHECK_ERR(move(c.id, c.node), f.e, "where it belongs");
+
+	f.node = other;
+	fixture_started(&f, c.id);
+	/* The old node comes back. What it says of its copy changes nothing, and when it has none any more it is left in peace. */
+	REQUIRE_OK(state(c.node, "up"), f.e);
+	f.node = c.node;
+	REQUIRE_OK(RUN(&f, CMD_NODE_REPORT, node_report, { .id = c.id, .exited = true, .gen = c.gen, .exit_code = 9 }), f.e);
+	CHECK_INT(fixture_container(&f, c.id).status, STATUS_RUNNING);
+	CHECK(waits_on(c.node, c.id));
+	REQUIRE_OK(RUN(&f, CMD_NODE_REPORT, node_report, { .id = c.id, .removed = true }), f.e);
+	CHECK(!waits_on(c.node, c.id) && !waits_on(other, c.id));
+	CHECK_INT(fixture_container(&f, c.id).status, STATUS_RUNNING);
+	fixture_close(&f);
+}
+
+TEST(what_cannot_move_stays)
+{
+	struct container c;
+
+	open_nodes(2);
+	c = running("on-failure");
+	REQUIRE_OK(state(c.node, "lost"), f.e);
+	CHECK_ERR(move(c.id, c.node), f.e, "cannot move");
+	CHECK_ERR(RUN(&f, CMD_CONTAINER_STOP, container_stop, { .id = c.id }), f.e, "which is lost");
+	CHECK_ERR(RUN(&f, CMD_CONTAINER_KILL, container_kill, { .id = c.id, .signal = 9 }), f.e, "which is lost");
+	CHECK_ERR(RUN(&f, CMD_CONTAINER_RESTART, container_stop, { .id = c.id }), f.e, "which is lost");
+	CHECK_INT(f.e.code, ENOSPC);
+	/* By force it goes at once, and a node that comes back is told. */
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_REMOVE, container_remove, { .id = c.id, .force = true }), f.e);
+	CHECK(!fixture_has(&f, key_make(&f.a, "C", c.id, STR_NONE, STR_NONE)));
+	CHECK(waits_on(c.node, c.id));
+	REQUIRE_OK(RUN(&f, CMD_NODE_REPORT, node_report, { .id = c.id, .removed = true }), f.e);
+	CHECK(!waits_on(c.node, c.id));
+	CHECK_INT(room_of(c.node).containers, 0);
+	fixture_close(&f);
+}
+
+TEST(drains_stop_before_they_start)
+{
+	struct container c, now;
+	struct str other;
+
+	open_nodes(2);
+	c = running("unless-stopped");
+	other = str_is(c.node, "node1") ? STR("node2") : STR("node1");
+	drain(arena_cstr(&f.a, c.node), "drain");
+	REQUIRE_OK(move(c.id, c.node), f.e);
+	now = fixture_container(&f, c.id);
+	CHECK(now.move);
+	CHECK_STR(now.node, c.node);
+	CHECK_INT(now.status, STATUS_RUNNING);
+	CHECK(waits_on(c.node, c.id) && !waits_on(other, c.id));
+	CHECK_ERR(move(c.id, c.node), f.e, "is being moved");
+	fixture_exited(&f, c.id, 143);
+	now = fixture_container(&f, c.id);
+	CHECK_STR(now.node, other);
+	CHECK(!now.move && now.want == WANT_RUNNING && now.start_gen == c.start_gen + 1);
+	CHECK(waits_on(other, c.id) && waits_on(c.node, c.id)); /* the old one has files to delete */
+	CHECK_INT(room_of(c.node).containers, 0);
+	CHECK_INT(room_of(other).containers, 1);
+	fixture_close(&f);
+}
+
+TEST(a_drain_without_room_stops_nothing)
+{
+	struct container c, now;
+
+	open_nodes(1);
+	c = running("always");
+	drain("node1", "drain");
+	CHECK_ERR(move(c.id, c.node), f.e, "1 is drained");
+	CHECK(!fixture_container(&f, c.id).move);
+	fixture_close(&f);
+	/* ... and when the room goes while it stops, it starts where it was. */
+	open_nodes(2);
+	c = running("always");
+	drain(arena_cstr(&f.a, c.node), "drain");
+	REQUIRE_OK(move(c.id, c.node), f.e);
+	drain(str_is(c.node, "node1") ? "node2" : "node1", "drain");
+	fixture_exited(&f, c.id, 143);
+	now = fixture_container(&f, c.id);
+	CHECK_STR(now.node, c.node);
+	CHECK(!now.move && now.want == WANT_RUNNING && now.start_gen == c.start_gen + 1);
+	fixture_close(&f);
+}
+
+TEST(a_stop_ends_a_move)
+{
+	struct container c, now;
+
+	open_nodes(2);
+	c = running("always");
+	drain(arena_cstr(&f.a, c.node), "drain");
+	REQUIRE_OK(move(c.id, c.node), f.e);
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_STOP, container_stop, { .id = c.id }), f.e);
+	fixture_exited(&f, c.id, 143);
+	now = fixture_container(&f, c.id);
+	CHECK_STR(now.node, c.node);
+	CHECK(!now.move && now.want == WANT_STOPPED && now.status == STATUS_EXITED);
+	CHECK(!waits_on(c.node, c.id));
+	fixture_close(&f);
+}
+
+TEST(nodes_are_removed)
+{
+	struct mount_point m = { .type = STR("volume"), .name = STR("data"), .destination = STR("/data") };
+	struct container_create q = { .c = { .image_id = f.image_id, .config.image = STR("busybox"), .mounts = { &m, 1 } } };
+	struct container c = { 0 };
+
+	open_nodes(3);
+	q.c.image_id = f.image_id;
+	drain("node1", "drain");
+	drain("node3", "drain");
+	REQUIRE_OK(fixture_run(&f, CMD_CONTAINER_CREATE, container_create_fields, &q, container_fields, &c), f.e);
+	CHECK_STR(c.node, "node2");
+	CHECK_ERR(as_operator(CMD_NODE_REMOVE, (struct node_update){ .id = STR("node2") }), f.e, "node n2 has 1 containers");
+	CHECK_ERR(RUN(&f, CMD_NODE_REMOVE, node_update, { .id = STR("node3") }), f.e, "operator accounts only");
+	REQUIRE_OK(as_operator(CMD_NODE_REMOVE, (struct node_update){ .id = STR("node3") }), f.e);
+	CHECK(!fixture_has(&f, STR("d/node3")) && !fixture_has(&f, STR("R/node3")));
+	CHECK_INT(fixture_count(&f, "S/"), 1);
+	REQUIRE_OK(as_operator(CMD_NODE_REMOVE, (struct node_update){ .id = STR("node2"), .force = true }), f.e);
+	CHECK(fixture_event(&f, "destroy") && fixture_event(&f, "remove"));
+	CHECK_INT(fixture_count(&f, "c/"), 0);
+	CHECK_INT(fixture_count(&f, "v/"), 0);
+	CHECK_INT(fixture_count(&f, "S/"), 0);
+	CHECK_INT(fixture_count(&f, "w/"), 0);
+	CHECK_INT(fixture_count(&f, "F/"), 0);
+	CHECK_INT(fixture_count(&f, "R/"), 1);
+	fixture_close(&f);
+}
