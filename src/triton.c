@@ -17,10 +17,15 @@
 
 static int help(int argc, char **argv);
 
-/* `state` is two things: the role, started by serve under the name triton-state, and the user's `triton state dump`. */
+/* `state` and `node` are two things: the role, started by serve under the name triton-state, and the user's `triton state dump`. */
 static int state(int argc, char **argv)
 {
 	return spawn_fd("serve", 0) >= 0 ? role_state(argc, argv) : tool_state(argc, argv);
+}
+
+static int node(int argc, char **argv)
+{
+	return spawn_fd("serve", 0) >= 0 ? role_node(argc, argv) : tool_node(argc, argv);
 }
 
 static const struct applet applets[] = {
@@ -31,12 +36,12 @@ static const struct applet applets[] = {
 	{ "account", tool_account, "add, list, disable and remove accounts", account_usage, account_options, false },
 	{ "key",     tool_key,     "the SSH public keys of accounts", key_usage, key_options, false },
 	{ "token",   tool_token,   "a token with which another machine can join", token_usage, token_options, false },
+	{ "node",    node,         "the machines of the data center: list, drain, label, remove", node_usage, node_options, false },
 	{ "state",   state,        "print the replicated state", state_usage, state_options, false },
 	{ "pull",    role_pull,    "fetch an image (started by the node)", NULL, NULL, true },
 	{ "version", tool_version, "version and licences", version_usage, version_options, false },
 	{ "help",    help,         "this list, or all about one command", "usage: triton help [COMMAND]\n", NULL, false },
 	{ "api",     role_api,     "a role: TLS, HTTP, the APIs", NULL, NULL, true },
-	{ "node",    role_node,    "a role: containers of this machine", NULL, NULL, true },
 	{ "peer",    role_peer,    "a role: links to the other nodes", NULL, NULL, true },
 	{ "join",    role_join,    "asks to join a data center (started by serve)", NULL, NULL, true },
 	{ "dns",     role_dns,     "a role: names of containers", NULL, NULL, true },

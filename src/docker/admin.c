@@ -194,7 +194,7 @@ int admin_key_rm(struct req *r, struct err *e)
 /* --- status ------------------------------------------------------------------------------------------- */
 
 struct node_status {
-	struct str id, name, kernel, os, arch, cgroup;
+	struct str id, name, kernel, os, arch, cgroup, state, availability;
 	int64_t cpus, memory, memory_free, disk, disk_free, containers, running, memory_given, cpu_given_nano;
 	bool quotas;
 };
@@ -216,6 +216,8 @@ static const struct field node_status_fields[] = {
 	FIELD(14, node_status, memory_given,   "memory_given",   0),
 	FIELD(15, node_status, cpu_given_nano, "cpu_given_nano", 0),
 	FIELD(16, node_status, quotas,         "quotas",         0),
+	FIELD(17, node_status, state,          "state",          0),
+	FIELD(18, node_status, availability,   "availability",   0),
 	FIELD_END
 };
 
@@ -251,7 +253,8 @@ static int nodes_read(struct req *r, struct view_txn *t, struct status *s, struc
 		struct node_status *o = &s->nodes.v[i];
 
 		*o = (struct node_status){ .id = n->id, .name = n->name, .kernel = n->kernel, .os = n->os, .arch = n->arch, .cpus = n->cpus,
-			.memory = n->memory, .disk = n->disk };
+			.memory = n->memory, .disk = n->disk, .state = n->state.n ? n->state : STR("up"),
+			.availability = n->availability.n ? n->availability : STR("active") };
 		for (size_t k = 0; k < all.n; k++) {
 			const struct container *c = &all.v[k];
 

@@ -94,6 +94,11 @@ int image_job(struct req *r, int op, const struct pull_call *call, struct str *s
 int reply_json(struct req *r, int status, struct buf *b, struct err *e);
 struct render_env render_env_of(struct req *r);
 
+/* Nodes that one answer speaks of, each read once; after view_end only those that were seen before. */
+struct nodes_seen { struct node **v; size_t n, cap; };
+const struct node *node_seen(struct req *r, struct view_txn *t, struct nodes_seen *seen, struct str id); /* NULL: no such node */
+#define NODE_LABEL "com.triton.node"                  /* `docker ps` shows and filters by the node's name */
+
 /* An event of this container since `revision`, or 0: *ev filled when found (1). */
 int event_since(struct view_txn *t, struct arena *a, int64_t revision, struct str id, const char *action, struct event *ev, struct err *e);
 
@@ -133,7 +138,8 @@ int volume_list(struct req *r, struct err *e), volume_create(struct req *r, stru
 int admin_accounts(struct req *r, struct err *e), admin_account_add(struct req *r, struct err *e), admin_account_show(struct req *r, struct err *e),
 	admin_account_rm(struct req *r, struct err *e), admin_account_disable(struct req *r, struct err *e),
 	admin_account_enable(struct req *r, struct err *e), admin_keys(struct req *r, struct err *e), admin_key_add(struct req *r, struct err *e),
-	admin_key_rm(struct req *r, struct err *e), admin_status(struct req *r, struct err *e), admin_dump(struct req *r, struct err *e),
+	admin_nodes(struct req *r, struct err *e), admin_node_show(struct req *r, struct err *e), admin_node_update(struct req *r, struct err *e),
+	admin_node_remove(struct req *r, struct err *e), admin_key_rm(struct req *r, struct err *e), admin_status(struct req *r, struct err *e), admin_dump(struct req *r, struct err *e),
 	admin_token_add(struct req *r, struct err *e);
 
 #endif

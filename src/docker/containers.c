@@ -219,6 +219,7 @@ int container_inspect(struct req *r, struct err *e)
 	auto_buf b = BUF_INIT(16 << 20);
 	struct render_env env = render_env_of(r);
 	struct container c = { 0 };
+	struct nodes_seen nodes = { 0 };
 	struct view_scan s;
 	struct str key, val;
 
@@ -233,6 +234,7 @@ int container_inspect(struct req *r, struct err *e)
 			strs_add(&r->arena, &env.exec_ids, arena_str(&r->arena, x.id));
 	}
 	view_scan_end(&s);
+	env.node = node_seen(r, &t, &nodes, c.node);
 	if ((c.health.n && health_of(r, &t, &c, &env.health, e)) || (req_query_bool(r, "size") && container_sizes(r, &c, &env, e)))
 		return -1;
 	render_container(&env, &b, &c);

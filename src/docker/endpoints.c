@@ -128,6 +128,10 @@ const struct endpoint docker_endpoints[] = {
 	{ POST,   "/triton/v1/accounts/{login}/keys",      admin_key_add,         ADMIN, "" },
 	{ DELETE, "/triton/v1/accounts/{login}/keys/{fingerprint...}", admin_key_rm, ADMIN, "" },
 	{ POST,   "/triton/v1/tokens",                     admin_token_add,       ADMIN, "" },
+	{ GET,    "/triton/v1/nodes",                      admin_nodes,           ADMIN, "" },
+	{ GET,    "/triton/v1/nodes/{node}",               admin_node_show,       ADMIN, "" },
+	{ POST,   "/triton/v1/nodes/{node}",               admin_node_update,     ADMIN, "" },
+	{ DELETE, "/triton/v1/nodes/{node}",               admin_node_remove,     ADMIN, "force" },
 	{ GET,    "/triton/v1/status",                     admin_status,          ADMIN, "" },
 	{ GET,    "/triton/v1/state",                      admin_dump,            ADMIN, "prefix" },
 	{ 0 }

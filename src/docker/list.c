@@ -200,6 +200,7 @@ int containers_get(struct req *r, struct err *e)
 	auto_buf b = BUF_INIT(256 << 20);
 	struct render_env env = render_env_of(r);
 	struct listing l = { .all = req_query_bool(r, "all") };
+	struct nodes_seen nodes = { 0 };
 	struct rows rows = { 0 };
 	bool size = req_query_bool(r, "size");
 	int64_t limit, n = 0;
@@ -207,7 +208,14 @@ int containers_get(struct req *r, struct err *e)
 	if (req_query_i64(r, "limit", 0, &limit, e) || api_view(r, &t, e) || listing_of(r, &t, &l, e) ||
 	    rows_of(r, &t, size, &rows, e))
 		return -1;
-	if (size)                                     /* counting takes its time */
+	for (size_t i = 0; size && i < rows.n; i++) {
+		struct container c = { 0 };
+
+		if (rec_decode(&r->arena, rows.v[i].record, container_listed_fields, &c, e))
+			return -1;
+		node_seen(r, &t, &nodes, c.node);
+	}
+	if (size)                                     /* counting takes its time: what it needs of the state is read */
 		view_end(&t);
 	if (limit > 0)
 		l.all = true;
@@ -217,6 +225,9 @@ int containers_get(struct req *r, struct err *e)
 
 		if (rec_decode(&r->arena, rows.v[i].record, container_listed_fields, &c, e))
 			return -1;
+		env.node = node_seen(r, &t, &nodes, c.node);
+		if (env.node)
+			pairs_set(&r->arena, &c.config.labels, STR(NODE_LABEL), env.node->name);
 		if (!listed(&r->arena, &l, &c))
 			continue;
 		if (size && container_sizes(r, &c, &env, e)) {

@@ -32,10 +32,17 @@ struct str render_duration(struct arena *a, int64_t ns)
 	return arena_printf(a, "%lld years", (long long)(hours / 24 / 365));
 }
 
-struct str render_status(struct arena *a, const struct container *c, int64_t now_ns)
+bool node_is_lost(const struct node *n)
+{
+	return n && str_is(n->state, "lost");
+}
+
+struct str render_status(struct arena *a, const struct container *c, bool lost, int64_t now_ns)
 {
 	struct str up = render_duration(a, now_ns - c->started.ns), down = render_duration(a, now_ns - c->finished.ns);
 
+	if (lost && container_is_running(c))
+		return arena_printf(a, "Up %.*s (node lost)", STR_ARG(up));
 	switch (c->status) {
 	case STATUS_RUNNING:
 		if (c->health.n)
@@ -270,7 +277,7 @@ void render_container_item(struct render_env *env, struct buf *b, const struct c
 {
 	struct item_json j = {
 		.id = c->id, .image = c->config.image, .image_id = c->image_id, .command = command_line(env->a, c),
-		.state = str_of(container_status_name(c->status)), .status = render_status(env->a, c, env->now_ns),
+		.state = str_of(container_status_name(c->status)), .status = render_status(env->a, c, node_is_lost(env->node), env->now_ns),
 		.created = c->created.ns / SECOND, .ports = ports_of(env, c), .labels = c->config.labels,
 		.host.network_mode = c->host.network_mode, .net.networks = networks_of(env, c), .mounts = mounts_of(env, c),
 		.size_rw = env->size.rw, .size_root = env->size.root,
@@ -335,7 +342,32 @@ static const struct field settings_fields[] = {
 	FIELD_END
 };
 
+/* As classic Docker Swarm had it. */
+struct node_json { struct str id, ip, addr, name, state; int64_t cpus, memory; struct pairs labels; };
+static const struct field node_json_fields[] = {
+	FIELD(1, node_json, id,     "ID",     0),
+	FIELD(2, node_json, ip,     "IP",     0),
+	FIELD(3, node_json, addr,   "Addr",   0),
+	FIELD(4, node_json, name,   "Name",   0),
+	FIELD(5, node_json, cpus,   "Cpus",   0),
+	FIELD(6, node_json, memory, "Memory", 0),
+	FIELD(7, node_json, labels, "Labels", 0),
+	FIELD(8, node_json, state,  "State",  0),
+	FIELD_END
+};
+
+static struct node_json node_of(const struct node *n)
+{
+	ptrdiff_t colon = n ? str_rfind(n->address, ':') : -1;
+
+	if (!n)
+		return (struct node_json){ 0 };
+	return (struct node_json){ .id = n->id, .ip = colon < 0 ? n->address : str_head(n->address, (size_t)colon), .addr = n->address,
+		.name = n->name, .cpus = n->cpus, .memory = n->memory, .labels = n->labels, .state = n->state.n ? n->state : STR("up") };
+}
+
 struct inspect_json {
+	struct node_json node;
 	struct str id, path, image, resolv, hostname, hosts, log, name, driver, platform, label, process_label, apparmor;
 	struct field_time created;
 	struct strs args, exec_ids;
@@ -372,6 +404,7 @@ static const struct field inspect_fields[] = {
 	FIELD_LIST(21, inspect_json, mounts, "Mounts", 0, mount_point_fields, struct mount_point),
 	FIELD_OBJ(22, inspect_json, config, "Config", 0, container_config_fields),
 	FIELD_OBJ(23, inspect_json, net, "NetworkSettings", 0, settings_fields),
+	FIELD_OBJ(24, inspect_json, node, "Node", FIELD_OMIT_EMPTY, node_json_fields),
 	FIELD(40, inspect_json, size_rw,   "SizeRw",     FIELD_OMIT_EMPTY),
 	FIELD(41, inspect_json, size_root, "SizeRootFs", FIELD_OMIT_EMPTY),
 	FIELD_END
@@ -412,7 +445,7 @@ void render_container(struct render_env *env, struct buf *b, const struct contai
 		.name = arena_printf(env->a, "/%.*s", STR_ARG(c->name)), .driver = STR("overlay2"), .platform = STR("linux"),
 		.restart_count = c->restart_count, .exec_ids = env->exec_ids, .host = c->host, .graph = graph_of(env, c),
 		.mounts = mounts_of(env, c), .config = c->config,
-		.net = { .ports = ports_json(env, c), .networks = networks_of(env, c) },
+		.net = { .ports = ports_json(env, c), .networks = networks_of(env, c) }, .node = node_of(env->node),
 	};
 
 	if (container_is_running(c)) {

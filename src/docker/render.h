@@ -15,12 +15,14 @@ struct render_env {
 	struct strs   exec_ids;                       /* of the inspected container */
 	struct { struct raw rw, root; } size;         /* bytes of the writable layer, and with the image; "" where nobody asked */
 	struct health health;                         /* the inspected one's; status "": nothing is checked */
+	const struct node *node;                      /* where the container is; NULL: not known */
 };
 
 /* "3 seconds", "About a minute", "5 weeks": Docker's words for a span. */
 struct str render_duration(struct arena *a, int64_t ns);
-/* "Up 3 seconds", "Exited (0) 2 minutes ago", "Created": the STATUS column. */
-struct str render_status(struct arena *a, const struct container *c, int64_t now_ns);
+/* "Up 3 seconds", "Exited (0) 2 minutes ago", "Created": the STATUS column; "Up 3 minutes (node lost)" when nobody knows. */
+struct str render_status(struct arena *a, const struct container *c, bool lost, int64_t now_ns);
+bool node_is_lost(const struct node *n);              /* n may be NULL */
 
 void render_container_item(struct render_env *env, struct buf *b, const struct container *c);
 void render_container(struct render_env *env, struct buf *b, const struct container *c);

@@ -91,6 +91,7 @@ struct info {
 	struct str  id, name, driver, logging, cgroup_driver, cgroup_version, kernel, os_type, os, os_version, arch, root, version, runtime, init,
 		    index, account, isolation, product;
 	int64_t     containers, running, paused, stopped, images, cpus, memory, fds, goroutines, listeners;
+	struct { int64_t all, lost, drained; struct str lines; } nodes; /* lines: JSON pairs, one for each node, for operators */
 	struct raw  status, plugins, registry, runtimes, containerd, runc, init_commit, security, swarm, warnings, generic;
 	bool        memory_limit, swap_limit, cfs_period, cfs_quota, shares, cpuset, pids, ipv4_forward, oom_disable, debug, experimental, live_restore,
 		    bridge4, bridge6;
@@ -158,6 +159,25 @@ static const struct field info_fields[] = {
 	FIELD_END
 };
 
+#define NODE_LINES_MAX 32
+
+static struct str node_lines(struct req *r, const struct node *v, size_t n)
+{
+	auto_buf b = BUF_INIT(1 << 20);
+
+	for (size_t i = 0; i < n; i++) {
+		buf_puts(&b, ",[");
+		json_quote(&b, arena_printf(&r->arena, "Node %.*s", STR_ARG(v[i].name)));
+		buf_char(&b, ',');
+		json_quote(&b, arena_printf(&r->arena, "%.*s, %s%s%.*s%lld CPUs, %lld MiB", STR_ARG(v[i].state.n ? v[i].state : STR("up")),
+		                            str_is(v[i].availability, "drain") ? "drained, " : "", v[i].address.n ? "at " : "",
+		                            STR_ARG(v[i].address.n ? arena_printf(&r->arena, "%.*s, ", STR_ARG(v[i].address)) : STR("")),
+		                            (long long)v[i].cpus, (long long)(v[i].memory >> 20)));
+		buf_char(&b, ']');
+	}
+	return arena_str(&r->arena, buf_as_str(&b));
+}
+
 static int info_counts(struct req *r, struct view_txn *t, struct info *i, struct err *e)
 {
 	struct arena *a = &r->arena;
@@ -188,7 +208,12 @@ static int info_counts(struct req *r, struct view_txn *t, struct info *i, struct
 		i->cpus += nodes.v[k].cpus;
 		i->memory += nodes.v[k].memory;
 		node = nodes.v[k];
+		i->nodes.lost += node_is_lost(&node);
+		i->nodes.drained += str_is(node.availability, "drain");
 	}
+	i->nodes.all = (int64_t)nodes.n;
+	if (who(r)->operator_)
+		i->nodes.lines = node_lines(r, nodes.v, nodes.n < NODE_LINES_MAX ? nodes.n : NODE_LINES_MAX);
 	i->kernel = node.kernel;
 	i->os = node.os;
 	i->arch = node.arch;
@@ -224,7 +249,8 @@ int sys_info(struct req *r, struct err *e)
 	if (api_node(r, OP_NODE_INFO, NULL, NULL, node_info_fields, &ni, NULL, 0, NULL, NULL, 2000, &ignored) == 0)
 		i.cgroup_version = ni.cgroup_version;
 	i.status.json = arena_printf(&r->arena, "[[\"Backing Filesystem\",\"overlayfs, idmapped\"],[\"Disk quotas\",\"%s\"],"
-		"[\"User namespaces\",\"one range for each container\"]]", ni.quotas ? "project" : "none");
+		"[\"User namespaces\",\"one range for each container\"],[\"Nodes\",\"%lld, %lld lost, %lld drained\"]%.*s]", ni.quotas ? "project" : "none",
+		(long long)i.nodes.all, (long long)i.nodes.lost, (long long)i.nodes.drained, STR_ARG(i.nodes.lines));
 	if (!ni.quotas)
 		i.warnings.json = STR("[\"WARNING: No disk quotas: the data directory does not lie on ext4 or XFS mounted with prjquota\"]");
 	i.system_time = arena_str(&r->arena, clock_rfc3339(clock_wall_ns(), now));

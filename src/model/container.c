@@ -305,6 +305,7 @@ const struct field container_listed_fields[] = {
 	FIELD(1,  container, id,             "id",        0),
 	FIELD(2,  container, name,           "name",      0),
 	FIELD(3,  container, account,        "account",   0),
+	FIELD(4,  container, node,           "node",      0),
 	FIELD(5,  container, created,        "created",   0),
 	FIELD_OBJ(6, container, config,      "config",    0, config_listed_fields),
 	FIELD_OBJ(7, container, host,        "host",      0, host_listed_fields),

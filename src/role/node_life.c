@@ -449,6 +449,16 @@ static void removal(struct local *l)
 		report_send(l->n, l, &r);
 }
 
+/* Nothing of it may be here any more: its record speaks of another node, or is gone. */
+static void left_behind(struct local *l)
+{
+	if (l->phase == ENDING) {
+		shim_finish(l);
+		l->phase = IDLE;
+	}
+	removal(l);
+}
+
 static void step(struct local *l, struct view_txn *t)
 {
 	const struct container *c = &l->rec;
@@ -465,7 +475,7 @@ static void step(struct local *l, struct view_txn *t)
 	if (l->phase == STARTING)
 		return;
 	if (l->phase == RUNNING) {
-		if (c->want == WANT_STOPPED || (c->want == WANT_RUNNING && l->gen < c->start_gen)) {
+		if (c->want == WANT_STOPPED || c->move || (c->want == WANT_RUNNING && l->gen < c->start_gen)) {
 			stop(l, c->stop_timeout_s);
 			return;
 		}
@@ -560,10 +570,15 @@ void life_scan(struct node_role *n)
 	for (size_t i = 0; i < count; i++) {
 		struct local *l = local_get(n, work[i].id, work[i].account);
 
+		int found;
+
 		if (l->in_flight)                     /* the record does not know yet what we know */
 			continue;
-		if (record_read(l, &t) == 1)
+		found = record_read(l, &t);
+		if (found == 1 && str_eq(l->rec.node, n->id))
 			step(l, &t);
+		else if (found >= 0)                  /* it was moved, or removed while this node was lost */
+			left_behind(l);
 	}
 	view_end(&t);
 	/* Containers at rest, and those whose exit is recorded and needs nothing more. */

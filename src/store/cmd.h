@@ -86,6 +86,7 @@ struct containers { struct container *v; size_t n; };
 int container_list(struct command_env *c, struct str account, struct containers *out, struct err *e);
 /* Those of all accounts on a node. Looks at every container of the data center. */
 int containers_on(struct command_env *c, struct str node, struct containers *out, struct err *e);
+int64_t container_stop_timeout(const struct container *ct); /* seconds, when nobody says */
 /* The end of one: the record and all its keys go (cmd_node.c). */
 int container_forget(struct command_env *c, struct container *ct, struct err *e);
 /* Its process has ended, and this was told by nobody or by its node: exit code, times, events (cmd_node.c). */

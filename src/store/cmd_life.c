@@ -57,7 +57,7 @@ COMMAND(cmd_container_start)
 	return container_save(c, &ct, e);
 }
 
-static int64_t default_timeout(const struct container *ct)
+int64_t container_stop_timeout(const struct container *ct)
 {
 	int64_t n;
 
@@ -75,7 +75,7 @@ static int stop_parameters(struct command_env *c, struct container *ct, const st
 	if (*signal < 0)
 		return -1;
 	ct->stop_signal = q->signal;
-	ct->stop_timeout_s = q->has_timeout ? q->timeout_s : default_timeout(ct);
+	ct->stop_timeout_s = q->has_timeout ? q->timeout_s : container_stop_timeout(ct);
 	return 0;
 }
 

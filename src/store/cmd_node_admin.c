@@ -217,6 +217,8 @@ COMMAND(cmd_container_move)
 		if (place_choose(c, &elsewhere, e))   /* do not stop what has no place to go */
 			return -1;
 		ct.move = true;
+		ct.stop_signal = STR_NONE;
+		ct.stop_timeout_s = container_stop_timeout(&ct);
 		return container_save(c, &ct, e);
 	}
 	if (container_is_running(&ct) && container_died(c, &ct, 137, c->now_ns, e))

@@ -133,6 +133,8 @@ int admin_verbs(const char *command, const struct option *options, const struct 
 		return usage(command, "%s is one word too many", argv[2 + most]);
 	if ((c.key && !(v->flags & ADMIN_TAKES_KEY)) || (c.operator_ && !(v->flags & ADMIN_TAKES_OPERATOR)))
 		return usage(command, "%s takes neither --key nor --operator", v->name);
+	if (c.force && !(v->flags & ADMIN_TAKES_FORCE))
+		return usage(command, "%s takes no --force", v->name);
 	if (words + 1 < argc)
 		argv[words + 1] = NULL;                 /* flags were moved out of the way; what they left is no word */
 	rc = v->run(&c, argv + 2, &e);

@@ -14,7 +14,7 @@ struct admin {                                        /* zeroed but for run_dir 
 	const char *run_dir;
 	bool        json;                             /* print what the instance said, unchanged */
 	const char *key;                              /* --key FILE, where a command has it */
-	bool        operator_;
+	bool        operator_, force;                 /* --operator, --force, likewise */
 	struct arena arena;                           /* until the process ends */
 	struct http_client http;
 };
@@ -33,6 +33,7 @@ struct admin_verb {
 enum admin_flag {
 	ADMIN_TAKES_KEY = 1, ADMIN_TAKES_OPERATOR = 2,
 	ADMIN_OPTIONAL_WORD = 4,                      /* one word more may follow; NULL when absent */
+	ADMIN_TAKES_FORCE = 8,
 };
 
 /* Read flags and words of argv, run the verb, print a failure. Returns the exit status: 0, 1, or 2 (wrong usage). The table

@@ -20,7 +20,7 @@ const char status_usage[] =
 const struct option status_options[] = { ADMIN_OPTIONS, OPTION_END };
 
 struct node_status {
-	struct str id, name, kernel, os, arch, cgroup;
+	struct str id, name, kernel, os, arch, cgroup, state, availability;
 	int64_t cpus, memory, memory_free, disk, disk_free, containers, running, memory_given, cpu_given_nano;
 	bool quotas;
 };
@@ -42,6 +42,8 @@ static const struct field node_status_fields[] = {
 	FIELD(14, node_status, memory_given,   "memory_given",   0),
 	FIELD(15, node_status, cpu_given_nano, "cpu_given_nano", 0),
 	FIELD(16, node_status, quotas,         "quotas",         0),
+	FIELD(17, node_status, state,          "state",          0),
+	FIELD(18, node_status, availability,   "availability",   0),
 	FIELD_END
 };
 
@@ -144,12 +146,13 @@ static struct str used(struct arena *a, int64_t all, int64_t free)
 static void nodes_print(struct admin *c, const struct status *s)
 {
 	struct arena *a = &c->arena;
-	struct table t = table_make(a, "NODE|>CPUS|CPU PROMISED|MEMORY USED|PROMISED|DISK USED|CONTAINERS|KERNEL");
+	struct table t = table_make(a, "NODE|STATE|>CPUS|CPU PROMISED|MEMORY USED|PROMISED|DISK USED|CONTAINERS|KERNEL");
 
 	for (size_t i = 0; i < s->nodes.n; i++) {
 		const struct node_status *n = &s->nodes.v[i];
 
 		table_cell(&t, n->name.n ? n->name : str_head(n->id, 12));
+		table_cellf(&t, "%.*s%s", STR_ARG(n->state), str_is(n->availability, "drain") ? ", drained" : "");
 		table_cellf(&t, "%lld", (long long)n->cpus);
 		table_cellf(&t, "%.2f", (double)n->cpu_given_nano / 1e9);
 		table_cell(&t, used(a, n->memory, n->memory_free));
