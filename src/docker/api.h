@@ -12,6 +12,8 @@
 #include "model/op.h"
 #include "store/view.h"
 
+#include <stdatomic.h>
+
 #define API_VERSION     "1.50"
 #define API_VERSION_MIN "1.24"
 
@@ -21,6 +23,7 @@ struct api {
 	struct pump       *pump;
 	struct str         data_dir, node_id, datacenter, ca_pem, docker_endpoint, peer_endpoint;
 	int64_t            start_ns;
+	atomic_bool        alone;                     /* one node: what it has applied is the truth */
 };
 
 enum endpoint_flag {                                  /* of struct endpoint */

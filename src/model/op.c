@@ -15,7 +15,7 @@ const struct field command_done_fields[] = {
 	FIELD_END
 };
 
-const struct field revision_fields[] = { FIELD(1, revision, n, "n", 0), FIELD_END };
+const struct field revision_fields[] = { FIELD(1, revision, n, "n", 0), FIELD(2, revision, alone, "alone", 0), FIELD_END };
 
 const struct field state_status_fields[] = {
 	FIELD(1, state_status, revision,       "revision",       0),

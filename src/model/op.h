@@ -53,7 +53,7 @@ struct command_call { uint32_t cmd; struct str account; bool operator_; struct s
 extern const struct field command_call_fields[];
 struct command_done { int64_t revision; struct str payload; };
 extern const struct field command_done_fields[];
-struct revision { int64_t n; };
+struct revision { int64_t n; bool alone; };            /* alone: one node, so that what is here is all there is */
 extern const struct field revision_fields[];
 struct state_status { int64_t revision, term, last_index, snapshot_index, log_bytes; bool leader; struct str node; int64_t server, leader_server, members, voters; };
 extern const struct field state_status_fields[];

@@ -162,6 +162,14 @@ static int version_check(struct req *r, struct err *e)
 	return 0;
 }
 
+/* Everything that was acknowledged anywhere before this request came can be read here from now on. */
+static int fresh(struct req *r, struct err *e)
+{
+	struct ipc_call c = { .op = OP_FRESH, .timeout_ms = 5000 };
+
+	return api_of(r)->alone ? 0 : ipc_call(api_of(r)->state, &r->arena, &c, e);
+}
+
 static int authorize_docker(struct req *r, struct err *e)
 {
 	struct principal *p = arena_new(&r->arena, struct principal);
@@ -173,7 +181,7 @@ static int authorize_docker(struct req *r, struct err *e)
 		return version_check(r, e);
 	if (r->conn->cert.n == 0)
 		return err_set(e, EACCES, "no client certificate; run `triton setup -k KEY` and use what it prints");
-	return by_certificate(r, p, e) || version_check(r, e) ? -1 : 0;
+	return fresh(r, e) || by_certificate(r, p, e) || version_check(r, e) ? -1 : 0;
 }
 
 static int authorize_local(struct req *r, struct err *e)
@@ -184,6 +192,9 @@ static int authorize_local(struct req *r, struct err *e)
 	r->principal = p;
 	if (r->conn->uid != 0)
 		return err_set(e, EPERM, "the local socket is for root");
+	/* Root looks at what is here also when the others cannot be reached. */
+	if (!(r->endpoint && r->endpoint->flags & PUBLIC) && fresh(r, e))
+		reply_header(r, "Triton-Stale", str_head(str_of(e->msg), 200));
 	return version_check(r, e);
 }
 
@@ -201,8 +212,10 @@ static void on_state_event(void *ctx, struct ipc_msg *m)
 	struct revision rev = { 0 };
 	struct err e;
 
-	if (m->op == OP_REVISION && rec_decode(&a, m->body, revision_fields, &rev, &e) == 0)
-		view_notify(((struct api *)ctx)->view, rev.n);
+	if (m->op != OP_REVISION || rec_decode(&a, m->body, revision_fields, &rev, &e))
+		return;
+	((struct api *)ctx)->alone = rev.alone;
+	view_notify(((struct api *)ctx)->view, rev.n);
 }
 
 static void on_serve_event(void *ctx, struct ipc_msg *m)

@@ -34,6 +34,7 @@ struct state {
 	struct links      *links;
 	int64_t            told;                      /* newest revision that was broadcast */
 	int64_t            revision;
+	bool               told_alone;
 	int                status;                    /* exit status */
 };
 
@@ -43,11 +44,12 @@ struct state {
 
 static void broadcast(struct state *s)
 {
-	struct revision r = { .n = s->revision };
+	struct revision r = { s->revision, replica_status(s->replica).alone };
 
-	if (s->told == s->revision)
+	if (s->told == s->revision && s->told_alone == r.alone)
 		return;
 	s->told = s->revision;
+	s->told_alone = r.alone;
 	for (int i = 0; i < CHANNELS_MAX; i++)
 		if (s->channels[i] && ipc_chan_role(s->channels[i]) & LISTENERS)
 			ipc_chan_event(s->channels[i], OP_REVISION, revision_fields, &r, NULL, 0);
@@ -85,7 +87,7 @@ static const struct ipc_op ops[];
 
 static int channel_add(struct state *s, int fd, unsigned role, struct err *e)
 {
-	struct revision r = { .n = s->revision };
+	struct revision r = { s->revision, s->replica && replica_status(s->replica).alone };
 	struct ipc_chan *c;
 	int i = 0;
 
