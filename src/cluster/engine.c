@@ -57,7 +57,7 @@ static int do_entries(struct engine *g, struct raft_update *u, struct err *e)
 	return rc;
 }
 
-static void do_message(struct engine *g, const struct raft_message *m)
+void engine_message(struct engine *g, const struct raft_message *m)
 {
 	struct buf b = BUF_INIT(WIRE_MAX);
 
@@ -77,7 +77,7 @@ static void do_messages(struct engine *g, struct raft_update *u)
 	if (!(u->flags & RAFT_UPDATE_MESSAGES) || !g->hooks->send)
 		return;
 	for (unsigned i = 0; i < u->messages.n; i++)
-		do_message(g, &u->messages.batch[i]);
+		engine_message(g, &u->messages.batch[i]);
 }
 
 static int apply_one(struct engine *g, uint64_t index, struct err *e)
@@ -353,7 +353,7 @@ bool engine_ready(const struct engine *g)
 
 bool engine_ready_to_read(const struct engine *g)
 {
-	return engine_is_leader(g) && logfile_term_of(g->log, g->commit) == raft_current_term(&g->raft);
+	return engine_is_leader(g) && (g->commit == engine_last(g) || logfile_term_of(g->log, g->commit) == raft_current_term(&g->raft));
 }
 
 int engine_append(struct engine *g, enum raft_entry_type type, struct str data, uint64_t *index, struct err *e)

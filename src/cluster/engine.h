@@ -98,6 +98,10 @@ size_t engine_members(struct engine *g, struct arena *a, struct engine_member **
  * EAGAIN: not the leader, or the last change or the first entry of this term is not committed yet (points 1, 2). */
 int engine_change(struct engine *g, const struct engine_server *v, size_t n, struct err *e);
 
+/* Leader: tell the others at once how far is committed. The engine does so with the next entries or heartbeat only; their clients
+ * wait for it. Nothing is sent when there is nothing new, or entries are on their way. */
+void engine_tell_commit(struct engine *g);
+
 /* Leader: hand the office to voter `to` (0: to whoever has most). Submissions are refused until that has happened or an
  * election timeout has passed. EAGAIN. */
 int engine_transfer(struct engine *g, uint64_t to, struct err *e);

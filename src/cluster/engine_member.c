@@ -29,8 +29,15 @@ int engine_change(struct engine *g, const struct engine_server *v, size_t n, str
 	struct str conf;
 	uint64_t index;
 
-	if (g->raft.configuration_uncommitted_index || logfile_term_of(g->log, g->commit) != engine_term(g))
+	if (g->raft.configuration_uncommitted_index || !engine_ready(g))
 		return err_set(e, EAGAIN, "another change of the members is not committed yet");
+	if (logfile_term_of(g->log, g->commit) != engine_term(g)) {
+		/* A new leader that found everything committed has no entry of its own term: it makes one first. */
+		static const char nothing[8];
+
+		return engine_append(g, RAFT_BARRIER, str_make(nothing, sizeof nothing), &index, e) ? -1
+		       : err_set(e, EAGAIN, "the first entry of this term is not committed yet");
+	}
 	if (engine_conf_encode(v, n, &a, &conf, e) || engine_reserve(g, conf.n, e))
 		return -1;
 	return engine_append(g, RAFT_CHANGE, conf, &index, e);
@@ -47,4 +54,25 @@ int engine_transfer(struct engine *g, uint64_t to, struct err *e)
 	if (rv)
 		return err_set(e, EAGAIN, "the office cannot be handed over: %s", g->raft.errmsg[0] ? g->raft.errmsg : raft_strerror(rv));
 	return engine_settle(g, engine_handle(g, &u, e), e);
+}
+
+/* What a heartbeat would say, to those that are known to have all of it. */
+void engine_tell_commit(struct engine *g)
+{
+	const struct raft_configuration *conf = &g->raft.configuration;
+	struct raft_message m = { .type = RAFT_APPEND_ENTRIES };
+
+	if (!engine_is_leader(g) || !g->hooks->send || g->told >= g->commit || engine_last(g) != g->commit)
+		return;
+	g->told = g->commit;
+	m.append_entries = (struct raft_append_entries){ .term = engine_term(g), .prev_log_index = g->commit,
+		.prev_log_term = logfile_term_of(g->log, g->commit), .leader_commit = g->commit };
+	for (unsigned i = 0; m.append_entries.prev_log_term && i < conf->n; i++) {
+		raft_index match = 0;
+
+		if (conf->servers[i].id == g->cfg.id || raft_match_index(&g->raft, conf->servers[i].id, &match) || match < g->commit)
+			continue;
+		m.server_id = conf->servers[i].id;
+		engine_message(g, &m);
+	}
 }

@@ -11,7 +11,7 @@ struct engine {
 	const struct engine_hooks *hooks;
 	struct engine_config       cfg;
 	struct arena               mem;               /* of one step */
-	uint64_t                   applied, commit;
+	uint64_t                   applied, commit, told; /* told: the commit index that the others were told apart from entries */
 	uint64_t                   snap_index, snap_term;
 	struct buf                 conf;              /* the configuration applied last, encoded */
 	uint64_t                   conf_index;
@@ -22,6 +22,7 @@ struct engine {
 int     engine_failed(struct engine *g, int rv, const char *what, struct err *e);
 int64_t engine_now(struct engine *g);
 int     engine_handle(struct engine *g, struct raft_update *u, struct err *e); /* what a step asks for */
+void    engine_message(struct engine *g, const struct raft_message *m);        /* out it goes */
 int     engine_settle(struct engine *g, int rc, struct err *e);                /* after each event from outside */
 int     engine_append(struct engine *g, enum raft_entry_type type, struct str data, uint64_t *index, struct err *e);
 

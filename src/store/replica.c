@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #define SNAPSHOT_BYTES_DEFAULT (32u << 20)
+#define ELECTION_MS            500                    /* without a word of the leader, to twice as much */
+#define HEARTBEAT_MS           100
 #define SNAPSHOT_PIECE         (256u << 10)
 #define READER_CHECK_BATCHES   256                    /* look for dead readers every so many commits */
 
@@ -178,7 +180,7 @@ static int found(struct replica *r, struct err *e)
 
 static int open_all(struct replica *r, struct err *e)
 {
-	struct engine_config ec = { .trailing = r->cfg.trailing };
+	struct engine_config ec = { .trailing = r->cfg.trailing, .election_ms = ELECTION_MS, .heartbeat_ms = HEARTBEAT_MS };
 	struct snap_meta snap;
 
 	if (snap_find(r->cfg.disk, &r->mem, &snap, e))

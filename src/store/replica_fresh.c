@@ -135,11 +135,14 @@ static void as_follower(struct replica *r)
 		w->round = 0;
 		waiting |= w->index == 0;
 	}
+	if (leader != r->net.asked_of)
+		r->net.asked = r->net.asked_ms = 0;   /* another leader: the old one's answer would not do */
 	if (!waiting || !leader || !r->hooks.send || (r->net.asked && net_now(r) < r->net.asked_ms + ASK_MS) ||
 	    (!r->net.asked && net_now(r) < r->net.asked_ms + 20))
 		return;
 	r->net.asked = ++r->net.number;
 	r->net.asked_ms = net_now(r);
+	r->net.asked_of = leader;
 	for (struct fresh_wait *w = r->net.fresh; w; w = w->next)
 		if (w->index == 0)
 			w->number = r->net.asked;
@@ -181,7 +184,7 @@ int64_t fresh_deadline(struct replica *r)
 
 	for (struct fresh_wait *w = r->net.fresh; w; w = w->next)
 		at = w->until < at ? w->until : at;
-	if (r->net.fresh && !engine_is_leader(r->engine)) {
+	if (r->net.fresh && !engine_is_leader(r->engine) && engine_leader(r->engine)) {
 		int64_t ask = r->net.asked_ms + (r->net.asked ? ASK_MS : 20);
 
 		at = ask < at ? ask : at;

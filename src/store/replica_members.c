@@ -99,9 +99,11 @@ int members_run(struct replica *r, struct err *e)
 		return 0;
 	}
 	n = members_apply(&a, m, n, s, &next);
-	if (engine_change(r->engine, next, n, &soft) == 0)
-		return engine_sync(r->engine, e);
-	return soft.code == EAGAIN || soft.code == ENOSPC ? 0 : (*e = soft, -1);
+	if (engine_change(r->engine, next, n, &soft) && soft.code != EAGAIN && soft.code != ENOSPC) {
+		*e = soft;
+		return -1;
+	}
+	return engine_sync(r->engine, e);
 }
 
 int64_t members_deadline(struct replica *r)

@@ -244,6 +244,7 @@ int net_run(struct replica *r, struct err *e)
 	settle(r, &r->away, &late);
 	err_set(&late, EAGAIN, "the change was made, but this node has not applied it yet; look again in a moment");
 	settle(r, &r->landed, &late);
+	engine_tell_commit(r->engine);
 	fresh_run(r);
 	chunks_run(r);
 	return members_run(r, e);

@@ -52,6 +52,7 @@ struct replica_net {
 	uint64_t           echoed[MEMBERS_MAX];       /* who answered the newest round */
 	size_t             nechoed;
 	int64_t            asked, asked_ms;           /* follower: the newest question to the leader, 0: none is open */
+	uint64_t           asked_of;                  /* that leader */
 	struct chunks_out  out[SENDERS_MAX];
 	struct snap_copy   copy;                      /* coming in */
 	uint64_t           copy_from;
