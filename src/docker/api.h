@@ -93,6 +93,11 @@ int container_sizes(struct req *r, const struct container *c, struct render_env 
  * Blocks until it ends. EACCES: a registry refused the credentials. */
 int image_job(struct req *r, int op, const struct pull_call *call, struct str *status, struct err *e);
 
+/* The registry's credentials from X-Registry-Auth into `call`, if there are any. EINVAL. */
+int registry_auth_read(struct req *r, struct pull_call *call, struct err *e);
+/* An operation on images (OP_PULL, OP_PUSH) whose progress is the answer, as it comes. */
+int registry_stream(struct req *r, int op, const struct pull_call *call, struct err *e);
+
 /* Answer with what a render function wrote. */
 int reply_json(struct req *r, int status, struct buf *b, struct err *e);
 struct render_env render_env_of(struct req *r);
@@ -132,7 +137,7 @@ int archive_head(struct req *r, struct err *e), archive_read(struct req *r, stru
 int image_list(struct req *r, struct err *e), image_create(struct req *r, struct err *e), image_inspect(struct req *r, struct err *e),
 	image_history(struct req *r, struct err *e), image_tag_add(struct req *r, struct err *e), image_delete(struct req *r, struct err *e),
 	image_load(struct req *r, struct err *e), image_prune(struct req *r, struct err *e), image_save(struct req *r, struct err *e),
-	image_commit(struct req *r, struct err *e), image_login(struct req *r, struct err *e);
+	image_commit(struct req *r, struct err *e), image_login(struct req *r, struct err *e), image_push(struct req *r, struct err *e);
 int networks_get(struct req *r, struct err *e), network_inspect(struct req *r, struct err *e), network_create(struct req *r, struct err *e),
 	network_remove(struct req *r, struct err *e), network_prune(struct req *r, struct err *e),
 	network_connect(struct req *r, struct err *e), network_disconnect(struct req *r, struct err *e);

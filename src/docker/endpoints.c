@@ -51,7 +51,7 @@ const struct endpoint docker_endpoints[] = {
 	{ GET,    "/images/{name...}/history",  image_history,     0, "" },
 	{ GET,    "/images/{name...}/get",      image_save,        0, "" },
 	{ POST,   "/images/{name...}/tag",      image_tag_add,     0, "repo tag" },
-	{ POST,   "/images/{name...}/push",     sys_later,         0, "" },
+	{ POST,   "/images/{name...}/push",     image_push,        0, "tag platform" },
 	{ DELETE, "/images/{name...}",          image_delete,      0, "force noprune" },
 	{ POST,   "/build",                     sys_later,         0, "" },
 	{ POST,   "/build/prune",               sys_later,         0, "" },

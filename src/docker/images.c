@@ -262,69 +262,20 @@ int image_prune(struct req *r, struct err *e)
 
 /* --- through the node --------------------------------------------------------------------------------- */
 
-struct registry_auth { struct str username, password, identity_token, registry_token, auth, server; };
-const struct field registry_auth_fields[] = {
-	FIELD(1, registry_auth, username,       "username",      0),
-	FIELD(2, registry_auth, password,       "password",      FIELD_SECRET),
-	FIELD(3, registry_auth, identity_token, "identitytoken", FIELD_SECRET),
-	FIELD(4, registry_auth, registry_token, "registrytoken", FIELD_SECRET),
-	FIELD(5, registry_auth, auth,           "auth",          FIELD_SECRET),
-	FIELD(6, registry_auth, server,         "serveraddress", 0),
-	FIELD_END
-};
-
-/* base64url with or without padding -> the strict standard form */
-static bool base64url(struct arena *a, struct str s, struct str *out)
-{
-	char *p = arena_alloc(a, s.n + 4);
-	size_t n = 0;
-
-	for (; n < s.n && s.p[n] != '='; n++)
-		p[n] = s.p[n] == '-' ? '+' : s.p[n] == '_' ? '/' : s.p[n];
-	while (n % 4)
-		p[n++] = '=';
-	return base64_decode(a, str_make(p, n), out);
-}
-
-static int auth_read(struct req *r, struct pull_call *call, struct err *e)
-{
-	struct str header = req_header(r, "X-Registry-Auth"), json;
-	struct registry_auth auth = { 0 };
-
-	if (header.n == 0)
-		return 0;
-	if (!base64url(&r->arena, header, &json) || (json.n && json_decode(&r->arena, json, registry_auth_fields, &auth, e)))
-		return err_set(e, EINVAL, "invalid X-Registry-Auth header: not base64url of a JSON object");
-	call->username = auth.username;
-	call->password = auth.password;
-	call->identity_token = auth.identity_token;
-	call->registry_token = auth.registry_token;
-	return 0;
-}
-
 static int pull(struct req *r, struct str from, struct err *e)
 {
 	struct pull_call in = { .account = who(r)->login, .platform = req_query(r, "platform") };
 	struct str tag = req_query(r, "tag");
 	struct reference ref;
-	int pipe_fd[2];
 
 	if (tag.n)
 		from = arena_printf(&r->arena, "%.*s%s%.*s", STR_ARG(from), str_starts(tag, STR("sha256:")) ? "@" : ":", STR_ARG(tag));
-	if (reference_parse(&r->arena, from, &ref, e) || auth_read(r, &in, e))
+	if (reference_parse(&r->arena, from, &ref, e) || registry_auth_read(r, &in, e))
 		return -1;
 	if (!ref.tag.n && !ref.digest.n)
 		return err_set(e, ENOTSUP, "pulling all tags of %.*s is not supported yet: name one", STR_ARG(from));
 	in.ref = reference_familiar(&r->arena, &ref);
-	if (pipe2(pipe_fd, O_CLOEXEC))
-		return err_sys(e, "pipe");
-	if (api_node(r, OP_PULL, pull_call_fields, &in, NULL, NULL, &pipe_fd[1], 1, NULL, NULL, NODE_TIMEOUT_MS, e)) {
-		close(pipe_fd[0]);
-		close(pipe_fd[1]);
-		return -1;
-	}
-	close(pipe_fd[1]);
-	return reply_pump(r, api_of(r)->pump, "application/json", pipe_fd[0], e);
+	return registry_stream(r, OP_PULL, &in, e);
 }
 
 /* Progress that waits now goes to the client. 0: more may come, 1: it ended, -1. */
@@ -419,43 +370,6 @@ static int import(struct req *r, struct err *e)
 		in.ref = reference_familiar(&r->arena, &ref);
 	}
 	return upload(r, OP_IMPORT, &in, e);
-}
-
-/* "https://host:port/v2/" or "host:port": the host as references have it. */
-static struct str registry_host(struct str address)
-{
-	ptrdiff_t scheme = str_find_str(address, STR("://"));
-	struct str host, rest;
-
-	str_cut(scheme < 0 ? address : str_drop(address, (size_t)scheme + 3), '/', &host, &rest);
-	return host.n == 0 || str_is(host, "index.docker.io") ? STR("docker.io") : host;
-}
-
-struct logged_in { struct str status, token; };
-static const struct field logged_in_fields[] = {
-	FIELD(1, logged_in, status, "Status",        0),
-	FIELD(2, logged_in, token,  "IdentityToken", 0),
-	FIELD_END
-};
-
-int image_login(struct req *r, struct err *e)
-{
-	struct pull_call in = { .account = who(r)->login };
-	struct registry_auth auth = { 0 };
-	struct logged_in out = { 0 };
-	struct reference ref;
-
-	if (req_json(r, registry_auth_fields, &auth, e))
-		return -1;
-	in.ref = registry_host(auth.server);
-	if (reference_parse(&r->arena, arena_printf(&r->arena, "%.*s/x", STR_ARG(in.ref)), &ref, e) || !str_eq(ref.host, in.ref))
-		return err_set(e, EINVAL, "invalid registry address: %.*s", STR_ARG(str_head(in.ref, 100)));
-	in.username = auth.username;
-	in.password = auth.password;
-	in.identity_token = auth.identity_token;
-	if (image_job(r, OP_LOGIN, &in, &out.status, e))
-		return -1;
-	return reply(r, 200, logged_in_fields, &out, e);
 }
 
 int image_create(struct req *r, struct err *e)

@@ -15,7 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define STEP (16 << 10)
+#define STEP        (16 << 10)
+#define UPLOAD_STEP (64 << 10)
 
 /* --- connecting ------------------------------------------------------------------------------------- */
 
@@ -271,35 +272,56 @@ int http_request(struct http_client *c, const char *method, struct str target, s
 	return fail(c, e);
 }
 
-static int send_chunks(struct http_client *c, int fd, struct err *e)
+static int send_chunk(struct http_client *c, const char *data, size_t n, struct err *e)
 {
-	char data[STEP], size[16];
-	ssize_t n;
-	int len;
+	char size[16];
+	int len = snprintf(size, sizeof size, "%zx\r\n", n);
 
-	while ((n = read(fd, data, sizeof data)) != 0) {
+	return conn_writev_all(c->conn, (struct iovec[]){ { size, (size_t)len }, { (char *)data, n }, { "\r\n", 2 } }, 3, e);
+}
+
+static int send_file(struct http_client *c, const struct http_upload *u, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	char *data = arena_alloc(&a, UPLOAD_STEP);
+	bool chunked = u->size < 0;
+	int64_t done = 0;
+	ssize_t n;
+
+	while (chunked || done < u->size) {
+		size_t want = chunked || u->size - done > UPLOAD_STEP ? UPLOAD_STEP : (size_t)(u->size - done);
+
+		n = read(u->fd, data, want);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return err_sys(e, "read what is to be sent");
-		len = snprintf(size, sizeof size, "%zx\r\n", n);
-		if (conn_writev_all(c->conn, (struct iovec[]){ { size, (size_t)len }, { data, (size_t)n }, { "\r\n", 2 } }, 3, e))
+		if (n == 0)
+			break;
+		if (chunked ? send_chunk(c, data, (size_t)n, e) : conn_write_all(c->conn, data, (size_t)n, e))
 			return -1;
+		done += n;
+		if (u->sent)
+			u->sent(u->ctx, done);
 	}
-	return conn_write_all(c->conn, "0\r\n\r\n", 5, e);
+	if (chunked)
+		return conn_write_all(c->conn, "0\r\n\r\n", 5, e);
+	return done == u->size ? 0 : err_set(e, ENODATA, "what is to be sent is shorter than it was");
 }
 
-int http_request_fd(struct http_client *c, const char *method, struct str target, struct str headers, int fd,
+int http_request_fd(struct http_client *c, const char *method, struct str target, struct str headers, const struct http_upload *body,
 		    struct http_head *out, struct err *e)
 {
 	struct err write_err = { 0 };
-	struct str head;
+	struct str head, framing = STR("Transfer-Encoding: chunked\r\n");
 	int rc;
 
 	if (prepare(c, e))
 		return fail(c, e);
-	head = head_of(c, method, target, headers, STR("Transfer-Encoding: chunked\r\n"));
-	rc = conn_write_all(c->conn, head.p, head.n, &write_err) || send_chunks(c, fd, &write_err);
+	if (body->size >= 0)
+		framing = arena_printf(&c->head_arena, "Content-Length: %lld\r\n", (long long)body->size);
+	head = head_of(c, method, target, headers, framing);
+	rc = conn_write_all(c->conn, head.p, head.n, &write_err) || send_file(c, body, &write_err);
 	if (rc && write_err.code != EPIPE && write_err.code != ECONNRESET) {
 		*e = write_err;                       /* the body was cut here: there will be no answer */
 		return fail(c, e);

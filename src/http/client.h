@@ -36,8 +36,15 @@ void http_client_release(struct http_client *c);      /* closes; the struct can 
  * `headers` are complete lines "Name: value\r\n". */
 int http_request(struct http_client *c, const char *method, struct str target, struct str headers, struct str body,
 		 struct http_head *out, struct err *e);
-/* The same with a body from a descriptor, chunked. */
-int http_request_fd(struct http_client *c, const char *method, struct str target, struct str headers, int fd,
+/* The same with a body from a descriptor: `size` bytes of it (ENODATA when it holds less), or chunked to its end when size is -1.
+ * `sent` (may be NULL) hears now and then how much is on its way. */
+struct http_upload {
+	int     fd;
+	int64_t size;
+	void  (*sent)(void *ctx, int64_t done);
+	void   *ctx;
+};
+int http_request_fd(struct http_client *c, const char *method, struct str target, struct str headers, const struct http_upload *body,
 		    struct http_head *out, struct err *e);
 /* The next bytes of the answer's body; what is left of it when the next request is made is read over, or the connection closed. */
 ssize_t http_body_read(struct http_client *c, void *p, size_t n, struct err *e); /* 0 at the end */

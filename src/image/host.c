@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "codec/rec.h"
+#include "image/manifest.h"
 #include "os/fd.h"
 #include "os/path.h"
 #include "os/proc.h"
@@ -117,6 +118,7 @@ static void op_free(struct image_op *op)
 	map_release(&op->proved);
 	map_release(&op->fetching);
 	map_release(&op->verified);
+	map_release(&op->lent);
 	arena_release(&op->arena);
 	free(op);
 }
@@ -258,11 +260,50 @@ static int on_unpack(struct ipc_req *r, void *in, struct err *e)
 	return child_unpack(op, blob, &job, ipc_defer(r));
 }
 
+static int on_pushed(struct ipc_req *r, void *in, struct err *e)
+{
+	struct image_op *op = r->ctx;
+	const struct push_ask *ask = in;
+	struct push_item end = { .is_end = true };
+	bool is_there = ask->index >= 0 && (size_t)ask->index < op->push.n;
+
+	(void)e;
+	return ipc_reply(r, push_item_fields, is_there ? &op->push.v[ask->index] : &end, NULL, 0);
+}
+
+static int on_blob(struct ipc_req *r, void *in, struct err *e)
+{
+	struct image_op *op = r->ctx;
+	const struct layer_call *call = in;
+	auto_fd fd = -1;
+
+	if (!digest_is(call->blob) || !map_get(&op->lent, call->blob))
+		return err_set(e, EPERM, "not a blob of an image to push");
+	fd = path_open(op->host->config.data, arena_printf(r->arena, "blobs/sha256/%.*s", STR_ARG(digest_hex(call->blob))).p, O_RDONLY, 0, e);
+	if (fd < 0)
+		return e->code == ENOENT ? err_set(e, ENOENT, "a layer of the image is not kept on this node") : -1;
+	return ipc_reply(r, NULL, NULL, &fd, 1);
+}
+
+static int check_pushed(const struct image_op *op, const struct image_put *p, struct err *e)
+{
+	size_t i;
+
+	if (p->image.packed.n > MANIFEST_LAYERS || !digest_is(p->image.id) || !map_get(&op->lent, p->image.id))
+		return err_set(e, EPERM, "the pull process told of an image that it did not push");
+	for (i = 0; i < p->image.packed.n; i++)
+		if (p->image.packed.v[i].n && !digest_is(p->image.packed.v[i]))
+			return err_set(e, EBADMSG, "the pull process told of a digest that is none");
+	return 0;
+}
+
 /* Only layers that this operation proved, only blobs that were verified on the way. */
 static int check_put(const struct image_op *op, const struct image_put *p, struct err *e)
 {
 	size_t i;
 
+	if (op->kind == IMAGE_PUSH)
+		return check_pushed(op, p, e);
 	if (!digest_is(p->image.id) || (p->image.manifest.n && !digest_is(p->image.manifest)) ||
 	    (p->image.blobs.n && p->image.blobs.n != p->image.layers.n))
 		return err_set(e, EBADMSG, "the pull process told of an image that makes no sense");
@@ -281,7 +322,7 @@ static int check_put(const struct image_op *op, const struct image_put *p, struc
 static int take_puts(struct image_op *op, const struct pull_finish *f, struct err *e)
 {
 	static const char *const actions[] = { [IMAGE_PULL] = "pull", [IMAGE_LOAD] = "load", [IMAGE_IMPORT] = "import",
-		[IMAGE_COMMIT] = "commit" };
+		[IMAGE_COMMIT] = "commit", [IMAGE_PUSH] = "push" };
 	struct image_put *v = arena_new_n(&op->arena, struct image_put, f->puts.n);
 	size_t i;
 
@@ -306,7 +347,7 @@ static int on_finish(struct ipc_req *r, void *in, struct err *e)
 
 	if (op->is_done || op->finish)
 		return err_set(e, EBADMSG, "finished already");
-	if (take_puts(op, in, e) || child_commit(op, e)) {
+	if (take_puts(op, in, e) || (op->keep_blobs.n && child_commit(op, e))) {
 		struct err why = *e;
 
 		op->finish = ipc_defer(r);
@@ -314,6 +355,8 @@ static int on_finish(struct ipc_req *r, void *in, struct err *e)
 		return 0;
 	}
 	op->finish = ipc_defer(r);
+	if (!op->keep_blobs.n)
+		op_done(op);
 	return 0;
 }
 
@@ -336,6 +379,8 @@ static const struct ipc_op pull_ops[] = {
 	{ PULL_LAYER,  ROLE_PULL, layer_call_fields,  sizeof(struct layer_call),  on_layer },
 	{ PULL_UNPACK, ROLE_PULL, layer_call_fields,  sizeof(struct layer_call),  on_unpack },
 	{ PULL_FINISH, ROLE_PULL, pull_finish_fields, sizeof(struct pull_finish), on_finish },
+	{ PULL_PUSHED, ROLE_PULL, push_ask_fields,    sizeof(struct push_ask),    on_pushed },
+	{ PULL_BLOB,   ROLE_PULL, layer_call_fields,  sizeof(struct layer_call),  on_blob },
 	{ PULL_FAILED, ROLE_PULL, pull_failed_fields, sizeof(struct pull_failed), on_failed },
 	{ 0 }
 };
@@ -512,6 +557,23 @@ static int start_pull(struct image_op *op, int input, int root, struct err *e)
 	return 0;
 }
 
+static void lend(struct image_op *op, const struct push_items *items)
+{
+	size_t i, k;
+
+	op->push = (struct push_items){ arena_new_n(&op->arena, struct push_item, items->n), items->n };
+	for (i = 0; i < items->n; i++) {
+		struct push_item *to = &op->push.v[i];
+
+		rec_copy(&op->arena, push_item_fields, to, &items->v[i]);
+		map_put(&op->lent, to->image.id, op);
+		if (to->image.manifest.n)
+			map_put(&op->lent, to->image.manifest, op);
+		for (k = 0; k < to->image.blobs.n; k++)
+			map_put(&op->lent, to->image.blobs.v[k], op);
+	}
+}
+
 struct image_op *image_host_start(struct image_host *h, const struct image_job *job, struct err *e)
 {
 	struct image_op *op = calloc(1, sizeof *op);
@@ -531,6 +593,8 @@ struct image_op *image_host_start(struct image_host *h, const struct image_job *
 	op->progress = job->progress < 0 ? -1 : fcntl(job->progress, F_DUPFD_CLOEXEC, 3);
 	for (i = 0; job->owned && i < job->owned->n; i++)
 		map_put(&op->owned, job->owned->v[i], op);
+	if (job->push)
+		lend(op, job->push);
 	list_add_tail(&h->ops, &op->link);
 	if (make_staging(op, &root, e) || start_pull(op, job->input, root, e)) {
 		op_free(op);

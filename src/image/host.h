@@ -32,13 +32,17 @@ struct image_host_config {
 	int64_t max_image;                            /* bytes of one layer unpacked; 0: 64 GiB */
 };
 
-enum image_job_kind { IMAGE_PULL = 1, IMAGE_LOAD, IMAGE_IMPORT, IMAGE_COMMIT, IMAGE_LOGIN };
+enum image_job_kind { IMAGE_PULL = 1, IMAGE_LOAD, IMAGE_IMPORT, IMAGE_COMMIT, IMAGE_LOGIN, IMAGE_PUSH };
+
+struct push_item;                                     /* image/pullproto.h */
+struct push_items { struct push_item *v; size_t n; };
 
 struct image_puts { struct image_put *v; size_t n; };
 
 struct image_result {
 	struct err err;                               /* code 0: success */
-	struct image_puts puts;                       /* image, refs (familiar), action "pull", "load", "import" or "commit" */
+	struct image_puts puts;                       /* image, refs (familiar), action "pull", "load", "import", "commit" or "push"; of a
+	                                               * pushed image only id and `packed` mean something */
 	bool answered;                                /* the client has read the error line already */
 };
 
@@ -48,6 +52,7 @@ struct image_job {
 	int progress;                                 /* JSON progress lines go there; a copy is made. -1: nowhere */
 	int input;                                    /* load, import: the archive; commit: the layer, or -1; a copy is made */
 	const struct strs *owned;                     /* diff ids of the account's images on this node; copied */
+	const struct push_items *push;                /* push: what to; copied */
 	struct str known_id;                          /* pull: the image id that call->ref has now in this account, or "" */
 	bool   is_private_ok;                         /* registries at private and loopback addresses are allowed */
 	/* Once, from image_host_run(). The result lives until image_op_answer(). */

@@ -28,6 +28,8 @@ struct image_op {
 	struct pull_call call;
 	struct str  known_id;
 	bool        is_private_ok;
+	struct push_items push;
+	struct map  lent;                             /* digests of the blobs that a push may read */
 	void      (*done)(void *ctx, struct image_op *op, const struct image_result *result);
 	void       *ctx;
 	int         progress;

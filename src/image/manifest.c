@@ -59,11 +59,11 @@ static bool one_of(struct str s, const char *const *list)
 
 static const char *const manifest_types[] = { MEDIA_DOCKER_MANIFEST, MEDIA_OCI_MANIFEST, NULL };
 static const char *const index_types[] = { MEDIA_DOCKER_LIST, MEDIA_OCI_INDEX, NULL };
-static const char *const config_types[] = { MEDIA_DOCKER_CONFIG, "application/vnd.oci.image.config.v1+json",
+static const char *const config_types[] = { MEDIA_DOCKER_CONFIG, MEDIA_OCI_CONFIG,
 	"application/octet-stream", NULL };
 static const char *const layer_types[] = { MEDIA_DOCKER_LAYER, "application/vnd.docker.image.rootfs.diff.tar",
-	"application/vnd.docker.image.rootfs.diff.tar.zstd", "application/vnd.oci.image.layer.v1.tar",
-	"application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.oci.image.layer.v1.tar+zstd", NULL };
+	"application/vnd.docker.image.rootfs.diff.tar.zstd", MEDIA_OCI_LAYER, MEDIA_OCI_LAYER "+gzip", MEDIA_OCI_LAYER "+zstd",
+	NULL };
 static const char *const vague_types[] = { "", "application/json", "text/plain", "application/octet-stream", NULL };
 
 static int check_descriptor(const struct descriptor *d, const char *what, int64_t max, struct err *e)
@@ -272,12 +272,13 @@ const struct descriptor *manifest_choose(const struct manifest *index, const str
 
 struct str manifest_make(struct arena *a, const struct image *img, int64_t config_size, const int64_t *sizes, const struct strs *types)
 {
-	struct document d = { .version = 2, .media_type = STR(MEDIA_DOCKER_MANIFEST) };
+	bool oci = types->n && str_starts(types->v[0], STR(MEDIA_OCI_LAYER));
+	struct document d = { .version = 2, .media_type = oci ? STR(MEDIA_OCI_MANIFEST) : STR(MEDIA_DOCKER_MANIFEST) };
 	struct field fields[5];
 	auto_buf b = BUF_INIT(MANIFEST_MAX);
 	size_t i;
 
-	d.config = (struct descriptor){ .media_type = STR(MEDIA_DOCKER_CONFIG), .digest = img->id, .size = config_size };
+	d.config = (struct descriptor){ .media_type = oci ? STR(MEDIA_OCI_CONFIG) : STR(MEDIA_DOCKER_CONFIG), .digest = img->id, .size = config_size };
 	d.layers.n = img->blobs.n;
 	d.layers.v = arena_new_n(a, struct descriptor, d.layers.n);
 	for (i = 0; i < d.layers.n; i++)

@@ -14,6 +14,8 @@
 #define MEDIA_OCI_MANIFEST    "application/vnd.oci.image.manifest.v1+json"
 #define MEDIA_OCI_INDEX       "application/vnd.oci.image.index.v1+json"
 #define MEDIA_DOCKER_CONFIG   "application/vnd.docker.container.image.v1+json"
+#define MEDIA_OCI_CONFIG      "application/vnd.oci.image.config.v1+json"
+#define MEDIA_OCI_LAYER       "application/vnd.oci.image.layer.v1.tar"
 #define MEDIA_DOCKER_LAYER    "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 struct platform {
@@ -56,7 +58,7 @@ int image_config_parse(struct arena *a, struct str json, struct image *out, stru
 /* A configuration for `img` (import, commit): its bytes; img->id is set to their digest. */
 struct str image_config_make(struct arena *a, struct image *img);
 
-/* A Docker schema 2 manifest of img: config size and layer sizes as given (img->blobs are the layers' digests). */
+/* A manifest of img: config size and layer sizes as given (img->blobs are the layers' digests). Docker schema 2, or OCI when the layers' types are. */
 struct str manifest_make(struct arena *a, const struct image *img, int64_t config_size, const int64_t *sizes, const struct strs *types);
 
 #endif

@@ -91,6 +91,18 @@ void progress_amount(struct progress *p, struct str id, const char *status, int6
 	send_line(p, &b);
 }
 
+void progress_pushed(struct progress *p, struct str tag, struct str digest, int64_t size)
+{
+	auto_buf b = BUF_INIT(LINE);
+
+	buf_puts(&b, "{\"progressDetail\":{},\"aux\":{\"Tag\":");
+	json_quote(&b, tag);
+	buf_puts(&b, ",\"Digest\":");
+	json_quote(&b, digest);
+	buf_printf(&b, ",\"Size\":%lld}", (long long)size);
+	send_line(p, &b);
+}
+
 void progress_error(struct progress *p, const char *message)
 {
 	auto_buf b = BUF_INIT(LINE);

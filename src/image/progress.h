@@ -16,6 +16,7 @@ void progress_status(struct progress *p, struct str id, const char *status);   /
 void progress_amount(struct progress *p, struct str id, const char *status, int64_t current, int64_t total);
 void progress_line(struct progress *p, struct str status);                      /* {"status":..} */
 void progress_stream(struct progress *p, struct str text);                      /* {"stream":"text\n"} */
+void progress_pushed(struct progress *p, struct str tag, struct str digest, int64_t size); /* what the end of a push tells programs */
 void progress_error(struct progress *p, const char *message);
 
 struct str digest_short(struct str digest);           /* the first 12 hex digits */

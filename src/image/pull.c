@@ -85,7 +85,7 @@ struct fetch {
 	pthread_mutex_t lock;
 };
 
-static int ca_for(struct pull *p, const struct reference *ref, struct str *pem, struct err *e)
+int pull_authorities(struct pull *p, const struct reference *ref, struct str *pem, struct err *e)
 {
 	struct str path = arena_printf(p->arena, "%.*s/ca.crt", STR_ARG(ref->host)), own;
 
@@ -269,17 +269,17 @@ static int find_manifest(struct pull *p, struct registry *r, struct str what, st
 	return m->is_index ? err_set(e, EBADMSG, "manifest: an index in an index") : 0;
 }
 
-static int check_platform(struct pull *p, const struct image *img, struct err *e)
+int image_check_platform(struct arena *a, struct str platform, struct str ref, const struct image *img, struct err *e)
 {
 	struct platform want, have = { img->os, img->architecture, img->variant };
 
-	if (!p->start.call.platform.n)                /* a single manifest: the user gets what there is, as with Docker */
+	if (!platform.n)                              /* a single manifest: the user gets what there is, as with Docker */
 		return 0;
-	if (platform_parse(p->arena, p->start.call.platform, &want, e))
+	if (platform_parse(a, platform, &want, e))
 		return -1;
 	return platform_fits(&want, &have) ? 0 : err_set(e, ENOENT, "image with reference %.*s was found but does not match the "
-		"specified platform: wanted %.*s, actual: %.*s", STR_ARG(p->start.call.ref), STR_ARG(platform_text(p->arena, &want)),
-		STR_ARG(platform_text(p->arena, &have)));
+		"specified platform: wanted %.*s, actual: %.*s", STR_ARG(ref), STR_ARG(platform_text(a, &want)),
+		STR_ARG(platform_text(a, &have)));
 }
 
 int pull_image(struct pull *p, struct last_lines *last, struct err *e)
@@ -294,18 +294,18 @@ int pull_image(struct pull *p, struct last_lines *last, struct err *e)
 	struct str top, digest, what;
 	int rc_all;
 
-	if (reference_parse(p->arena, call->ref, &rc.ref, e) || ca_for(p, &rc.ref, &rc.ca_pem, e))
+	if (reference_parse(p->arena, call->ref, &rc.ref, e) || pull_authorities(p, &rc.ref, &rc.ca_pem, e))
 		return -1;
 	reference_default_tag(&rc.ref);
 	what = rc.ref.digest.n ? rc.ref.digest : rc.ref.tag;
 	r = registry_new(&rc);
 	progress_status(&p->progress, what, arena_printf(p->arena, "Pulling from %.*s", STR_ARG(rc.ref.path)).p);
 	rc_all = find_manifest(p, r, what, &top, &digest, &m, e) || get_config(p, r, &m.config, &img, e) ||
-		check_platform(p, &img, e) || get_layers(p, r, &m, &img, e);
+		image_check_platform(p->arena, call->platform, call->ref, &img, e) || get_layers(p, r, &m, &img, e);
 	registry_free(r);
 	if (rc_all)
 		return -1;
-	img.manifest = top;
+	img.manifest = digest;                        /* of an index: the one that was taken from it, so that a push has it again */
 	strs_add(p->arena, &refs, reference_familiar(p->arena, &rc.ref));
 	if (!rc.ref.digest.n) {                       /* Docker's RepoDigests: what the tag stood for */
 		struct reference exact = rc.ref;
@@ -329,7 +329,7 @@ int pull_login(struct pull *p, struct last_lines *last, struct err *e)
 	struct registry *r;
 	int rc_login;
 
-	if (ca_for(p, &rc.ref, &rc.ca_pem, e))
+	if (pull_authorities(p, &rc.ref, &rc.ca_pem, e))
 		return -1;
 	r = registry_new(&rc);
 	rc_login = registry_login(r, e);
@@ -364,12 +364,12 @@ int pull_run(struct pull *p, struct err *e)
 {
 	static int (*const kinds[])(struct pull *, struct last_lines *, struct err *) = {
 		[IMAGE_PULL] = pull_image, [IMAGE_LOAD] = pull_load, [IMAGE_IMPORT] = pull_import,
-		[IMAGE_COMMIT] = pull_commit, [IMAGE_LOGIN] = pull_login,
+		[IMAGE_COMMIT] = pull_commit, [IMAGE_LOGIN] = pull_login, [IMAGE_PUSH] = pull_push,
 	};
 	struct last_lines last = { 0 };
 	size_t i;
 
-	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_LOGIN)
+	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_PUSH)
 		return err_set(e, EBADMSG, "the node asks for something unknown");
 	if (kinds[p->start.kind](p, &last, e)) {
 		tell_node(p, e);                      /* it cleans up before the client hears */

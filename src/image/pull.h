@@ -1,4 +1,4 @@
-/* The work of a pull process: pull, load, import or commit one thing, talking to the node (pullproto.h) and to the client (progress.h). Runs
+/* The work of a pull process: pull, load, import, commit or push one thing, talking to the node (pullproto.h) and to the client (progress.h). Runs
  * unprivileged; has threads. Everything it reads is hostile. */
 #ifndef IMAGE_PULL_H
 #define IMAGE_PULL_H
@@ -7,6 +7,7 @@
 #include "image/manifest.h"
 #include "image/progress.h"
 #include "image/pullproto.h"
+#include "image/reference.h"
 #include "ipc/call.h"
 
 #define LOAD_MAX_ENTRIES 20000
@@ -34,9 +35,12 @@ int pull_image(struct pull *p, struct last_lines *last, struct err *e);
 int pull_load(struct pull *p, struct last_lines *last, struct err *e);
 int pull_import(struct pull *p, struct last_lines *last, struct err *e);
 int pull_commit(struct pull *p, struct last_lines *last, struct err *e);
+int pull_push(struct pull *p, struct last_lines *last, struct err *e);
 int pull_login(struct pull *p, struct last_lines *last, struct err *e);
 
 /* Shared pieces. */
+int image_check_platform(struct arena *a, struct str platform, struct str ref, const struct image *img, struct err *e); /* "": any fits */
+int pull_authorities(struct pull *p, const struct reference *ref, struct str *pem, struct err *e); /* whom a registry's TLS is trusted by */
 int pull_spool(struct pull *p, struct str *digest, int64_t *size, struct err *e); /* the input into blobs/<hex>; digest: of it */
 int pull_ask_layer(struct pull *p, struct arena *a, struct str diff_id, struct layer_reply *out, struct err *e);
 int pull_unpack(struct pull *p, struct arena *a, const char *file, struct str diff_id, struct str blob, struct layer_reply *out,

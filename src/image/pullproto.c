@@ -22,6 +22,16 @@ const struct field layer_reply_fields[] = {
 	FIELD_END
 };
 
+const struct field push_ask_fields[] = { FIELD(1, push_ask, index, "index", 0), FIELD_END };
+
+const struct field push_item_fields[] = {
+	FIELD(1, push_item, is_end,     "is_end",  0),
+	FIELD(2, push_item, tag,        "tag",     0),
+	FIELD_OBJ(3, push_item, image,  "image",   0, image_fields),
+	FIELD(4, push_item, sources,    "sources", 0),
+	FIELD_END
+};
+
 const struct field pull_finish_fields[] = {
 	FIELD_LIST(1, pull_finish, puts, "puts", 0, image_put_fields, struct image_put),
 	FIELD(2, pull_finish, blobs, "blobs", 0),

@@ -11,6 +11,8 @@ enum pull_op {                                        /* all: pull -> node, requ
 	PULL_LAYER  = 101,                            /* layer_call -> layer_reply. Waits while another operation of the account gets this layer */
 	PULL_UNPACK = 102,                            /* layer_call with blob (fd: the file, read only) -> layer_reply when in place */
 	PULL_FINISH = 103,                            /* pull_finish -> (empty) when everything is recorded; then tell the client */
+	PULL_PUSHED = 105,                            /* push_ask -> push_item: what to push */
+	PULL_BLOB   = 106,                            /* layer_call with blob -> (fd: the file, read only), of an image to push only */
 	PULL_FAILED = 104,                            /* pull_failed -> (empty) when all is cleaned up: then tell the client */
 };
 
@@ -34,6 +36,17 @@ struct layer_reply {
 	int64_t    size;
 };
 extern const struct field layer_reply_fields[];
+
+struct push_ask { int64_t index; };
+extern const struct field push_ask_fields[];
+
+struct push_item {
+	bool         is_end;                          /* there is no such index */
+	struct str   tag;                             /* "host/path:tag", familiar */
+	struct image image;
+	struct pairs sources;                         /* diff id -> path of another repository there that has the layer, perhaps */
+};
+extern const struct field push_item_fields[];
 
 struct pull_puts { struct image_put *v; size_t n; };
 struct pull_finish {

@@ -10,9 +10,7 @@
 #include <unistd.h>
 
 #define REDIRECTS 5
-#define TRIES     5
 #define ACCEPT    "Accept: " MEDIA_OCI_INDEX ", " MEDIA_DOCKER_LIST ", " MEDIA_OCI_MANIFEST ", " MEDIA_DOCKER_MANIFEST "\r\n"
-#define AGENT     "User-Agent: triton\r\n"
 
 static int stall_ms(const struct registry *r)
 {
@@ -95,12 +93,12 @@ static int find_registry(struct registry *r, struct err *e)
 	                                  &r->class, e))
 		return -1;
 	set_up(r, &r->api, r->host, r->address, r->port, r->tls);
-	if (!r->tls || r->class != ADDRESS_LOOPBACK || http_request(&r->api, "GET", STR("/v2/"), STR(AGENT), STR_NONE, &h, e) == 0)
+	if (!r->tls || r->class != ADDRESS_LOOPBACK || http_request(&r->api, "GET", STR("/v2/"), STR(REGISTRY_AGENT), STR_NONE, &h, e) == 0)
 		return 0;
 	if (e->code == ECONNREFUSED)
 		return -1;
 	set_up(r, &r->api, r->host, r->address, r->port, false);
-	if (http_request(&r->api, "GET", STR("/v2/"), STR(AGENT), STR_NONE, &h, &plain) == 0 && h.status != 400) {
+	if (http_request(&r->api, "GET", STR("/v2/"), STR(REGISTRY_AGENT), STR_NONE, &h, &plain) == 0 && h.status != 400) {
 		r->tls = false;
 		return 0;
 	}
@@ -139,8 +137,8 @@ static int follow(struct registry *r, const struct http_client *from, struct str
 	return registry_other(r, arena_str(&a, location), target, e);
 }
 
-/* GET from the API, with authentication; *from is where the body comes from after redirects, which carry no credentials. */
-static int get(struct registry *r, struct str path, struct str headers, struct http_client **from, struct http_head *h, struct err *e)
+int registry_ask(struct registry *r, const char *method, struct str path, struct str headers, struct str body,
+                 struct http_client **from, struct http_head *h, struct err *e)
 {
 	auto_buf lines = BUF_INIT(64 << 10);
 	struct str target;
@@ -148,31 +146,34 @@ static int get(struct registry *r, struct str path, struct str headers, struct h
 
 	for (tried = 0;; tried++) {
 		buf_release(&lines);
-		buf_puts(&lines, AGENT);
+		buf_puts(&lines, REGISTRY_AGENT);
 		buf_str(&lines, headers);
 		auth_header(r, &lines);
 		*from = &r->api;
 		if (find_registry(r, e))
 			return err_wrap(e, "registry %.*s", STR_ARG(r->c.ref.host));
-		if (http_request(&r->api, "GET", path, buf_as_str(&lines), STR_NONE, h, e))
+		if (http_request(&r->api, method, path, buf_as_str(&lines), body, h, e))
 			return -1;
 		if (h->status != 401)
 			break;
 		if (tried == 2)
-			return err_set(e, EACCES, "unauthorized: authentication required");
+			return err_set(e, EACCES, r->c.is_push ? "denied: requested access to the resource is denied" :
+			               "unauthorized: authentication required");
 		if (auth_answer(r, h, e))
 			return -1;
 	}
+	if (strcmp(method, "GET") && strcmp(method, "HEAD"))
+		return 0;                             /* what changes something is not carried along */
 	for (tried = 0; h->status == 301 || h->status == 302 || h->status == 303 || h->status == 307 || h->status == 308; tried++) {
 		if (tried == REDIRECTS)
 			return err_set(e, ELOOP, "the registry redirects more than %d times", REDIRECTS);
 		if (follow(r, *from, http_header(h, "Location"), &target, e))
 			return err_wrap(e, "redirect");
 		buf_release(&lines);
-		buf_puts(&lines, AGENT);
+		buf_puts(&lines, REGISTRY_AGENT);
 		buf_str(&lines, headers);
 		*from = &r->other;
-		if (http_request(&r->other, "GET", target, buf_as_str(&lines), STR_NONE, h, e))
+		if (http_request(&r->other, method, target, buf_as_str(&lines), STR_NONE, h, e))
 			return -1;
 	}
 	return 0;
@@ -190,8 +191,7 @@ static const struct field errors_fields[] = {
 	FIELD_END
 };
 
-/* The sentence for an answer that is none of the good ones. EAGAIN: worth another try. */
-static int bad_status(struct registry *r, struct http_client *from, const struct http_head *h, const char *what, struct err *e)
+int registry_bad(struct registry *r, struct http_client *from, const struct http_head *h, const char *what, struct err *e)
 {
 	auto_arena a = ARENA_INIT;
 	struct registry_errors list = { 0 };
@@ -203,22 +203,24 @@ static int bad_status(struct registry *r, struct http_client *from, const struct
 	    list.errors.n)
 		said = str_head(list.errors.v[0].message, 200);
 	if (status == 429)
-		return err_set(e, EBUSY, "toomanyrequests: the registry limits how often may be pulled%s%.*s; try again later",
+		return err_set(e, EBUSY, "toomanyrequests: the registry limits how often it may be asked%s%.*s; try again later",
 		               said.n ? ": " : "", STR_ARG(said));
+	if (status == 403 && r->c.is_push)
+		return err_set(e, EACCES, "denied: requested access to the resource is denied%s%.*s", said.n ? ": " : "", STR_ARG(said));
 	if (status == 403 || (status == 404 && list.errors.n && str_is(list.errors.v[0].code, "NAME_UNKNOWN")))
 		return err_set(e, ENOENT, "pull access denied for %.*s, repository does not exist or may require 'docker login'%s%.*s",
 		               STR_ARG(reference_familiar_name(&a, &r->c.ref)), said.n ? ": " : "", STR_ARG(said));
-	if (status == 404)
+	if (status == 404 && what)
 		return err_set(e, ENOENT, "%s not found: %.*s", what, STR_ARG(said.n ? said : STR("not known to the registry")));
 	return err_set(e, status >= 500 ? EAGAIN : EPROTO, "the registry answered %d%s%.*s", status, said.n ? ": " : "", STR_ARG(said));
 }
 
-static void pause_before(const struct registry *r, int attempt)
+void registry_pause(const struct registry *r, int attempt)
 {
 	clock_sleep_ms((r->c.retry_ms ? r->c.retry_ms : 500) << (attempt < 4 ? attempt : 4));
 }
 
-static bool is_passing(const struct err *e)
+bool registry_is_passing(const struct err *e)
 {
 	return e->code == EAGAIN || e->code == ETIMEDOUT || e->code == ECONNRESET || e->code == EPIPE || e->code == EPROTO ||
 	       e->code == EHOSTUNREACH;
@@ -233,10 +235,10 @@ static int manifest_once(struct registry *r, struct arena *a, struct str what, s
 	struct http_client *from;
 	struct http_head h;
 
-	if (get(r, path, STR(ACCEPT), &from, &h, e))
+	if (registry_ask(r, "GET", path, STR(ACCEPT), STR_NONE, &from, &h, e))
 		return -1;
 	if (h.status != 200)
-		return bad_status(r, from, &h, label.p, e);
+		return registry_bad(r, from, &h, label.p, e);
 	*type = arena_str(a, http_header(&h, "Content-Type"));
 	if (http_body(from, a, MANIFEST_MAX, body, e))
 		return err_wrap(e, "manifest");
@@ -251,9 +253,9 @@ int registry_manifest(struct registry *r, struct arena *a, struct str what, stru
 	int attempt;
 
 	for (attempt = 0; manifest_once(r, a, what, body, content_type, e); attempt++) {
-		if (attempt == 2 || !is_passing(e))
+		if (attempt == 2 || !registry_is_passing(e))
 			return -1;
-		pause_before(r, attempt);
+		registry_pause(r, attempt);
 	}
 	return 0;
 }
@@ -263,9 +265,9 @@ int registry_login(struct registry *r, struct err *e)
 	struct http_client *from;
 	struct http_head h;
 
-	if (get(r, STR("/v2/"), STR_NONE, &from, &h, e))
+	if (registry_ask(r, "GET", STR("/v2/"), STR_NONE, STR_NONE, &from, &h, e))
 		return -1;
-	return h.status == 200 ? 0 : bad_status(r, from, &h, "registry", e);
+	return h.status == 200 ? 0 : registry_bad(r, from, &h, "registry", e);
 }
 
 /* ---- blobs ---- */
@@ -338,7 +340,7 @@ static int blob_once(struct download *d, struct err *e)
 	struct http_client *from;
 	struct http_head h;
 
-	if (get(r, path, range, &from, &h, e))
+	if (registry_ask(r, "GET", path, range, STR_NONE, &from, &h, e))
 		return -1;
 	label = arena_printf(&a, "layer %.19s", d->d->digest.p);
 	if (h.status == 206 && d->done) {
@@ -350,7 +352,7 @@ static int blob_once(struct download *d, struct err *e)
 		if (d->done && start_over(d, e))
 			return -1;
 	} else {
-		return bad_status(r, from, &h, label.p, e);
+		return registry_bad(r, from, &h, label.p, e);
 	}
 	if (h.length >= 0 && h.length > d->d->size - d->done)
 		return err_set(e, EBADMSG, "the registry announces more than the %lld bytes of layer %.19s", (long long)d->d->size,
@@ -367,18 +369,18 @@ int registry_blob(struct registry *r, const struct descriptor *desc, int fd, voi
 	struct download d = { .r = r, .d = desc, .fd = fd, .tell = tell, .ctx = ctx, .window_ms = clock_mono_ms() };
 	char digest[DIGEST_TEXT + 1];
 	int64_t best = 0;
-	int attempt = 0, left = TRIES * 10;
+	int attempt = 0, left = REGISTRY_TRIES * 10;
 
 	sha256_init(&d.sum);
 	while (blob_once(&d, e)) {
-		if (!is_passing(e) || --left == 0)
+		if (!registry_is_passing(e) || --left == 0)
 			return -1;
 		attempt = d.done > best ? 0 : attempt + 1;
 		if (d.done > best)
 			best = d.done;
-		if (attempt == TRIES)
+		if (attempt == REGISTRY_TRIES)
 			return -1;
-		pause_before(r, attempt);
+		registry_pause(r, attempt);
 		d.window_ms = clock_mono_ms();
 		d.window_bytes = 0;
 	}

@@ -14,6 +14,8 @@ struct registry_config {
 	struct reference ref;
 	struct str  username, password, identity_token, registry_token;
 	struct str  ca_pem;                           /* trusted authorities */
+	bool        is_push;                          /* ask for the right to push as well, and to pull from `sources` */
+	struct strs sources;                          /* paths of repositories whose blobs may be mounted */
 	bool        is_private_ok;                    /* the registry itself may be at a private or loopback address */
 	int         connect_ms, stall_ms;             /* 0: 10 s, 30 s without a byte */
 	int         slow_ms;                          /* over so long at least slow_bytes must come; 0: 60 s */
@@ -38,5 +40,16 @@ int registry_login(struct registry *r, struct err *e);
  * checked. `tell` (may be NULL) hears how far it is, at most ten times a second. EBADMSG: not what the digest says. */
 int registry_blob(struct registry *r, const struct descriptor *d, int fd, void (*tell)(void *ctx, int64_t done), void *ctx,
                   struct err *e);
+
+/* ---- pushing (registry_push.c) ---- */
+
+/* Is the blob in the repository? 1 with its size, 0, -1. */
+int registry_has(struct registry *r, struct str digest, int64_t *size, struct err *e);
+/* Take it over from repository `source` of the same registry: 1 done, 0 the registry would not, -1. */
+int registry_mount(struct registry *r, struct str digest, struct str source, struct err *e);
+/* Upload it: `size` bytes of `fd`, which starts at its beginning. The registry checks the digest. */
+int registry_upload(struct registry *r, struct str digest, int fd, int64_t size, void (*tell)(void *ctx, int64_t done), void *ctx,
+                    struct err *e);
+int registry_put_manifest(struct registry *r, struct str tag, struct str type, struct str body, struct err *e);
 
 #endif

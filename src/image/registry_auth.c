@@ -100,7 +100,11 @@ static int fetch_token(struct registry *r, const struct challenge *c, struct err
 		return err_set(e, EACCES, "the token server does not use TLS");
 	buf_puts(&query, "service=");
 	http_escape(&query, c->service);
-	if (c->scope.n) {
+	if (r->c.is_push) {                           /* all that will be needed, whatever was asked for first */
+		buf_printf(&query, "&scope=repository%%3A%.*s%%3Apull%%2Cpush", STR_ARG(r->c.ref.path));
+		for (size_t i = 0; i < r->c.sources.n; i++)
+			buf_printf(&query, "&scope=repository%%3A%.*s%%3Apull", STR_ARG(r->c.sources.v[i]));
+	} else if (c->scope.n) {
 		buf_puts(&query, "&scope=");
 		http_escape(&query, c->scope);
 	} else if (r->c.ref.path.n) {                 /* none for a login: only who we are matters */

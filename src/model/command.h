@@ -64,7 +64,8 @@ enum command {
 	CMD_NODE_REMOVE       = 35, /* node_update with only the id. EBUSY while it has containers and is not lost, unless force */
 	CMD_NODE_STATE        = 36, /* node_update: state, from the scheduler: "lost" or "up" */
 
-	CMD_IMAGE_PUT         = 40, /* image_put: record i/, and t/ for each ref. Event pull/load/import (action given) on the ref */
+	CMD_IMAGE_PUT         = 40, /* image_put: record i/, and t/ for each ref. Event pull/load/import (action given) on the ref.
+	                             * Action push: only `packed` and refs by digest, when the image is still there */
 	CMD_IMAGE_TAG         = 41, /* image_tag: a ref that exists moves. Event tag */
 	CMD_IMAGE_REMOVE      = 42, /* image_remove {ref or id as given, image_id resolved by the caller, ref or "" , force} -> image_removed lists. Docker's conflict sentences */
 	CMD_IMAGE_PRUNE       = 43, /* image_prune -> image_removed */

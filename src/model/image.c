@@ -28,6 +28,7 @@ const struct field image_fields[] = {
 	FIELD(15, image, manifest,       "manifest",       0),
 	FIELD(16, image, parent,         "parent",         0),
 	FIELD(17, image, put,            "put",            0),
+	FIELD(19, image, packed,         "packed",         0),
 	FIELD_KEEP_UNKNOWN(image, unknown),
 	FIELD_END
 };

@@ -27,6 +27,7 @@ struct image {
 	struct str  manifest;                         /* digest of the manifest it was pulled by, or "" */
 	struct str  parent;
 	struct field_time put;                        /* when this account got it */
+	struct strs packed;                           /* digests of layers as a push compressed them, "" where none did; may be shorter */
 	struct str  unknown;
 };
 extern const struct field image_fields[];

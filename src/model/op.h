@@ -35,6 +35,7 @@ enum op {
 	OP_IMPORT       = 32,  /* pull_call (fds: tar, progress) */
 	OP_COMMIT       = 41,  /* pull_call (fd: progress, whose last status is the new id) */
 	OP_LOGIN        = 43,  /* pull_call, ref: the registry's host (fd: progress) */
+	OP_PUSH         = 47,  /* pull_call, ref with a tag, or without one for all tags (fd: progress) */
 	OP_SAVE         = 33,  /* save_call -> (fd: tar) */
 	OP_CHANGES      = 34,  /* by_id -> (fd: JSON) */
 	OP_SIZE         = 42,  /* by_id -> (fd: a number, the bytes of the writable layer) */

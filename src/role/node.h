@@ -121,7 +121,8 @@ extern const struct ipc_op node_api_ops[];
 /* The spec of an account's container and the pid of its init, 0 when it does not run; its directories are there. ENOENT. */
 int node_files_of(struct ipc_req *r, struct str account, struct str id, struct runtime_spec *s, pid_t *init, struct err *e);
 int  op_pull(struct ipc_req *r, void *in, struct err *e), op_load(struct ipc_req *r, void *in, struct err *e),
-	op_import(struct ipc_req *r, void *in, struct err *e), op_commit(struct ipc_req *r, void *in, struct err *e), op_login(struct ipc_req *r, void *in, struct err *e), op_save(struct ipc_req *r, void *in, struct err *e);
+	op_import(struct ipc_req *r, void *in, struct err *e), op_commit(struct ipc_req *r, void *in, struct err *e), op_login(struct ipc_req *r, void *in, struct err *e), op_save(struct ipc_req *r, void *in, struct err *e),
+	op_push(struct ipc_req *r, void *in, struct err *e);
 void images_sweep(struct node_role *n);               /* remove layers that nobody uses any more, in a child */
 
 int role_node(int argc, char **argv);

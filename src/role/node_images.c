@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "codec/rec.h"
 #include "codec/sha256.h"
+#include "image/pullproto.h"
+#include "image/reference.h"
 #include "image/save.h"
 #include "os/fd.h"
 #include "os/proc.h"
@@ -92,29 +94,35 @@ static int owned(struct node_role *n, struct arena *a, const struct pull_call *c
 	return 0;
 }
 
-static int start(struct ipc_req *r, enum image_job_kind kind, const struct pull_call *call, int input, int progress, struct err *e)
+static int start_job(struct ipc_req *r, struct image_job *job, struct err *e)
 {
 	struct node_role *n = r->ctx;
 	struct strs layers = { 0 };
-	struct image_job job = { .kind = kind, .call = call, .progress = progress, .input = input, .owned = &layers,
-		.is_private_ok = n->private_registries, .done = job_done };
 	struct job *j;
 
-	if (progress < 0 || ((kind == IMAGE_LOAD || kind == IMAGE_IMPORT) && input < 0))
+	if (job->progress < 0 || ((job->kind == IMAGE_LOAD || job->kind == IMAGE_IMPORT) && job->input < 0))
 		return err_set(e, EBADMSG, "an image operation without its descriptors");
-	if (owned(n, r->arena, call, &layers, &job.known_id, e))
+	if (owned(n, r->arena, job->call, &layers, &job->known_id, e))
 		return -1;
 	j = calloc(1, sizeof(*j));
 	if (!j)
 		abort();
 	j->n = n;
-	j->account = arena_str(&j->arena, call->account);
-	job.ctx = j;
-	if (image_host_start(n->images, &job, e))
+	j->account = arena_str(&j->arena, job->call->account);
+	job->owned = &layers;
+	job->is_private_ok = n->private_registries;
+	job->done = job_done;
+	job->ctx = j;
+	if (image_host_start(n->images, job, e))
 		return 0;
 	arena_release(&j->arena);
 	free(j);
 	return -1;
+}
+
+static int start(struct ipc_req *r, enum image_job_kind kind, const struct pull_call *call, int input, int progress, struct err *e)
+{
+	return start_job(r, &(struct image_job){ .kind = kind, .call = call, .progress = progress, .input = input }, e);
 }
 
 int op_pull(struct ipc_req *r, void *in, struct err *e)
@@ -155,6 +163,72 @@ int op_commit(struct ipc_req *r, void *in, struct err *e)
 int op_login(struct ipc_req *r, void *in, struct err *e)
 {
 	return start(r, IMAGE_LOGIN, in, -1, r->msg->nfds > 0 ? r->msg->fds[0] : -1, e);
+}
+
+struct tags { struct image_tag *v; size_t n; };
+
+static const struct image *image_by_id(const struct images *all, struct str id)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (str_eq(all->v[i].id, id))
+			return &all->v[i];
+	return NULL;
+}
+
+/* Repositories of the account at the same registry that have a layer of the image, as far as we know: surely those where it was pulled
+ * from or pushed to (by digest), perhaps those that it is only tagged for. */
+static void push_sources(struct arena *a, const struct images *images, const struct tags *tags, const struct reference *to,
+                         struct push_item *item, bool by_digest)
+{
+	for (size_t i = 0; i < tags->n; i++) {
+		const struct image *img = image_by_id(images, tags->v[i].image_id);
+		struct reference ref;
+
+		if (!img || reference_parse(a, tags->v[i].ref, &ref, NULL) || (ref.digest.n > 0) != by_digest || !str_eq(ref.host, to->host) ||
+		    str_eq(ref.path, to->path))
+			continue;
+		for (size_t k = 0; k < img->layers.n; k++)
+			if (strs_has(&item->image.layers, img->layers.v[k]) && !pairs_get(&item->sources, img->layers.v[k]))
+				pairs_set(a, &item->sources, img->layers.v[k], ref.path);
+	}
+}
+
+/* What the name stands for: one tag, or all of its repository. */
+static int pushes_of(struct node_role *n, struct arena *a, const struct pull_call *call, struct push_items *out, struct err *e)
+{
+	auto_view t = { 0 };
+	struct images images = { 0 };
+	struct tags tags = { 0 };
+	struct reference want, ref;
+
+	if (reference_parse(a, call->ref, &want, e) || view_begin(n->view, &t, e) ||
+	    view_list(&t, a, key_prefix(a, "i", call->account, STR_NONE), image_fields, sizeof(*images.v), &images, e) ||
+	    view_list(&t, a, key_prefix(a, "t", call->account, STR_NONE), image_tag_fields, sizeof(*tags.v), &tags, e))
+		return -1;
+	out->v = arena_new_n(a, struct push_item, tags.n);
+	for (size_t i = 0; i < tags.n; i++) {
+		const struct image *img = image_by_id(&images, tags.v[i].image_id);
+
+		if (!img || reference_parse(a, tags.v[i].ref, &ref, NULL) || ref.digest.n || !str_eq(ref.host, want.host) ||
+		    !str_eq(ref.path, want.path) || (want.tag.n && !str_eq(ref.tag, want.tag)))
+			continue;
+		out->v[out->n] = (struct push_item){ .tag = tags.v[i].ref, .image = *img };
+		push_sources(a, &images, &tags, &want, &out->v[out->n], true);
+		push_sources(a, &images, &tags, &want, &out->v[out->n], false);
+		out->n++;
+	}
+	if (out->n)
+		return 0;
+	return err_set(e, ENOENT, want.tag.n ? "tag does not exist: %.*s" : "An image does not exist locally with the tag: %.*s", STR_ARG(call->ref));
+}
+
+int op_push(struct ipc_req *r, void *in, struct err *e)
+{
+	const struct pull_call *call = in;
+	struct push_items items = { 0 };
+	struct image_job job = { .kind = IMAGE_PUSH, .call = call, .progress = r->msg->nfds > 0 ? r->msg->fds[0] : -1, .input = -1, .push = &items };
+
+	return pushes_of(r->ctx, r->arena, call, &items, e) ? -1 : start_job(r, &job, e);
 }
 
 /* The images that tags and ids stand for, each once, with all its tags that were named. */

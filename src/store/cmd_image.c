@@ -71,6 +71,25 @@ static int commit_events(struct command_env *c, const struct image_put *q, struc
 	return 0;
 }
 
+/* An image was pushed: what its layers are called there, and the digest that its name has now. It may be gone meanwhile. */
+static int note_push(struct command_env *c, const struct image_put *q, struct err *e)
+{
+	struct image im = { 0 };
+	int found = txn_get(c->t, c->a, image_key(c, q->image.id), image_fields, &im, e);
+
+	if (found <= 0)
+		return found;
+	if (q->image.packed.n) {
+		im.packed = q->image.packed;
+		if (txn_put(c->t, image_key(c, im.id), image_fields, &im, e))
+			return -1;
+	}
+	for (size_t i = 0; i < q->refs.n; i++)
+		if (by_digest(q->refs.v[i]) && put_tag(c, q->refs.v[i], im.id, e))
+			return -1;
+	return q->refs.n ? image_event(c, "push", q->refs.v[0], repository(q->refs.v[0]), e) : 0;
+}
+
 COMMAND(cmd_image_put)
 {
 	struct image_put *q = in;
@@ -80,6 +99,8 @@ COMMAND(cmd_image_put)
 	(void)result;
 	if (!im->id.n || im->id.n > 80 || q->refs.n > REFS_MAX)
 		return err_set(e, EINVAL, "an image needs an id");
+	if (str_is(q->action, "push"))
+		return note_push(c, q, e);
 	im->account = c->account;
 	im->put.ns = c->now_ns;
 	if (txn_put(c->t, image_key(c, im->id), image_fields, im, e))

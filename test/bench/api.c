@@ -452,7 +452,8 @@ static double send_file(struct server *s, const char *method, const char *target
 
 	if (fd < 0 || fstat(fd, &st))
 		die(s, file, NULL, STR("cannot be read"));
-	if (http_request_fd(&s->stream, method, str_of(target), STR("Content-Type: application/x-tar\r\n"), fd, &head, &e))
+	if (http_request_fd(&s->stream, method, str_of(target), STR("Content-Type: application/x-tar\r\n"),
+	                    &(struct http_upload){ .fd = fd, .size = -1 }, &head, &e))
 		die(s, target, &e, STR_NONE);
 	stream_end(s);
 	if (head.status >= 400)

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -336,11 +337,37 @@ TEST(h16_chunked_bodies)
 		for (n = 0; n < 60 + i; n++)
 			fwrite(line, 1, sizeof line, f);
 		fclose(f);
-		CHECK_OK(http_request_fd(&c, "PUT", STR("/count"), STR_NONE, p[0], &h, &e), e);
+		CHECK_OK(http_request_fd(&c, "PUT", STR("/count"), STR_NONE, &(struct http_upload){ .fd = p[0], .size = -1 }, &h, &e), e);
 		CHECK_OK(http_body(&c, &world.arena, 100, &body, &e), e);
 		CHECK_STR(body, arena_printf(&world.arena, "%d000", 60 + i));
 		close(p[0]);
 	}
+	http_client_release(&c);
+}
+
+static void hear(void *ctx, int64_t done)
+{
+	*(int64_t *)ctx = done;
+}
+
+TEST(a_body_of_a_size_from_a_file)
+{
+	struct http_client c;
+	int64_t heard = 0;
+	struct http_upload u = { .fd = memfd_create("body", MFD_CLOEXEC), .size = 150000, .sent = hear, .ctx = &heard };
+	struct http_head h;
+	struct str body;
+	struct err e = { 0 };
+
+	REQUIRE(u.fd >= 0 && ftruncate(u.fd, 200000) == 0);
+	world_start(endpoints, false, 100, 100);
+	c = world_client(false);
+	CHECK_OK(http_request_fd(&c, "PUT", STR("/count"), STR_NONE, &u, &h, &e), e);
+	CHECK_OK(http_body(&c, &world.arena, 100, &body, &e), e);
+	CHECK_STR(body, "150000");
+	CHECK_INT(heard, 150000);
+	CHECK_ERR(http_request_fd(&c, "PUT", STR("/count"), STR_NONE, &u, &h, &e), e, "shorter than it was"); /* 50,000 are left */
+	close(u.fd);
 	http_client_release(&c);
 }
 
