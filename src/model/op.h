@@ -20,6 +20,8 @@ enum op {
 	OP_FRESH        = 63,  /* api -> state: answered when all that was acknowledged before it can be read here */
 	OP_REMOTE       = 62,  /* api -> peer: remote_call (fds of the operation) -> the answer of the other node's role (its fds) */
 
+	OP_FETCH        = 64,  /* node -> peer: save_call -> (fd: what OP_SAVE of a node that has it answers) */
+
 	/* api -> node. Streams answer with one descriptor: a stream socket or pipe */
 	OP_ATTACH       = 20,  /* stream_call -> (fd) */
 	OP_EXEC_START   = 21,  /* exec_call -> (fd unless detached) */

@@ -55,6 +55,7 @@ static int on_revision(struct ipc_req *r, void *in, struct err *e)
 	struct node_role *n = r->ctx;
 
 	(void)e;
+	n->alone = ((struct revision *)in)->alone;
 	view_notify(n->view, ((struct revision *)in)->n);
 	loop_after(&n->loop, &n->scan, 0);
 	if (n->joined && !n->registered)
@@ -278,6 +279,7 @@ static int node_open(struct node_role *n, char **argv, struct err *e)
 	n->key = str_of(argv[10]);
 	n->joined = strcmp(argv[11], "1") == 0;
 	list_init(&n->reports);
+	list_init(&n->fetches);
 	snprintf(state_dir, sizeof(state_dir), "%s/state", argv[1]);
 	if (access("/dev/fuse", R_OK | W_OK))
 		log_warn("there is no /dev/fuse: containers see the memory and CPUs of the machine", L("error", strerror(errno)));

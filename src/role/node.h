@@ -28,13 +28,14 @@ struct node_role {
 	struct overlay *overlay;
 	struct image_host *images;
 	struct map      locals;                       /* container id -> struct local */
+	struct list     fetches;                      /* images on their way from other nodes */
 	struct list     reports;                      /* struct report not yet acknowledged by the state role */
 	struct str      id, datacenter, suffix, address, key; /* address, key: where and as whom other nodes know this one */
 	const char     *data_path, *run_path;
 	struct { int sock; pid_t pid; } pool[NODE_POOL]; /* zygotes at hand; pid 0: none */
 	struct loop_timer pool_timer;
 	int64_t         seen;                         /* revision up to which events were looked at */
-	bool            registered, ready, stopping, images_dirty, private_registries, ports_dirty, joined;
+	bool            registered, ready, stopping, images_dirty, private_registries, ports_dirty, joined, alone;
 };
 
 #define NODE_OF(p, member_) ((struct node_role *)((char *)(p) - offsetof(struct node_role, member_)))
@@ -126,5 +127,8 @@ int  op_pull(struct ipc_req *r, void *in, struct err *e), op_load(struct ipc_req
 void images_sweep(struct node_role *n);               /* remove layers that nobody uses any more, in a child */
 
 int role_node(int argc, char **argv);
+
+/* Before a start: 0 the image is here, 1 it is on its way (the scan comes again when it has ended), -1 it cannot be had. */
+int fetch_image(struct node_role *n, const struct container *c, struct err *e);
 
 #endif

@@ -196,11 +196,15 @@ static void start(struct local *l, struct view_txn *t)
 	auto_fd zygote = -1;
 	pid_t pid;
 
+	int have = fetch_image(l->n, &l->rec, &e);
+
+	if (have > 0)
+		return;                               /* we are called again when the image has come */
 	l->gen = l->rec.start_gen;
 	l->net_gen = l->rec.net_gen;
 	l->phase = STARTING;
 	l->stop_sent = l->shim_done = false;
-	if (start_prepare(l, t, &a, &s, &e)) {
+	if (have < 0 || start_prepare(l, t, &a, &s, &e)) {
 		start_failed(l, e.code, 128, str_of(e.msg));
 		return;
 	}

@@ -78,6 +78,20 @@ static bool has_state(struct view_txn *t, struct arena *a)
 	return view_get_raw(t, a, STR("m/cluster"), &raw, &ignored) == 1;
 }
 
+int members_list(struct peer *p, struct arena *a, struct member **v, size_t *n, struct err *e)
+{
+	auto_view t = { 0 };
+	struct { struct node *v; size_t n; } all = { 0 };
+
+	if (view_begin(p->view, &t, e) || view_list(&t, a, STR("d/"), node_fields, sizeof(struct node), &all, e))
+		return -1;
+	*v = arena_new_n(a, struct member, all.n);
+	*n = all.n;
+	for (size_t i = 0; i < all.n; i++)
+		(*v)[i] = (struct member){ all.v[i].id, all.v[i].address, all.v[i].server };
+	return 0;
+}
+
 int member_find(struct peer *p, struct arena *a, struct str id, int64_t server, struct member *out, struct err *e)
 {
 	auto_view t = { 0 };
@@ -364,6 +378,12 @@ static void on_api_event(void *ctx, struct ipc_msg *m)
 		peer_remote(ctx, m);
 }
 
+static void on_node_event(void *ctx, struct ipc_msg *m)
+{
+	if (m->op == OP_FETCH && m->kind == IPC_REQUEST)
+		peer_fetch(ctx, m);
+}
+
 static void on_serve_event(void *ctx, struct ipc_msg *m)
 {
 	struct peer *p = ctx;
@@ -446,7 +466,7 @@ static int start(struct peer *p, char **argv, struct err *e)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	p->pump = pump_new(e);
 	p->state = ipc_client_new(ROLE_STATE, on_state_event, p, e);
-	p->node = ipc_client_new(ROLE_NODE, NULL, p, e);
+	p->node = ipc_client_new(ROLE_NODE, on_node_event, p, e);
 	p->api = ipc_client_new(ROLE_API, on_api_event, p, e);
 	p->serve = ipc_client_new(ROLE_SERVE, on_serve_event, p, e);
 	the_server = server_new(CONNECTIONS_MAX, CONNECTIONS_MAX);

@@ -37,8 +37,13 @@ struct conn *peer_dial(struct peer *p, struct arena *a, const struct member *m, 
 /* By node id, or by server id where id is empty. ENOENT. In `a`. */
 int member_find(struct peer *p, struct arena *a, struct str id, int64_t server, struct member *out, struct err *e);
 
+/* All nodes that have a record; in `a`. */
+int members_list(struct peer *p, struct arena *a, struct member **v, size_t *n, struct err *e);
+
 /* An OP_REMOTE of the api role: takes the message's descriptors; answers from a thread of its own. */
 void peer_remote(struct peer *p, struct ipc_msg *m);
+/* An OP_FETCH of the node role: the image, from any other node that has it. */
+void peer_fetch(struct peer *p, struct ipc_msg *m);
 /* POST /call: the other side of it. */
 int peer_call(struct req *r, struct err *e);
 

@@ -52,12 +52,15 @@ static void close_all(int *fds, size_t n)
 
 struct asking {
 	struct peer    *peer;
+	struct ipc_client *client;                    /* who asked us */
 	struct arena    a;
-	struct remote_call call;
-	uint64_t        id;                           /* of the api role's request */
+	struct remote_call call;                      /* node "": any that can */
+	uint16_t        op;                           /* of the request, and its id */
+	uint64_t        id;
 	int             fds[IPC_FDS_MAX];
 	size_t          nfds;
-	bool            answered;
+	bool            answered, failed;
+	struct err      why;                          /* failed: what the other node's role said */
 };
 
 static void answer_failed(struct asking *k, const struct err *why)
@@ -65,7 +68,7 @@ static void answer_failed(struct asking *k, const struct err *why)
 	struct err ignored;
 
 	if (!k->answered)
-		ipc_client_reply(k->peer->api, OP_REMOTE, k->id, why, NULL, NULL, NULL, 0, &ignored);
+		ipc_client_reply(k->client, k->op, k->id, why, NULL, NULL, NULL, 0, &ignored);
 	k->answered = true;
 }
 
@@ -80,8 +83,8 @@ static int on_answer(void *ctx, struct relay *r, int type, struct str body, stru
 		return err_set(e, EBADMSG, "a second answer");
 	relay_finish(r);
 	if (type == FAIL) {
-		ipc_err_decode(body, &why);
-		answer_failed(k, &why);
+		ipc_err_decode(body, &k->why);
+		k->failed = true;
 		return 0;
 	}
 	memset(fds, -1, sizeof fds);
@@ -90,22 +93,21 @@ static int on_answer(void *ctx, struct relay *r, int type, struct str body, stru
 		return -1;
 	}
 	k->answered = true;
-	ipc_client_reply(k->peer->api, OP_REMOTE, k->id, NULL, NULL, &m.body, fds, m.kinds.n, &why);
+	ipc_client_reply(k->client, k->op, k->id, NULL, NULL, &m.body, fds, m.kinds.n, &why);
 	close_all(fds, IPC_FDS_MAX);
 	return 0;
 }
 
-static int ask(struct asking *k, struct err *e)
+static int ask(struct asking *k, const struct member *to, struct err *e)
 {
 	struct call_message m = { k->call.op, k->call.timeout_ms, k->call.body, STR_NONE };
 	char kinds[IPC_FDS_MAX];
-	struct member to;
 	struct str ahead = STR_NONE;
-	struct conn *conn;
+	struct conn *conn = peer_dial(k->peer, &k->a, to, "/call", &ahead, e);
 	struct relay *r;
 	int rc = 0;
 
-	if (member_find(k->peer, &k->a, k->call.node, 0, &to, e) || !(conn = peer_dial(k->peer, &k->a, &to, "/call", &ahead, e)))
+	if (!conn)
 		return -1;
 	r = relay_new(conn, ahead, -1, on_answer, NULL, k);
 	for (size_t i = 0; i < k->nfds; i++)
@@ -117,15 +119,36 @@ static int ask(struct asking *k, struct err *e)
 	if (rc == 0)
 		rc = relay_run(r, e);
 	relay_free(r);
+	if (rc == 0 && k->failed) {
+		*e = k->why;
+		k->failed = false;
+		return -1;
+	}
+	return rc;
+}
+
+static int ask_any(struct asking *k, struct err *e)
+{
+	struct member *v;
+	size_t n;
+	int rc = err_set(e, ENODATA, "no other node has it");
+
+	if (members_list(k->peer, &k->a, &v, &n, e))
+		return -1;
+	for (size_t i = 0; i < n && rc && !k->answered; i++)
+		if (v[i].address.n && !str_eq(v[i].id, k->peer->node_id))
+			rc = ask(k, &v[i], e);
 	return rc;
 }
 
 static void *asking_run(void *arg)
 {
 	struct asking *k = arg;
+	struct member to;
 	struct err e = { 0 };
+	int rc = !k->call.node.n ? ask_any(k, &e) : member_find(k->peer, &k->a, k->call.node, 0, &to, &e) ? -1 : ask(k, &to, &e);
 
-	if (ask(k, &e)) {
+	if (rc) {
 		if (e.code == ECONNREFUSED || e.code == ETIMEDOUT || e.code == EHOSTUNREACH || e.code == ECONNRESET)
 			e.code = EAGAIN;              /* the node may come back */
 		answer_failed(k, &e);
@@ -136,29 +159,50 @@ static void *asking_run(void *arg)
 	return NULL;
 }
 
-void peer_remote(struct peer *p, struct ipc_msg *m)
+static struct asking *asking_new(struct peer *p, struct ipc_client *client, const struct ipc_msg *m)
 {
 	struct asking *k = calloc(1, sizeof *k);
-	struct err e = { 0 };
 
 	if (!k)
 		abort();
 	k->peer = p;
+	k->client = client;
+	k->op = m->op;
 	k->id = m->id;
-	if (rec_decode(&k->a, m->body, remote_call_fields, &k->call, &e) == 0) {
-		k->call.node = arena_str(&k->a, k->call.node);
-		k->call.body = arena_str(&k->a, k->call.body);
-		while (k->nfds < m->nfds) {
-			k->fds[k->nfds] = ipc_msg_take(m, k->nfds);
-			k->nfds++;
-		}
-		if (peer_thread(asking_run, k, &e) == 0)
-			return;
-	}
-	answer_failed(k, &e);
+	return k;
+}
+
+static void asking_begin(struct asking *k, struct err *e)
+{
+	if (!e->code && peer_thread(asking_run, k, e) == 0)
+		return;
+	answer_failed(k, e);
 	close_all(k->fds, k->nfds);
 	arena_release(&k->a);
 	free(k);
+}
+
+void peer_remote(struct peer *p, struct ipc_msg *m)
+{
+	struct asking *k = asking_new(p, p->api, m);
+	struct err e = { 0 };
+
+	if (rec_decode(&k->a, m->body, remote_call_fields, &k->call, &e) == 0) {
+		k->call.node = arena_str(&k->a, k->call.node);
+		k->call.body = arena_str(&k->a, k->call.body);
+		for (; k->nfds < m->nfds; k->nfds++)
+			k->fds[k->nfds] = ipc_msg_take(m, k->nfds);
+	}
+	asking_begin(k, &e);
+}
+
+void peer_fetch(struct peer *p, struct ipc_msg *m)
+{
+	struct asking *k = asking_new(p, p->node, m);
+	struct err e = { 0 };
+
+	k->call = (struct remote_call){ .op = OP_SAVE, .body = arena_str(&k->a, m->body), .timeout_ms = 30000 };
+	asking_begin(k, &e);
 }
 
 /* --- the side that does --------------------------------------------------------------------------------- */
