@@ -23,6 +23,7 @@ say    = @printf '  %-5s %s\n' $(1) $(2)
 
 SRC   := $(sort $(shell find src -name '*.c'))
 UNIT  := $(sort $(shell find test/unit -name '*.c'))
+POWER := $(sort $(wildcard test/power/*.c))
 FUZZ  := $(sort $(basename $(notdir $(wildcard test/fuzz/*.c))))
 OBJ   := $(SRC:%.c=build/obj/%.o)
 A     := build/asan
@@ -88,7 +89,7 @@ build/obj/%.o: %.c Makefile | $(VENDOR)
 	$(call say,cc,$<)
 	$Q$(CC) $(CFLAGS) $(WARN) $(if $(filter test/%,$<),-Itest) -c -o $@ $<
 
--include $(OBJ:.o=.d) $(UNITS:.o=.d)
+-include $(OBJ:.o=.d) $(UNITS:.o=.d) $(POWER:%.c=build/obj/%.d)
 
 # --- third-party libraries --------------------------------------------------------------------------
 
@@ -128,6 +129,12 @@ build/apitable: build/obj/test/apitable.o build/obj/test/unit/docker/apitable.o 
 
 api-table: build/unit ## write the table of endpoints and options in docs/api.md anew
 	@API_TABLE=write build/unit docker/apitable/the_table >/dev/null
+
+# The calls to the disk go through test/power/record.c.
+RECORDED := open openat close write pwrite writev fsync fdatasync ftruncate fallocate renameat unlinkat mkdir replica_open db_boot_id
+build/power: $(POWER:%.c=build/obj/%.o) build/libtriton.a | $(VENDOR)
+	$(call say,link,$@)
+	$Q$(call LINK,$(POWER:%.c=build/obj/%.o) build/obj/src/base/relro.o build/libtriton.a $(RECORDED:%=-Wl,--wrap=%))
 
 build/bench/%: build/obj/test/bench/%.o build/libtriton.a | $(VENDOR)
 	@mkdir -p $(@D)
@@ -184,7 +191,7 @@ fuzz-smoke: fuzz ## run each fuzzer for a few seconds over its corpus
 test: ## install what is missing, build, run every tier; ends in "N passed, N failed, N skipped"
 	@packaging/deps build test
 	@mkdir -p build/test
-	@+$(MAKE) --no-print-directory all build/unit build/apitable fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
+	@+$(MAKE) --no-print-directory all build/unit build/apitable build/power fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
 	@test/run
 
 # All the end to end tests on Debian's own kernel under software emulation: an hour or two.
