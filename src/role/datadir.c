@@ -21,20 +21,23 @@
 
 int datadir_make(const char *path, int mode, struct err *e)
 {
-	auto_fd at = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd at = open(path[0] == '/' ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct str rest = str_of(path), part;
 	char name[256];
 
 	while (str_next(&rest, '/', &part)) {
-		int next;
+		int next, made;
 
 		if (part.n == 0 || str_is(part, "."))
 			continue;
 		if (part.n >= sizeof(name))
 			return err_set(e, ENAMETOOLONG, "%s: a part of the path is too long", path);
 		snprintf(name, sizeof(name), "%.*s", STR_ARG(part));
-		if (mkdirat(at, name, (mode_t)mode) && errno != EEXIST)
+		made = mkdirat(at, name, (mode_t)mode) == 0;
+		if (!made && errno != EEXIST)
 			return err_sys(e, "create directory %s", path);
+		if (made && fsync(at))                /* else all that is kept below could go with the name */
+			return err_sys(e, "sync the directory of %s", path);
 		next = openat(at, name, O_DIRECTORY | O_CLOEXEC | O_RDONLY);
 		if (next < 0)
 			return err_sys(e, "open directory %s", path);

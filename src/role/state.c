@@ -7,11 +7,13 @@
 #include "ipc/op.h"
 #include "ipc/spawn.h"
 #include "model/op.h"
+#include "os/fd.h"
 #include "role/confine.h"
 #include "role/state_links.h"
 #include "store/replica.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -369,12 +371,16 @@ static void trouble(void *ctx, const char *what, const struct err *e)
 
 /* --- starting --- */
 
-/* The directories belong to the role's user; the files in them are made by it, after the change. */
+/* The directories belong to the role's user; the files in them are made by it, after the change. Their names are durable
+ * before anything in them is promised: a directory without its log looks like one where nothing was ever written. */
 static int make_dirs(const char *dir, unsigned uid, struct err *e)
 {
 	static const char *const names[] = { "/log", "/db" };
+	auto_fd parent = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char path[4096];
 
+	if (parent < 0)
+		return err_sys(e, "open %s", dir);
 	for (int i = 0; i < 2; i++) {
 		if (snprintf(path, sizeof path, "%s%s", dir, names[i]) >= (int)sizeof path)
 			return err_set(e, ENAMETOOLONG, "%s is too long a path", dir);
@@ -383,7 +389,7 @@ static int make_dirs(const char *dir, unsigned uid, struct err *e)
 		if (uid && chown(path, uid, uid))
 			return err_sys(e, "change the owner of %s", path);
 	}
-	return 0;
+	return fsync(parent) ? err_sys(e, "sync %s", dir) : 0;
 }
 
 static int open_state(struct state *s, const char *dir, unsigned uid, uint64_t server, struct err *e)
