@@ -75,6 +75,14 @@ int rootfs_finish(const struct runtime_spec *s, struct err *e);               /*
 
 /* copy.c: everything below `from` into the empty directory `to`, with owners, modes, times, xattrs. */
 int copy_tree(int from, int to, struct err *e);
+struct copy_how {
+	bool     keep_owner;
+	uint32_t uid, gid;                            /* of everything, unless keep_owner */
+	int64_t  mode;                                /* of everything but links; -1: as it is */
+};
+/* Into what is there already: files are replaced, directories merged. A file that is open; what is below a directory. */
+int copy_file(int from, int to, const char *to_name, const struct copy_how *how, struct err *e);
+int copy_into(int from, int to, const struct copy_how *how, struct err *e);
 bool copy_is_empty(int dir);                          /* no entry but "lost+found" */
 
 /* The spec's cgroup part. EINVAL when it names a device that this machine does not have. */
