@@ -228,12 +228,14 @@ static int read_to(struct reader *r, char stop, struct err *e)
 		r->rest = str_drop(r->rest, 1);
 		if (stop && c == stop)
 			return 0;
-		if (c == '\'') {
+		if (c == '\'' && !r->w->text) {
 			rc = single_quoted(r, e);
-		} else if (c == '"') {
+		} else if (c == '"' && !r->w->text) {
 			rc = double_quoted(r, e);
 		} else if (c == '$') {
 			rc = dollar(r, false, e);
+		} else if (c == r->w->escape && r->w->text && !(r->rest.n && (r->rest.p[0] == '$' || r->rest.p[0] == c))) {
+			put(r, c);
 		} else if (c == r->w->escape && r->rest.n) {
 			put(r, r->rest.p[0]);
 			r->rest = str_drop(r->rest, 1);

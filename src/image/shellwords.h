@@ -12,6 +12,7 @@ struct shellwords {
 	char escape;                                  /* '\\' or '`' */
 	const struct strs  *env;                      /* "KEY=VALUE"; asked first. May be NULL */
 	const struct pairs *args;                     /* then these. May be NULL */
+	bool text;                                    /* a here-document: quotes are characters, only $ and the escape itself can be escaped */
 };
 
 /* The value of a variable, or NULL when neither list has it. The pointer is valid in `a`. */
