@@ -325,7 +325,7 @@ static int put_entry(struct tree *t, struct tar_reader *r, const struct tar_entr
 		return -1;
 	if (strlen(name) > 255)
 		return err_set(e, ENAMETOOLONG, "the name is longer than 255 bytes");
-	if (strncmp(name, WHITEOUT, strlen(WHITEOUT)) == 0)
+	if (!t->as_is && strncmp(name, WHITEOUT, strlen(WHITEOUT)) == 0)
 		return put_whiteout(dir, name, e);
 	switch (entry->type) {
 	case TAR_FILE:    return put_file(t, dir, name, r, entry, e);
@@ -341,11 +341,14 @@ static int put_entry(struct tree *t, struct tar_reader *r, const struct tar_entr
 
 int tree_entry(struct tree *t, struct tar_reader *r, const struct tar_entry *entry, struct err *e)
 {
+	struct tar_entry mine = *entry;
 	auto_arena a = ARENA_INIT;
 	struct str name;
 
 	t->entries++;
-	if (put_entry(t, r, entry, e) == 0)
+	if (t->as_is)
+		mine.uid = mine.gid = 0;
+	if (put_entry(t, r, &mine, e) == 0)
 		return 0;
 	name = path_printable(&a, entry->name);
 	return err_wrap(e, "%.*s", STR_ARG(name));

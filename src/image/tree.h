@@ -11,6 +11,7 @@ struct tree_dir;
 struct tree {
 	int     root;                                 /* borrowed */
 	int64_t max_size, size, entries;              /* limit and sum of file bytes; 0: 64 GiB */
+	bool    as_is;                                /* set after tree_init: no whiteouts, all belongs to root */
 	/* private */
 	int     parent;                               /* the directory used last, open */
 	struct str parent_path;                       /* its path, in parent_buf */

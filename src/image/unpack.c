@@ -51,6 +51,7 @@ static int apply(struct source archive, int root, const struct unpack_job *job, 
 		return compare("the layer's diff id", job->diff_id, out->diff_id, e);
 	}
 	tree_init(&t, root, max_size(job));
+	t.as_is = job->as_is;
 	r = tar_reader_new(source_of_hashing(&h), &limits);
 	while ((rc = tar_next(r, &entry, e)) > 0)
 		if ((rc = tree_entry(&t, r, &entry, e)))

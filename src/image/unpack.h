@@ -24,6 +24,7 @@ struct unpack_job {
 	int64_t max_size;                             /* bytes; 0: 64 GiB */
 	int64_t max_entries;                          /* 0: 2,000,000 */
 	int     verify_only;                          /* hash, write nothing */
+	int     as_is;                                /* no layer but plain files (a build's context): names mean nothing, all belong to root */
 };
 
 struct unpack_result {
