@@ -86,15 +86,24 @@ int record_wait(struct req *r, const struct container *before, record_done *done
 /* Pause or unpause, and wait until it is. EBUSY as CMD_CONTAINER_PAUSE. */
 int container_freeze(struct req *r, const struct container *c, bool on, struct err *e);
 
+/* The request's body into a pipe, which stays open. A reader that has heard enough is no error: its answer says why. */
+int archive_body(struct req *r, int to, struct err *e);
+
+/* Start it and wait until it runs or could not. Errors: why not. */
+int container_run(struct req *r, const struct container *c, struct err *e);
+
 /* --size: what the container wrote, counted by the node now, and what its image has, to env->size. Blocks. */
 int container_sizes(struct req *r, const struct container *c, struct render_env *env, struct err *e);
 
 /* An operation on images that is no stream to the client (OP_COMMIT, OP_LOGIN): *status is its last word, in the request's arena.
  * Blocks until it ends. EACCES: a registry refused the credentials. */
 int image_job(struct req *r, int op, const struct pull_call *call, struct str *status, struct err *e);
+int image_job_with(struct req *r, int op, const struct field *f, const void *in, struct str *status, struct err *e); /* OP_BUILD_COPY */
 
 /* The registry's credentials from X-Registry-Auth into `call`, if there are any. EINVAL. */
 int registry_auth_read(struct req *r, struct pull_call *call, struct err *e);
+/* What X-Registry-Config has for the registry `host` ("docker.io", "localhost:5000") into a call; nothing when it has none. EINVAL. */
+int registry_auth_for(struct req *r, struct str host, struct pull_call *call, struct err *e);
 /* An operation on images (OP_PULL, OP_PUSH) whose progress is the answer, as it comes. */
 int registry_stream(struct req *r, int op, const struct pull_call *call, struct err *e);
 
@@ -137,7 +146,7 @@ int archive_head(struct req *r, struct err *e), archive_read(struct req *r, stru
 int image_list(struct req *r, struct err *e), image_create(struct req *r, struct err *e), image_inspect(struct req *r, struct err *e),
 	image_history(struct req *r, struct err *e), image_tag_add(struct req *r, struct err *e), image_delete(struct req *r, struct err *e),
 	image_load(struct req *r, struct err *e), image_prune(struct req *r, struct err *e), image_save(struct req *r, struct err *e),
-	image_commit(struct req *r, struct err *e), image_login(struct req *r, struct err *e), image_push(struct req *r, struct err *e);
+	image_commit(struct req *r, struct err *e), image_login(struct req *r, struct err *e), image_build(struct req *r, struct err *e), build_prune(struct req *r, struct err *e), image_push(struct req *r, struct err *e);
 int networks_get(struct req *r, struct err *e), network_inspect(struct req *r, struct err *e), network_create(struct req *r, struct err *e),
 	network_remove(struct req *r, struct err *e), network_prune(struct req *r, struct err *e),
 	network_connect(struct req *r, struct err *e), network_disconnect(struct req *r, struct err *e);

@@ -99,7 +99,7 @@ static void *put_wait(void *arg)
 	return NULL;
 }
 
-static int put_body(struct req *r, int to, struct err *e)
+int archive_body(struct req *r, int to, struct err *e)
 {
 	char *chunk = arena_alloc(&r->arena, 64 << 10);
 	ssize_t got;
@@ -136,7 +136,7 @@ int archive_write(struct req *r, struct err *e)
 		close(fds[1]);
 		return err_set(e, EAGAIN, "too many requests at once; try again");
 	}
-	rc = put_body(r, fds[1], e);
+	rc = archive_body(r, fds[1], e);
 	close(fds[1]);
 	pthread_join(thread, NULL);
 	arena_release(&p.a);

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define NODE_TIMEOUT_MS 30000
 #define PROGRESS_MAX    (64 << 10)
 
 struct progress_line { struct str status, error; };
@@ -48,11 +47,16 @@ static int job_result(struct req *r, int fd, struct str *status, struct err *e)
 
 int image_job(struct req *r, int op, const struct pull_call *call, struct str *status, struct err *e)
 {
+	return image_job_with(r, op, pull_call_fields, call, status, e);
+}
+
+int image_job_with(struct req *r, int op, const struct field *f, const void *in, struct str *status, struct err *e)
+{
 	int fds[2], rc;
 
 	if (pipe2(fds, O_CLOEXEC))
 		return err_sys(e, "pipe");
-	rc = api_node(r, op, pull_call_fields, call, NULL, NULL, &fds[1], 1, NULL, NULL, NODE_TIMEOUT_MS, e);
+	rc = api_node(r, op, f, in, NULL, NULL, &fds[1], 1, NULL, NULL, -1, e);
 	close(fds[1]);
 	if (rc == 0)
 		rc = job_result(r, fds[0], status, e);

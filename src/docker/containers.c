@@ -380,6 +380,14 @@ static int remove_and_wait(struct req *r, const struct container *c, bool force,
 	return api_command(r, CMD_CONTAINER_REMOVE, container_remove_fields, &in, NULL, NULL, e) || record_wait(r, c, never, e) ? -1 : 0;
 }
 
+int container_run(struct req *r, const struct container *c, struct err *e)
+{
+	int64_t since = view_newest(api_of(r)->view);
+
+	return api_command(r, CMD_CONTAINER_START, by_id_fields, &(struct by_id){ c->id }, NULL, NULL, e) ||
+	       start_wait(r, c->id, c->start_gen + 1, since, e) ? -1 : 0;
+}
+
 int container_start(struct req *r, struct err *e)
 {
 	struct container c = { 0 };

@@ -53,8 +53,9 @@ const struct endpoint docker_endpoints[] = {
 	{ POST,   "/images/{name...}/tag",      image_tag_add,     0, "repo tag" },
 	{ POST,   "/images/{name...}/push",     image_push,        0, "tag platform" },
 	{ DELETE, "/images/{name...}",          image_delete,      0, "force noprune" },
-	{ POST,   "/build",                     sys_later,         0, "" },
-	{ POST,   "/build/prune",               sys_later,         0, "" },
+	{ POST,   "/build",                     image_build,       0, "t dockerfile remote q nocache cachefrom pull rm forcerm memory memswap cpushares cpusetcpus cpusetmems cpuperiod "
+		"cpuquota buildargs shmsize squash labels networkmode platform target outputs version ulimits extrahosts cgroupparent" },
+	{ POST,   "/build/prune",               build_prune,       0, "" },
 	{ POST,   "/commit",                    image_commit,      0, "container repo tag comment author pause changes" },
 	{ GET,    "/distribution/{name...}/json", sys_later,       0, "" },
 

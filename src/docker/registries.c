@@ -36,6 +36,14 @@ static bool base64url(struct arena *a, struct str s, struct str *out)
 	return base64_decode(a, str_make(p, n), out);
 }
 
+static void auth_into(const struct registry_auth *auth, struct pull_call *call)
+{
+	call->username = auth->username;
+	call->password = auth->password;
+	call->identity_token = auth->identity_token;
+	call->registry_token = auth->registry_token;
+}
+
 int registry_auth_read(struct req *r, struct pull_call *call, struct err *e)
 {
 	struct str header = req_header(r, "X-Registry-Auth"), json;
@@ -45,10 +53,7 @@ int registry_auth_read(struct req *r, struct pull_call *call, struct err *e)
 		return 0;
 	if (!base64url(&r->arena, header, &json) || (json.n && json_decode(&r->arena, json, registry_auth_fields, &auth, e)))
 		return err_set(e, EINVAL, "invalid X-Registry-Auth header: not base64url of a JSON object");
-	call->username = auth.username;
-	call->password = auth.password;
-	call->identity_token = auth.identity_token;
-	call->registry_token = auth.registry_token;
+	auth_into(&auth, call);
 	return 0;
 }
 
@@ -60,6 +65,30 @@ static struct str registry_host(struct str address)
 
 	str_cut(scheme < 0 ? address : str_drop(address, (size_t)scheme + 3), '/', &host, &rest);
 	return host.n == 0 || str_is(host, "index.docker.io") ? STR("docker.io") : host;
+}
+
+int registry_auth_for(struct req *r, struct str host, struct pull_call *call, struct err *e)
+{
+	struct str json, name, one;
+	struct json_reader j;
+
+	if (!base64url(&r->arena, req_header(r, "X-Registry-Config"), &json))
+		return err_set(e, EINVAL, "invalid X-Registry-Config header: not base64url");
+	j = json_reader_of(&r->arena, json);
+	if (!json.n || json_peek(&j) == JSON_NULL || !json_enter_object(&j))
+		return 0;
+	while (json_next_member(&j, &name)) {
+		struct registry_auth auth = { 0 };
+
+		if (!json_read_raw(&j, &one))
+			break;
+		if (!str_eq(registry_host(name), host))
+			continue;
+		if (json_decode(&r->arena, one, registry_auth_fields, &auth, e))
+			return err_wrap(e, "invalid X-Registry-Config header");
+		auth_into(&auth, call);
+	}
+	return json_finish(&j, e) ? err_wrap(e, "invalid X-Registry-Config header") : 0;
 }
 
 struct logged_in { struct str status, token; };

@@ -333,7 +333,7 @@ static int take_puts(struct image_op *op, const struct pull_finish *f, struct er
 		v[i].image.account = op->call.account;
 		v[i].image.put.ns = clock_wall_ns();
 		v[i].action = str_of(actions[op->kind]);
-		v[i].container = op->call.container;
+		v[i].container = op->call.quiet ? STR_NONE : op->call.container; /* a step of a build is no event */
 	}
 	op->result.puts = (struct image_puts){ v, f->puts.n };
 	for (i = 0; i < f->blobs.n; i++)

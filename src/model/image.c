@@ -28,8 +28,17 @@ const struct field image_fields[] = {
 	FIELD(15, image, manifest,       "manifest",       0),
 	FIELD(16, image, parent,         "parent",         0),
 	FIELD(17, image, put,            "put",            0),
+	FIELD(18, image, step,           "step",           0),
 	FIELD(19, image, packed,         "packed",         0),
 	FIELD_KEEP_UNKNOWN(image, unknown),
+	FIELD_END
+};
+
+const struct field image_step_fields[] = {
+	FIELD(1,  image_step, id,     "id",     0),
+	FIELD(16, image_step, parent, "parent", 0),
+	FIELD(17, image_step, put,    "put",    0),
+	FIELD(18, image_step, step,   "step",   0),
 	FIELD_END
 };
 

@@ -28,9 +28,14 @@ struct image {
 	struct str  parent;
 	struct field_time put;                        /* when this account got it */
 	struct strs packed;                           /* digests of layers as a push compressed them, "" where none did; may be shorter */
+	struct str  step;                             /* of a build: digest of what made it from its parent, so that the next build finds it */
 	struct str  unknown;
 };
 extern const struct field image_fields[];
+
+/* Part of the same record: what a build looks for in its cache. */
+struct image_step { struct str id, parent, step; struct field_time put; };
+extern const struct field image_step_fields[];
 
 /* A reference of an account to an image: "busybox:latest" or "busybox@sha256:...", familiar form. */
 struct image_tag {

@@ -125,6 +125,30 @@ const struct field pull_call_fields[] = {
 	FIELD_END
 };
 
+const struct field build_file_fields[] = {
+	FIELD(1, build_file, account, "account", 0),
+	FIELD(2, build_file, id,      "id",      0),
+	FIELD(3, build_file, path,    "path",    0),
+	FIELD(4, build_file, remove,  "remove",  0),
+	FIELD_END
+};
+
+const struct field build_copy_fields[] = {
+	FIELD(1,  build_copy, account,    "account",    0),
+	FIELD(2,  build_copy, id,         "id",         0),
+	FIELD(3,  build_copy, from_image, "from_image", 0),
+	FIELD(4,  build_copy, from,       "from",       0),
+	FIELD(5,  build_copy, sources,    "sources",    0),
+	FIELD(6,  build_copy, dest,       "dest",       0),
+	FIELD(7,  build_copy, texts,      "texts",      0),
+	FIELD(8,  build_copy, chown,      "chown",      0),
+	FIELD(9,  build_copy, chmod,      "chmod",      0),
+	FIELD(10, build_copy, keep_owner, "keep_owner", 0),
+	FIELD(11, build_copy, unpack,     "unpack",     0),
+	FIELD_OBJ(12, build_copy, commit, "commit",     0, pull_call_fields),
+	FIELD_END
+};
+
 const struct field save_call_fields[] = {
 	FIELD(1, save_call, account, "account", 0),
 	FIELD(2, save_call, refs,    "refs",    0),

@@ -45,6 +45,10 @@ enum op {
 	OP_NODE_INFO    = 36,  /* (empty) -> node_info */
 	OP_LIMITS       = 38,  /* by_id: the record's limits hold now for the running container */
 	OP_HEALTH       = 46,  /* by_id -> health: the last results of its health check */
+	OP_BUILD_OPEN   = 60,  /* (empty) (fds: tar, guard) -> by_id: a scratch root of the archive's files, there until the guard hangs up */
+	OP_BUILD_FILE   = 61,  /* build_file -> (fd: a regular file of the scratch root) */
+	OP_BUILD_HASH   = 62,  /* build_copy -> text_reply: a digest of what would be copied */
+	OP_BUILD_COPY   = 63,  /* build_copy (fd: progress, as OP_COMMIT) -> answer when the files are copied; the layer is being made */
 	OP_EXEC_SYNC    = 37,  /* by_id of a container: answered when every exec exit heard of so far is recorded */
 
 	/* node -> dns */
@@ -97,11 +101,26 @@ struct pull_call {
 	struct str account, ref, platform;            /* normalised reference */
 	struct str username, password, identity_token, registry_token; /* secrets: never logged */
 	struct str message; struct strs changes;      /* import; message: commit as well */
-	bool       quiet;
+	bool       quiet;                             /* load: only the end is told; commit: no event */
 	struct str container, created_by;             /* commit: whose changes become a layer ("": none do); for the history */
 	struct image base;                            /* commit: the image below with the new config and author; id "" is scratch */
 };
 extern const struct field pull_call_fields[];
+struct build_file { struct str account, id, path; bool remove; }; /* id: of the scratch root. remove: it goes, no fd */
+extern const struct field build_file_fields[];
+struct build_copy {
+	struct str account, id;                       /* of the scratch root */
+	bool       from_image;                        /* the files are an image's, not the scratch root's */
+	struct str from;                              /* its id; "" is scratch */
+	struct strs sources;                          /* paths and patterns; none: only the directory `dest` is made */
+	struct str dest;                              /* absolute; ends in "/" when it is to be a directory */
+	struct pairs texts;                           /* files of the Dockerfile itself: name, text */
+	struct str chown;                             /* "user[:group]", looked up in the image that it goes into; "": root */
+	int64_t    chmod;                             /* -1: as it is */
+	bool       keep_owner, unpack;                /* unpack: what is an archive becomes its files */
+	struct pull_call commit;                      /* the image that it becomes; commit.base.id: what it goes into, "" is scratch */
+};
+extern const struct field build_copy_fields[];
 struct save_call { struct str account; struct strs refs; };
 extern const struct field save_call_fields[];
 struct net_stats { struct str name; uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors, tx_dropped; };

@@ -117,13 +117,17 @@ struct net_call { struct overlay *overlay; const struct container *c; };
 void pool_open(struct node_role *n);
 int  pool_take(struct node_role *n);                  /* the socket of one, the caller's, or -1; another is forked soon */
 
-/* node_ops.c, node_images.c */
+/* node_ops.c, node_images.c, node_build.c */
 extern const struct ipc_op node_api_ops[];
 /* The spec of an account's container and the pid of its init, 0 when it does not run; its directories are there. ENOENT. */
 int node_files_of(struct ipc_req *r, struct str account, struct str id, struct runtime_spec *s, pid_t *init, struct err *e);
 int  op_pull(struct ipc_req *r, void *in, struct err *e), op_load(struct ipc_req *r, void *in, struct err *e),
 	op_import(struct ipc_req *r, void *in, struct err *e), op_commit(struct ipc_req *r, void *in, struct err *e), op_login(struct ipc_req *r, void *in, struct err *e), op_save(struct ipc_req *r, void *in, struct err *e),
 	op_push(struct ipc_req *r, void *in, struct err *e);
+int  op_build_open(struct ipc_req *r, void *in, struct err *e), op_build_file(struct ipc_req *r, void *in, struct err *e),
+	op_build_hash(struct ipc_req *r, void *in, struct err *e), op_build_copy(struct ipc_req *r, void *in, struct err *e);
+/* The layer that flows from `layer` (-1: none) and call->base become an image; both descriptors stay the caller's. */
+int  images_commit(struct node_role *n, const struct pull_call *call, int layer, int progress, struct err *e);
 void images_sweep(struct node_role *n);               /* remove layers that nobody uses any more, in a child */
 
 int role_node(int argc, char **argv);

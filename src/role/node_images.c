@@ -94,15 +94,15 @@ static int owned(struct node_role *n, struct arena *a, const struct pull_call *c
 	return 0;
 }
 
-static int start_job(struct ipc_req *r, struct image_job *job, struct err *e)
+static int start_job(struct node_role *n, struct image_job *job, struct err *e)
 {
-	struct node_role *n = r->ctx;
+	auto_arena a = ARENA_INIT;
 	struct strs layers = { 0 };
 	struct job *j;
 
 	if (job->progress < 0 || ((job->kind == IMAGE_LOAD || job->kind == IMAGE_IMPORT) && job->input < 0))
 		return err_set(e, EBADMSG, "an image operation without its descriptors");
-	if (owned(n, r->arena, job->call, &layers, &job->known_id, e))
+	if (owned(n, &a, job->call, &layers, &job->known_id, e))
 		return -1;
 	j = calloc(1, sizeof(*j));
 	if (!j)
@@ -122,7 +122,12 @@ static int start_job(struct ipc_req *r, struct image_job *job, struct err *e)
 
 static int start(struct ipc_req *r, enum image_job_kind kind, const struct pull_call *call, int input, int progress, struct err *e)
 {
-	return start_job(r, &(struct image_job){ .kind = kind, .call = call, .progress = progress, .input = input }, e);
+	return start_job(r->ctx, &(struct image_job){ .kind = kind, .call = call, .progress = progress, .input = input }, e);
+}
+
+int images_commit(struct node_role *n, const struct pull_call *call, int layer, int progress, struct err *e)
+{
+	return start_job(n, &(struct image_job){ .kind = IMAGE_COMMIT, .call = call, .progress = progress, .input = layer }, e);
 }
 
 int op_pull(struct ipc_req *r, void *in, struct err *e)
@@ -228,7 +233,7 @@ int op_push(struct ipc_req *r, void *in, struct err *e)
 	struct push_items items = { 0 };
 	struct image_job job = { .kind = IMAGE_PUSH, .call = call, .progress = r->msg->nfds > 0 ? r->msg->fds[0] : -1, .input = -1, .push = &items };
 
-	return pushes_of(r->ctx, r->arena, call, &items, e) ? -1 : start_job(r, &job, e);
+	return pushes_of(r->ctx, r->arena, call, &items, e) ? -1 : start_job(r->ctx, &job, e);
 }
 
 /* The images that tags and ids stand for, each once, with all its tags that were named. */

@@ -7,6 +7,7 @@
 #include "codec/rec.h"
 #include "ipc/msg.h"
 #include "os/fd.h"
+#include "runtime/build.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -666,6 +667,8 @@ void life_recover(struct node_role *n)
 	}
 	n->seen = view_revision(&t);
 	n->images_dirty = true;
+	if (build_roots_clear(&n->rt, &e))
+		log_failed("files of builds could not be removed", &e);
 	if (shim_list(&a, &n->rt, &shims, &e) == 0)
 		for (size_t i = 0; i < shims.n; i++)
 			recover_shim(n, &t, shims.v[i]);

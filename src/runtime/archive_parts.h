@@ -2,6 +2,7 @@
 #ifndef RUNTIME_ARCHIVE_PARTS_H
 #define RUNTIME_ARCHIVE_PARTS_H
 
+#include "codec/source.h"
 #include "runtime/archive.h"
 
 #include <sys/stat.h>
@@ -34,6 +35,7 @@ struct tree_put {
 	struct archive_put how;
 	uint32_t uid, gid;                            /* with copy_uid_gid: everything belongs to them */
 };
+int tree_read_into(int dest, const struct tree_put *how, struct source from, struct err *e);
 int tree_read(const char *path, const struct tree_put *how, int in, struct err *e);
 
 #endif

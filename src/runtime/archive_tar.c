@@ -423,21 +423,15 @@ static int entry_in(struct input *in, const struct tar_entry *t, struct err *e)
 	return 0;
 }
 
-int tree_read(const char *path, const struct tree_put *how, int from, struct err *e)
+int tree_read_into(int dest, const struct tree_put *how, struct source from, struct err *e)
 {
-	struct input in = { .how = how, .dest = open(path, O_PATH | O_CLOEXEC) };
-	auto_fd dest = in.dest;
+	struct input in = { .how = how, .dest = dest };
 	struct tar_limits limits = { 0 };
 	struct tar_entry t;
-	struct stat st;
 	int rc;
 
-	if (dest < 0 || fstat(dest, &st))
-		return err_sys(e, "%s", path);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(e, ENOTDIR, "extraction point is not a directory");
 	umask(0);
-	in.tar = tar_reader_new(source_of_fd(&from), &limits);
+	in.tar = tar_reader_new(from, &limits);
 	while ((rc = tar_next(in.tar, &t, e)) == 1)
 		if (entry_in(&in, &t, e)) {
 			if (e->code == ENOENT)        /* the archive's fault, not the path's that was asked for */
@@ -447,6 +441,18 @@ int tree_read(const char *path, const struct tree_put *how, int from, struct err
 		}
 	tar_reader_free(in.tar);
 	if (rc == 0)
-		source_drain(source_of_fd(&from), SIZE_MAX, e);
+		source_drain(from, SIZE_MAX, e);
 	return rc;
+}
+
+int tree_read(const char *path, const struct tree_put *how, int from, struct err *e)
+{
+	auto_fd dest = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	if (dest < 0 || fstat(dest, &st))
+		return err_sys(e, "%s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, ENOTDIR, "extraction point is not a directory");
+	return tree_read_into(dest, how, source_of_fd(&from), e);
 }

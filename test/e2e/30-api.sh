@@ -65,7 +65,6 @@ test_info_says_what_the_issue_asks_for() {
 }
 
 test_what_is_not_there_yet_is_501_with_its_name() {
-	api_refused 501 "not supported" POST /build
 	api_refused 503 "swarm" GET /services
 	api_refused 404 "" GET /nonsense
 	api_refused 405 "" DELETE /info
