@@ -8,6 +8,7 @@
 #include "role/options.h"
 #include "role/peer.h"
 #include "role/pull.h"
+#include "role/scheduler.h"
 #include "role/serve.h"
 #include "role/state.h"
 #include "tool/applet.h"
@@ -44,6 +45,7 @@ static const struct applet applets[] = {
 	{ "api",     role_api,     "a role: TLS, HTTP, the APIs", NULL, NULL, true },
 	{ "peer",    role_peer,    "a role: links to the other nodes", NULL, NULL, true },
 	{ "join",    role_join,    "asks to join a data center (started by serve)", NULL, NULL, true },
+	{ "scheduler", role_scheduler, "a role: lost and drained nodes", NULL, NULL, true },
 	{ "dns",     role_dns,     "a role: names of containers", NULL, NULL, true },
 	{ 0 }
 };

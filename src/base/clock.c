@@ -24,6 +24,11 @@ int64_t clock_mono_ms(void)
 	return clock_mono_ns() / 1000000;
 }
 
+int64_t clock_boot_ms(void)
+{
+	return read_clock(CLOCK_BOOTTIME) / 1000000;
+}
+
 int64_t clock_wall_ns(void)
 {
 	return read_clock(CLOCK_REALTIME);

@@ -8,6 +8,7 @@
 
 int64_t clock_mono_ns(void);
 int64_t clock_mono_ms(void);
+int64_t clock_boot_ms(void);                          /* monotonic; goes on while the machine sleeps */
 int64_t clock_wall_ns(void);                          /* since 1970, UTC */
 void    clock_sleep_ms(int ms);
 

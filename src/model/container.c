@@ -328,6 +328,12 @@ const struct field container_age_fields[] = {
 	FIELD_END
 };
 
+const struct field container_place_fields[] = {
+	FIELD(3, container, account, "account", 0),
+	FIELD(4, container, node,    "node",    0),
+	FIELD_END
+};
+
 const struct field exec_config_fields[] = {
 	FIELD(1,  exec_config, cmd,           "Cmd",          FIELD_STR_OR_LIST),
 	FIELD(2,  exec_config, env,           "Env",          0),

@@ -236,7 +236,7 @@ struct container {
 extern const struct field container_fields[];
 
 /* Parts of the same record, for who reads many: what lists show and filter by; only when it was made. */
-extern const struct field container_listed_fields[], container_age_fields[];
+extern const struct field container_listed_fields[], container_age_fields[], container_place_fields[]; /* place: account and node */
 
 #define UID_BASE  1000000
 #define UID_RANGE 65536

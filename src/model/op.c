@@ -32,6 +32,18 @@ const struct field state_status_fields[] = {
 	FIELD_END
 };
 
+static const struct field peer_heard_fields[] = {
+	FIELD(1, peer_heard, server,    "server",    0),
+	FIELD(2, peer_heard, silent_ms, "silent_ms", 0),
+	FIELD_END
+};
+
+const struct field peers_fields[] = {
+	FIELD(1, peers, leader, "leader", 0),
+	FIELD_LIST(2, peers, peers, "peers", 0, peer_heard_fields, struct peer_heard),
+	FIELD_END
+};
+
 const struct field channel_fields[] = { FIELD(1, channel, role, "role", 0), FIELD_END };
 
 const struct field stream_call_fields[] = {

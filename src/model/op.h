@@ -17,7 +17,8 @@ enum op {
 	/* state and peer: one link for each direction, frames of a length (4 bytes, little-endian) and a message */
 	OP_LINK         = 60,  /* peer -> state, event: link (fd: messages of that server come here) */
 	OP_LINK_OPEN    = 61,  /* state -> peer: link with `server` -> (fd: messages for it go there) */
-	OP_FRESH        = 63,  /* api -> state: answered when all that was acknowledged before it can be read here */
+	OP_FRESH        = 63,  /* api, node -> state: answered when all that was acknowledged before it can be read here */
+	OP_PEERS        = 64,  /* scheduler -> state: peers, whose server ids are given -> peers, and how long they have been silent */
 	OP_REMOTE       = 62,  /* api -> peer: remote_call (fds of the operation) -> the answer of the other node's role (its fds) */
 
 	OP_FETCH        = 64,  /* node -> peer: save_call -> (fd: what OP_SAVE of a node that has it answers) */
@@ -64,6 +65,10 @@ struct revision { int64_t n; bool alone; };            /* alone: one node, so th
 extern const struct field revision_fields[];
 struct state_status { int64_t revision, term, last_index, snapshot_index, log_bytes; bool leader; struct str node; int64_t server, leader_server, members, voters; };
 extern const struct field state_status_fields[];
+struct peer_heard { int64_t server, silent_ms; };     /* silent_ms: INT64_MAX when nothing ever came from it */
+struct peers_heard { struct peer_heard *v; size_t n; };
+struct peers { bool leader; struct peers_heard peers; }; /* leader: this node is */
+extern const struct field peers_fields[];
 struct channel { uint32_t role; };                    /* enum role of the partner */
 extern const struct field channel_fields[];
 

@@ -26,6 +26,11 @@ static const char *const dns_calls[] = { "@base", "@net", "accept4", "fcntl", "f
 	"getpid", "getrandom", "set_robust_list", "get_robust_list", NULL };
 const struct sandbox confine_dns = { LIMITS(dns_limits), .syscalls = dns_calls };
 
+static const struct sandbox_limit scheduler_limits[] = { { RLIMIT_NOFILE, 32 }, { RLIMIT_CORE, 0 }, { RLIMIT_NPROC, 1 } };
+static const char *const scheduler_calls[] = { "@base", "fcntl", "fstat", "pread64", "mremap", "gettid", "getpid", "getrandom", "set_robust_list",
+	"get_robust_list", NULL };
+const struct sandbox confine_scheduler = { LIMITS(scheduler_limits), .syscalls = scheduler_calls };
+
 static const struct sandbox_limit pull_limits[] = { { RLIMIT_CORE, 0 }, { RLIMIT_NOFILE, 256 } };
 static const char *const pull_calls[] = { "@base", "@threads", "@files", "@net", NULL };
 const struct sandbox confine_pull = { LIMITS(pull_limits), .syscalls = pull_calls, .deny_eperm = true };

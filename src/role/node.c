@@ -79,6 +79,7 @@ static void registered(void *ctx, const struct err *e, struct str payload)
 		loop_stop(&n->loop);                  /* serve starts us again */
 		return;
 	}
+	lease_renew(n, n->introduced_ms);
 	if (n->registered)
 		return;
 	n->registered = true;
@@ -120,6 +121,7 @@ static void introduce(struct node_role *n)
 	struct statvfs fs = { 0 };
 	struct cluster_init in = { .cluster = { .name = n->datacenter, .suffix = n->suffix } };
 
+	n->introduced_ms = clock_boot_ms();
 	uname(&u);
 	sysinfo(&mem);
 	statvfs(n->data_path, &fs);
@@ -314,6 +316,7 @@ static int node_run(struct node_role *n, struct err *e)
 	if (!n->serve)
 		return -1;
 	loop_after(&n->loop, &n->sweep, 2000);
+	lease_open(n);
 	return loop_run(&n->loop, e);
 }
 

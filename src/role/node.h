@@ -22,6 +22,7 @@ struct node_role {
 	struct loop     loop;
 	struct loop_watch signals, images_watch;
 	struct loop_timer scan, sweep;
+	int64_t         introduced_ms;                /* clock_boot_ms: when it told the state who it is */
 	struct ipc_chan *serve, *state, *api, *peer, *dns;
 	struct view    *view;
 	struct runtime  rt;
@@ -34,8 +35,9 @@ struct node_role {
 	const char     *data_path, *run_path;
 	struct { int sock; pid_t pid; } pool[NODE_POOL]; /* zygotes at hand; pid 0: none */
 	struct loop_timer pool_timer;
+	struct { int64_t until_ms; int fd; struct loop_timer timer; } lease; /* clock_boot_ms; its file */
 	int64_t         seen;                         /* revision up to which events were looked at */
-	bool            registered, ready, stopping, images_dirty, private_registries, ports_dirty, joined, alone;
+	bool            registered, recovered, ready, stopping, images_dirty, private_registries, ports_dirty, joined, alone;
 };
 
 #define NODE_OF(p, member_) ((struct node_role *)((char *)(p) - offsetof(struct node_role, member_)))
@@ -84,6 +86,13 @@ void life_syncs(struct local *l);
 void life_ports(struct node_role *n);                 /* published ports of all running containers, if they changed */
 int  life_shim(struct local *l, struct err *e);       /* a fresh connection to its shim */
 void life_networks_to_dns(struct node_role *n);
+
+void life_lease_over(struct node_role *n);            /* stop what may be started elsewhere */
+
+/* node_lease.c */
+void lease_open(struct node_role *n);                 /* before the loop runs */
+void lease_renew(struct node_role *n, int64_t asked_ms); /* the leader has answered what was sent at this time (clock_boot_ms) */
+bool lease_over(const struct node_role *n);
 
 /* node_report.c */
 void report_send(struct node_role *n, struct local *l, const struct node_report *r);

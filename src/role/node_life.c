@@ -8,6 +8,7 @@
 #include "ipc/msg.h"
 #include "os/fd.h"
 #include "runtime/build.h"
+#include "sched/watch.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -492,7 +493,7 @@ static void step(struct local *l, struct view_txn *t)
 			pause_wanted(l);
 		return;
 	}
-	if (c->want != WANT_RUNNING || l->n->stopping)
+	if (c->want != WANT_RUNNING || l->n->stopping || (lease_over(l->n) && container_moves(c)))
 		return;
 	wait = c->status == STATUS_RESTARTING && c->gen == c->start_gen ? (c->next_start.ns - clock_wall_ns()) / 1000000 : 0;
 	if (wait > 0)
@@ -661,10 +662,13 @@ void life_recover(struct node_role *n)
 	struct strs shims;
 	struct err e;
 
+	if (n->recovered)
+		return;
 	if (view_begin(n->view, &t, &e) || view_list(&t, &a, STR("c/"), container_fields, sizeof(*all.v), &all, &e)) {
 		log_failed("the state cannot be read", &e);
 		return;
 	}
+	n->recovered = true;
 	n->seen = view_revision(&t);
 	n->images_dirty = true;
 	if (build_roots_clear(&n->rt, &e))
@@ -683,6 +687,24 @@ void life_recover(struct node_role *n)
 	net_sweep(n, &t);
 	n->ports_dirty = true;
 	life_ports(n);
+}
+
+/* The leader may start these elsewhere soon. What comes of it is reported when somebody listens again. */
+void life_lease_over(struct node_role *n)
+{
+	size_t at = 0;
+	struct str key;
+	void *val;
+
+	life_recover(n);
+	while (map_next(&n->locals, &at, &key, &val)) {
+		struct local *l = val;
+
+		if (l->phase != RUNNING || l->stop_sent || !container_moves(&l->rec))
+			continue;
+		log_warn("the leader does not answer: a container that may start elsewhere is stopped", L("id", l->id));
+		stop(l, LEASE_GRACE_S);
+	}
 }
 
 void life_stop_all(struct node_role *n)

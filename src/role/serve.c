@@ -29,19 +29,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { R_STATE, R_NODE, R_API, R_PEER, R_DNS, R_COUNT };
+enum { R_STATE, R_NODE, R_API, R_PEER, R_SCHEDULER, R_DNS, R_COUNT };
 
 static const struct { unsigned role; const char *name; int uid_offset; } roles[R_COUNT] = {
 	[R_STATE] = { ROLE_STATE, "state", 2 },
 	[R_NODE]  = { ROLE_NODE,  "node",  -1 },      /* root */
 	[R_API]   = { ROLE_API,   "api",   0 },
 	[R_PEER]  = { ROLE_PEER,  "peer",  1 },
+	[R_SCHEDULER] = { ROLE_SCHEDULER, "scheduler", 3 },
 	[R_DNS]   = { ROLE_DNS,   "dns",   5 },
 };
 
 /* Who speaks with whom; an arrow that is not here does not exist (design.md section 2). */
 static const int arrows[][2] = { { R_API, R_STATE }, { R_NODE, R_STATE }, { R_DNS, R_STATE }, { R_API, R_NODE }, { R_DNS, R_NODE },
-	{ R_PEER, R_STATE }, { R_PEER, R_NODE }, { R_API, R_PEER } };
+	{ R_SCHEDULER, R_STATE }, { R_PEER, R_STATE }, { R_PEER, R_NODE }, { R_API, R_PEER } };
 #define ARROWS (sizeof(arrows) / sizeof(arrows[0]))
 
 #define RESTART_FIRST_MS 20
@@ -255,7 +256,7 @@ static int on_ca_seal(struct ipc_req *r, void *in, struct err *e)
 }
 
 static const struct ipc_op control_ops[] = {
-	{ OP_READY, ROLE_API | ROLE_STATE | ROLE_NODE | ROLE_DNS | ROLE_PEER, NULL, 0, on_ready },
+	{ OP_READY, ROLE_API | ROLE_STATE | ROLE_NODE | ROLE_DNS | ROLE_PEER | ROLE_SCHEDULER, NULL, 0, on_ready },
 	{ OP_JOINED,  ROLE_STATE, joined_key_fields, sizeof(struct joined_key), on_joined },
 	{ OP_CA_SEAL, ROLE_PEER,  ca_seal_fields,    sizeof(struct ca_seal),    on_ca_seal },
 	{ 0 }
@@ -382,6 +383,10 @@ static int launch_role(struct child *c, int control, struct err *e)
 		hand_over(&l, "ca", ca);
 		hand_over(&l, "peer", s->peer);
 		break;
+	case R_SCHEDULER:
+		arg(&l, state_dir);
+		arg(&l, uid);
+		break;
 	case R_DNS:
 		arg(&l, state_dir);
 		arg(&l, uid);
@@ -453,7 +458,7 @@ static void role_again(struct loop_timer *t)
 /* --- stopping ----------------------------------------------------------------------------------------- */
 
 /* In this order: no new requests, no new work, nothing more to write. State leaves its clean mark; its links go after it. */
-static const int stop_order[] = { R_API, R_DNS, R_NODE, R_STATE, R_PEER };
+static const int stop_order[] = { R_API, R_SCHEDULER, R_DNS, R_NODE, R_STATE, R_PEER };
 
 static void stop_next(struct loop_timer *t)
 {

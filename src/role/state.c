@@ -153,7 +153,7 @@ static int on_command(struct ipc_req *r, void *in, struct err *e)
 	t->token = ipc_defer(r);
 	replica_command(s->replica, &(struct replica_call){ .ticket = (uint64_t)(uintptr_t)t, .cmd = (int)c->cmd,
 	                .account = c->account, .payload = c->payload, .operator_ = c->operator_,
-	                .from_node = (r->role & (ROLE_NODE | ROLE_SERVE | ROLE_PEER)) != 0 });
+	                .from_node = (r->role & (ROLE_NODE | ROLE_SERVE | ROLE_PEER | ROLE_SCHEDULER)) != 0 });
 	loop_after(&s->loop, &s->run, 0);             /* after what else has come: one batch */
 	return 0;
 }
@@ -251,6 +251,18 @@ static int on_status(struct ipc_req *r, void *in, struct err *e)
 	return ipc_reply(r, state_status_fields, &out, NULL, 0);
 }
 
+static int on_peers(struct ipc_req *r, void *in, struct err *e)
+{
+	struct state *s = r->ctx;
+	struct peers *p = in;
+
+	(void)e;
+	p->leader = replica_status(s->replica).leader;
+	for (size_t i = 0; i < p->peers.n; i++)
+		p->peers.v[i].silent_ms = replica_heard(s->replica, (uint64_t)p->peers.v[i].server);
+	return ipc_reply(r, peers_fields, p, NULL, 0);
+}
+
 /* Many questions at once wait for the same round. */
 static int on_fresh(struct ipc_req *r, void *in, struct err *e)
 {
@@ -277,8 +289,9 @@ static void fresh(void *ctx, uint64_t ticket, const struct err *e)
 }
 
 static const struct ipc_op ops[] = {
-	{ OP_FRESH,        ROLE_API,               NULL,                0,                           on_fresh },
+	{ OP_FRESH,        ROLE_API | ROLE_NODE,   NULL,                0,                           on_fresh },
 	{ OP_COMMAND,      COMMANDERS,             command_call_fields, sizeof(struct command_call), on_command },
+	{ OP_PEERS,        ROLE_SCHEDULER,         peers_fields,        sizeof(struct peers),        on_peers },
 	{ OP_STATE_STATUS, COMMANDERS | ROLE_DNS,  NULL,                0,                           on_status },
 	{ OP_LINK,         ROLE_PEER,              link_fields,         sizeof(struct link),         on_link },
 	{ OP_CHANNEL,      ROLE_SERVE,             channel_fields,      sizeof(struct channel),      on_channel },

@@ -100,7 +100,8 @@ static int on_node_one(void *ctx, struct str key, struct str val)
 	auto_arena a = ARENA_INIT;
 
 	(void)key;
-	if (rec_decode(&a, val, container_fields, &ct, NULL) || !str_eq(ct.node, r->node))
+	if (rec_decode(&a, val, container_place_fields, &ct, NULL) || !str_eq(ct.node, r->node) ||
+	    rec_decode(&a, val, container_fields, &ct, NULL))
 		return 0;
 	if (f->n == r->cap) {
 		struct container *v = arena_new_n(r->c->a, struct container, r->cap = r->cap ? r->cap * 2 : 64);

@@ -9,7 +9,7 @@
 
 #define LEADERLESS_MS 3000                            /* a command waits so long for a leader */
 #define SENDERS_MAX   MEMBERS_MAX
-#define HEARD_MAX     64
+#define HEARD_MAX     2048
 
 struct pending {                                      /* one command, queued or on its way */
 	struct pending     *next;

@@ -2,10 +2,10 @@
 
 test_each_role_is_a_process_of_its_own_user() {
 	local users= name pid
-	for name in state node api dns; do
+	for name in state node api dns scheduler; do
 		pid=$(role_pid $name)
 		[ "$pid" ] && [ -d "/proc/$pid" ] || fail "there is no role $name: $(cat "$RUN/roles")"
-		is "$(cat "/proc/$pid/comm")" "triton-$name"
+		is "$(cat "/proc/$pid/comm")" "$(head -c 15 <<<"triton-$name")"      # the kernel keeps 15 bytes
 		users+=$(awk '/^Uid:/ {print $2}' "/proc/$pid/status")$'\n'
 	done
 	is "$(printf %s "$users" | sort | uniq -d)" "" "users of two roles"
@@ -13,7 +13,7 @@ test_each_role_is_a_process_of_its_own_user() {
 
 test_roles_that_parse_have_no_rights() {
 	local name pid
-	for name in state api dns; do
+	for name in state api dns scheduler; do
 		pid=$(role_pid $name)
 		is "$(awk '/^CapEff:/ {print $2}' "/proc/$pid/status")" 0000000000000000 "capabilities of $name"
 		is "$(awk '/^Seccomp:/ {print $2}' "/proc/$pid/status")" 2 "seccomp of $name"
@@ -28,7 +28,7 @@ test_no_role_holds_another_ones_sockets() {
 	has "$listening" triton-api
 	has_not "$listening" triton-state
 	has_not "$listening" triton-node
-	for name in state node dns; do
+	for name in state node dns scheduler; do
 		[ "$(ls "/proc/$(role_pid $name)/fd" | wc -l)" -lt 60 ] || fail "$name holds $(ls "/proc/$(role_pid $name)/fd" | wc -l) descriptors"
 	done
 }
@@ -38,7 +38,7 @@ test_kill_9_of_any_role_is_repaired_within_a_second() {
 	local name old pid
 	docker run -d --name steady busybox sh -c 'while :; do date +%s%N; sleep 0.05; done' >/dev/null
 	pid=$(inspect steady '{{.State.Pid}}')
-	for name in api state node dns; do
+	for name in api state node dns scheduler; do
 		old=$(role_pid $name)
 		kill -KILL "$old"
 		back() { [ "$(role_pid $name)" != "$old" ] && [ "$(role_pid $name)" != 0 ] && [ -d "/proc/$(role_pid $name)" ]; }

@@ -65,6 +65,15 @@ test_dns_has_nothing_but_sockets_and_the_view() {
 	is "$(limit_of "$pid" 'Max processes')" 1 "processes of dns"
 }
 
+test_scheduler_has_nothing_but_two_channels_and_the_view() {
+	local pid=$(role_pid scheduler)
+	has_no_rights "$pid" scheduler
+	is "$(ls -A "/proc/$pid/root/")" "" "root of scheduler"
+	holds_only "$pid" scheduler "${COMMON[@]}" "${VIEW[@]}"
+	reads_only "$pid" "$(readlink -f "$DATA")/state/db/data.mdb"
+	is "$(limit_of "$pid" 'Max processes')" 1 "processes of scheduler"
+}
+
 test_state_has_its_directory_only() {
 	local pid=$(role_pid state)
 	has_no_rights "$pid" state

@@ -92,7 +92,7 @@ static int raise_limit(void)
 	return setrlimit(RLIMIT_CORE, &(struct rlimit){ 1 << 20, 1 << 20 });
 }
 
-enum { A = 1, S = 2, D = 4, P = 8, ALL = 15 };
+enum { A = 1, S = 2, D = 4, P = 8, H = 16, ALL = 31 };
 
 /* `forbidden`: the roles whose filter does not know the call. The other roles in `fails`: it must fail with `code`. */
 static const struct {
@@ -101,9 +101,9 @@ static const struct {
 	unsigned    forbidden, fails;
 	int         code;
 } attempts[] = {
-	{ "open /etc/passwd",           open_passwd,   A | D, S | P, ENOENT },
-	{ "open /../../etc/passwd",     open_parent,   A | D, S | P, ENOENT },
-	{ "socket of another protocol", make_socket,   S,     0,     0 },
+	{ "open /etc/passwd",           open_passwd,   A | D | H, S | P, ENOENT },
+	{ "open /../../etc/passwd",     open_parent,   A | D | H, S | P, ENOENT },
+	{ "socket of another protocol", make_socket,   S | H, 0,     0 },
 	{ "execve",                     exec_itself,   ALL,   0,     0 },
 	{ "ptrace",                     trace_parent,  ALL,   0,     0 },
 	{ "fork",                       fork_one,      ALL,   0,     0 },
@@ -121,6 +121,7 @@ static const struct {
 	bool        empty;                            /* its root */
 } roles[] = {
 	{ "api", &confine_api, true }, { "state", &confine_state, false }, { "dns", &confine_dns, true }, { "pull", &confine_pull, false },
+	{ "scheduler", &confine_scheduler, true },
 };
 
 /* The wait status of a process that is role r and calls f; its exit status is the call's errno, 0 when it worked. */
