@@ -225,7 +225,7 @@ static int start(struct engine *g, const struct snap_meta *snap, struct err *e)
 	ev.start.entries = entries;
 	ev.start.n_entries = (unsigned)n;
 	if (ev.start.term == 0 && (n || snap->index))
-		return err_set(e, EUCLEAN, "the term is lost: this node must be rebuilt from the others or a backup");
+		return err_set(e, EUCLEAN, "meta-0 and meta-1 (term and vote) are lost");
 	rc = step(g, &ev, e);
 	if (rc == 0) {
 		raft_free(entries);

@@ -39,6 +39,7 @@ struct logfile {
 	uint32_t        base_crc;                     /* of the entry before `first` */
 	uint64_t        term, vote, server, generation;
 	bool            broken;                       /* a write failed: never used again */
+	const char     *blank;                        /* while opening: the slot of term and vote that holds nothing */
 };
 
 static void *grow(void *v, size_t n, size_t *cap, size_t size)
@@ -93,6 +94,14 @@ static int segment_drop(struct logfile *l, size_t i, struct err *e)
 	l->disk->ops->close(l->disk, l->segments[i].h);
 	memmove(l->segments + i, l->segments + i + 1, (--l->n_segments - i) * sizeof *l->segments);
 	return l->disk->ops->remove(l->disk, name, e);
+}
+
+static int damaged(struct err *e, const struct segment *s, uint64_t index)
+{
+	char name[NAME_MAX_LEN];
+
+	segment_name(s->first, name);
+	return err_set(e, EUCLEAN, "%s: entry %llu is damaged", name, (unsigned long long)index);
 }
 
 /* A new segment for index last + 1 with room for `need` bytes of entries. On failure nothing is left behind. */
@@ -198,8 +207,7 @@ static int segment_read(struct logfile *l, struct segment *s, struct logseg_pars
 	if (s->end > s->reserved)                     /* the padding of the last entry was cut off */
 		s->end = s->reserved = (int64_t)p->at;
 	if (logseg_damaged(p))
-		return err_set(e, EUCLEAN, "log entry %llu is damaged: this node must be rebuilt from the others or a backup",
-		               (unsigned long long)p->next);
+		return damaged(e, s, p->next);
 	if (!last || logseg_all_zero(str_drop(p->bytes, p->at)))
 		return 0;
 	if (ops->truncate(l->disk, s->h, s->end, e) ||
@@ -254,8 +262,8 @@ static int segment_open(struct logfile *l, uint64_t first, bool last, struct err
 	p.term = l->n_slots ? l->slots[l->n_slots - 1].term : 0;
 	s->salt = p.salt;
 	if (told != first || first != logfile_last(l) + 1 || chain != p.chain)
-		err_set(e, EUCLEAN, "log entries %llu to %llu are missing", (unsigned long long)logfile_last(l) + 1,
-		        (unsigned long long)first - 1);
+		err_set(e, EUCLEAN, "log entries %llu to %llu, before %s, are missing", (unsigned long long)logfile_last(l) + 1,
+		        (unsigned long long)first - 1, name);
 	else
 		rc = segment_read(l, s, &p, last, e);
 out:
@@ -275,8 +283,10 @@ static int meta_read(struct logfile *l, const char *name, struct err *e)
 	l->disk->ops->close(l->disk, h);
 	if (got < 0)
 		return -1;
-	if (logseg_all_zero(str_make(b, (size_t)got)))       /* never written, or its first write was lost */
+	if (logseg_all_zero(str_make(b, (size_t)got))) {     /* never written, or its first write was lost */
+		l->blank = name;
 		return 0;
+	}
 	/* One sector: a power failure leaves the old or the new content. Anything else is damage, and going on with
 	 * the other slot could vote twice in a term. */
 	if (got != META_BYTES || memcmp(b, META_MAGIC, 8) != 0 || logseg_get32(b + 48) != crc32c(0, b, 48))
@@ -287,6 +297,16 @@ static int meta_read(struct logfile *l, const char *name, struct err *e)
 	l->server = logseg_get64(b + 16);
 	l->term = logseg_get64(b + 24);
 	l->vote = logseg_get64(b + 32);
+	return 0;
+}
+
+/* The second write made both slots durable, by name and content. */
+static int metas_read(struct logfile *l, struct err *e)
+{
+	if (meta_read(l, "meta-0", e) || meta_read(l, "meta-1", e))
+		return -1;
+	if (l->blank && l->generation > 1)
+		return err_set(e, EUCLEAN, "%s (term and vote) is lost", l->blank);
 	return 0;
 }
 
@@ -326,7 +346,7 @@ struct logfile *logfile_open(struct disk *d, uint64_t snapshot_index, uint64_t s
 		abort();
 	l->disk = d;
 	l->first = 1;
-	if (meta_read(l, "meta-0", e) || meta_read(l, "meta-1", e) || segments_open(l, e) ||
+	if (metas_read(l, e) || segments_open(l, e) ||
 	    fit_snapshot(l, snapshot_index, snapshot_term, e))
 		goto fail;
 	/* After the death of a process the tail may be in the page cache only. */
@@ -521,12 +541,6 @@ int logfile_sync(struct logfile *l, struct err *e)
 	return 0;
 }
 
-static int damaged(struct err *e, uint64_t index)
-{
-	return err_set(e, EUCLEAN, "log entry %llu is damaged: this node must be rebuilt from the others or a backup",
-	               (unsigned long long)index);
-}
-
 int logfile_read(struct logfile *l, uint64_t index, struct arena *a, struct log_entry *out, struct err *e)
 {
 	const struct slot *slot = slot_of(l, index);
@@ -542,14 +556,14 @@ int logfile_read(struct logfile *l, uint64_t index, struct arena *a, struct log_
 	if (got < 0)
 		return err_wrap(e, "log entry %llu", (unsigned long long)index);
 	if (got != sizeof head || logseg_get32(head) != slot->crc || (len = logseg_get32(head + 4)) > LOG_ENTRY_MAX)
-		return damaged(e, index);
+		return damaged(e, s, index);
 	padded = logseg_bytes(len) - ENTRY_HEADER;
 	data = arena_alloc(a, padded + 1);
 	got = l->disk->ops->read(l->disk, s->h, slot->off + ENTRY_HEADER, data, padded, e);
 	if (got < 0)
 		return err_wrap(e, "log entry %llu", (unsigned long long)index);
 	if (got != (int64_t)padded || crc32c(crc32c(s->salt, head + 4, ENTRY_HEADER - 4), data, padded) != slot->crc)
-		return damaged(e, index);
+		return damaged(e, s, index);
 	logseg_veil(data, padded, s->salt, index);
 	*out = (struct log_entry){ .index = index, .term = slot->term, .type = slot->type, .data = str_make(data, len) };
 	return 0;

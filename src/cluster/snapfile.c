@@ -192,8 +192,10 @@ static void consume(struct reader *r, size_t n)
 
 static int damaged(struct err *e, uint64_t index)
 {
-	return err_set(e, EUCLEAN, "snapshot %llu is damaged: this node must be rebuilt from the others or a backup",
-	               (unsigned long long)index);
+	char name[32];
+
+	snap_name(index, name);
+	return err_set(e, EUCLEAN, "%s is damaged", name);
 }
 
 static int reader_open(struct reader *r, struct disk *d, const char *name, uint64_t index, struct arena *a, struct snap_meta *meta,

@@ -457,6 +457,15 @@ static int serve(struct state *s, struct err *e)
 	return loop_run(&s->loop, e);
 }
 
+/* Damage: which directory, and the way out. */
+static void explain(const char *dir, struct err *e)
+{
+	struct err what = *e;
+
+	if (e->code == EUCLEAN)
+		err_set(e, EUCLEAN, "%s/log: %s; this node must be rebuilt from the others or from a backup", dir, what.msg);
+}
+
 int role_state(int argc, char **argv)
 {
 	static struct state s = { .disk.dir = -1 };
@@ -473,6 +482,7 @@ int role_state(int argc, char **argv)
 	s.work.fire = work;
 	s.node = str_of(argv[2]);
 	if (loop_init(&s.loop, &e) || !(s.links = links_new(&s.loop, on_message, &s)) || open_state(&s, argv[1], (unsigned)strtoul(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), &e)) {
+		explain(argv[1], &e);
 		log_failed("state role cannot start", &e);
 		return 1;
 	}

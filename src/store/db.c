@@ -1,15 +1,19 @@
 #include "store/db.h"
 
+#include "cluster/crc32c.h"
+#include "os/fd.h"
 #include "store/lmdb.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define RESERVE_STEP  (4u << 20)
 #define RESERVE_LEAST (1u << 20)
+#define SUM_BYTES     (256u << 10)
 
 int lmdb_err(struct err *e, int rc, const char *what)
 {
@@ -46,7 +50,7 @@ static bool file_says(int dir, const char *name, const char *want)
 		return false;
 	b[n] = '\0';
 	b[strcspn(b, " \n")] = '\0';
-	return !want || strcmp(b, want) == 0;
+	return strcmp(b, want) == 0;
 }
 
 static int file_write(int dir, const char *name, const char *text, struct err *e)
@@ -75,21 +79,80 @@ static int file_remove(int dir, const char *name, struct err *e)
 	return 0;
 }
 
+/* --- the clean mark --- */
+
+struct mark {                                         /* db/clean: what was synced when the database was closed */
+	char               boot[64];
+	unsigned long long applied, bytes;
+	unsigned           sum;                       /* of those bytes of data.mdb */
+};
+
+static int data_sum(int dir, uint64_t bytes, uint32_t *sum, struct err *e)
+{
+	auto_fd fd = openat(dir, "data.mdb", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char *block = malloc(SUM_BYTES);
+	uint64_t at = 0;
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	if (!block)
+		abort();
+	for (*sum = 0; n > 0 && at < bytes; at += (uint64_t)n) {
+		n = pread(fd, block, bytes - at < SUM_BYTES ? bytes - at : SUM_BYTES, (off_t)at);
+		*sum = n > 0 ? crc32c(*sum, block, (size_t)n) : *sum;
+	}
+	free(block);
+	return n < 0 ? err_sys(e, "read the state") : at < bytes ? err_set(e, EUCLEAN, "the state is shorter than it was") : 0;
+}
+
+/* The line ends with its own checksum. */
+static int mark_write(int dir, const struct mark *m, struct err *e)
+{
+	char text[192], line[208];
+
+	snprintf(text, sizeof text, "%s %llu %llu %08x", m->boot, m->applied, m->bytes, m->sum);
+	snprintf(line, sizeof line, "%s %08x\n", text, crc32c(0, text, strlen(text)));
+	return file_write(dir, "clean", line, e);
+}
+
+static bool mark_read(int dir, struct mark *m)
+{
+	char b[256], *sum;
+	int fd = openat(dir, "clean", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = fd < 0 ? -1 : read(fd, b, sizeof b - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return false;
+	b[n] = '\0';
+	sum = strrchr(b, ' ');
+	if (!sum)
+		return false;
+	*sum++ = '\0';
+	return strtoul(sum, NULL, 16) == crc32c(0, b, strlen(b)) &&
+	       sscanf(b, "%63s %llu %llu %8x", m->boot, &m->applied, &m->bytes, &m->sum) == 4;
+}
+
 /* --- opening --- */
 
-/* Kept: this boot's database (the page cache has all of it), or one that was closed cleanly. The mark goes before
- * the first write, durably: it must not vouch for what comes after. */
+/* Kept: what was closed cleanly and is still that, byte for byte; without a mark, this boot's database (the page cache has all
+ * of it). The mark goes before the first write, durably: it must not vouch for what comes after. */
 static int keep_or_discard(struct db *db, struct err *e)
 {
-	bool clean = file_says(db->dir, "clean", NULL), same = file_says(db->dir, "ready", db->boot_id);
+	bool keep = file_says(db->dir, "ready", db->boot_id);
+	struct mark m;
+	struct err why;
+	uint32_t sum;
 
-	if (!clean && !same) {
-		if (file_remove(db->dir, "ready", e) || file_remove(db->dir, "data.mdb", e) ||
-		    file_remove(db->dir, "lock.mdb", e))
-			return -1;
-	} else if (file_remove(db->dir, "clean", e)) {
-		return -1;
+	if (mark_read(db->dir, &m)) {
+		db->known = m.applied;
+		keep = data_sum(db->dir, m.bytes, &sum, &why) == 0 && sum == m.sum;
+		db->damaged = !keep;
 	}
+	if (!keep && (file_remove(db->dir, "ready", e) || file_remove(db->dir, "data.mdb", e) || file_remove(db->dir, "lock.mdb", e)))
+		return -1;
+	if (file_remove(db->dir, "clean", e))
+		return -1;
 	return fsync(db->dir) ? err_sys(e, "fsync of the database directory") : 0;
 }
 
@@ -156,6 +219,8 @@ int db_open(struct db *db, const char *state_dir, const char *boot_id, struct er
 		return -1;
 	}
 	db->fresh = db->applied == 0;
+	if (db->applied > db->known)
+		db->known = db->applied;
 	return 0;
 }
 
@@ -176,15 +241,15 @@ void db_close(struct db *db)
 
 int db_close_clean(struct db *db, struct err *e)
 {
-	char text[128];
+	struct mark m = { .applied = db->applied, .bytes = db_bytes(db) };
 	int rc = mdb_env_sync(db->env, 1);
 
 	if (rc) {
 		db_close(db);
 		return lmdb_err(e, rc, "sync the state");
 	}
-	snprintf(text, sizeof text, "%s %llu\n", db->boot_id, (unsigned long long)db->applied);
-	rc = file_write(db->dir, "clean", text, e);
+	memcpy(m.boot, db->boot_id, sizeof m.boot);
+	rc = data_sum(db->dir, m.bytes, &m.sum, e) || mark_write(db->dir, &m, e) ? -1 : 0;
 	db_close(db);
 	return rc;
 }

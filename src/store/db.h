@@ -2,8 +2,8 @@
  * view of it: opened without sync, it survives the death of any process because the page cache does, and is thrown
  * away and rebuilt from snapshot and log when the machine went down without a clean mark.
  *
- * Files beside it, both written by this module: db/clean (boot id, applied index: the env was synced and closed) and
- * db/ready (boot id: what view_open waits for). One environment per process; never fork with it open. */
+ * Files beside it, both written by this module: db/clean (the env was synced and closed: boot id, applied index, checksum
+ * of the data, which the next open compares: a database that changed meanwhile is a view to rebuild) and db/ready (boot id: what view_open waits for). One environment per process; never fork with it open. */
 #ifndef STORE_DB_H
 #define STORE_DB_H
 
@@ -21,6 +21,8 @@ struct db {
 	int      dir;                                 /* descriptor of <state dir>/db */
 	bool     fresh;                               /* nothing was kept: fill it from snapshot and log */
 	uint64_t applied, term;                       /* of the last committed transaction */
+	uint64_t known;                               /* applied once, even if the database had to be thrown away */
+	bool     damaged;                             /* it was: what the clean mark says is not what was there */
 	char     boot_id[64];
 };
 

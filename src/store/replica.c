@@ -167,6 +167,12 @@ static void office(void *ctx, bool leader, uint64_t term)
 
 /* --- opening and closing --- */
 
+static void trouble(struct replica *r, const char *what, const struct err *e)
+{
+	if (r->hooks.trouble)
+		r->hooks.trouble(r->hooks.ctx, what, e);
+}
+
 static int found(struct replica *r, struct err *e)
 {
 	uint64_t id = logfile_server(r->log);
@@ -188,6 +194,11 @@ static int open_all(struct replica *r, struct err *e)
 	r->log = logfile_open(r->cfg.disk, snap.index, snap.term, e);
 	if (!r->log || db_open(&r->db, r->cfg.state_dir, r->cfg.boot_id, e))
 		return -1;
+	if (r->db.damaged)
+		trouble(r, "database rebuilt from the log", &(struct err){ EUCLEAN, "it is not what was closed cleanly" });
+	if (r->db.known > logfile_last(r->log) && r->db.known > snap.index)
+		return err_set(e, EUCLEAN, "the log ends at %llu, but %llu was applied: entries were lost",
+		               (unsigned long long)logfile_last(r->log), (unsigned long long)r->db.known);
 	if (snap.index > r->db.applied && snapshot_load(&r->db, r->cfg.disk, &snap, e))
 		return -1;
 	if (!r->cfg.join && snap.index == 0 && logfile_last(r->log) == 0 && found(r, e))
@@ -328,12 +339,6 @@ static void batch_begin(struct replica *r)
 		txn_abort(&r->txn);
 		replica_answer_all(r, &r->batch, NULL);
 	}
-}
-
-static void trouble(struct replica *r, const char *what, const struct err *e)
-{
-	if (r->hooks.trouble)
-		r->hooks.trouble(r->hooks.ctx, what, e);
 }
 
 static int snapshot_maybe(struct replica *r, struct err *e)

@@ -23,10 +23,16 @@
 #define ANSWER_MS 20000
 
 static char boot[64] = "boot";
+static unsigned snapshot_bytes = 300 << 10;
 
 void life_boot(const char *id)
 {
 	snprintf(boot, sizeof boot, "%s", id);
+}
+
+void life_snapshots(unsigned bytes)
+{
+	snapshot_bytes = bytes;
 }
 
 /* --- the process --- */
@@ -46,7 +52,7 @@ struct replica *__wrap_replica_open(const struct replica_config *cfg, const stru
 {
 	struct replica_config c = *cfg;
 
-	c.snapshot_bytes = 300 << 10;
+	c.snapshot_bytes = snapshot_bytes;
 	c.trailing = 4;
 	return __real_replica_open(&c, hooks, e);
 }

@@ -34,6 +34,8 @@ struct life {
 
 /* The boot of the machine that the next process thinks it runs in. */
 void life_boot(const char *id);
+/* After how many bytes of log the next process takes a snapshot (300 KiB). */
+void life_snapshots(unsigned bytes);
 
 /* Start the role. 0 when it serves; -1 with its last sentence when it ended instead. */
 int  life_start(struct life *l, const char *dir, int trace, const struct fault *f, struct err *e);

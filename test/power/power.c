@@ -70,11 +70,16 @@ static void remove_tree(const char *path)
 	unlink(beside);
 }
 
-static const char *path_of(const char *name)           /* lives as long as the program */
+static const char *join_path(const char *dir, const char *name) /* lives as long as the program */
 {
 	static struct arena a = ARENA_INIT;
 
-	return arena_printf(&a, "%s/%s", o.dir, name).p;
+	return arena_printf(&a, "%s/%s", dir, name).p;
+}
+
+static const char *path_of(const char *name)
+{
+	return join_path(o.dir, name);
 }
 
 static int trace_open(const char *path)
@@ -584,6 +589,160 @@ static void test_slow_disk(void)
 	}
 }
 
+/* --- C13: a bit flips, a file is cut or goes --- */
+
+struct damage {
+	const char    *dir;                           /* what is harmed, again and again a copy of `whole` */
+	const char    *whole;
+	struct history h;
+	unsigned       refused, harmless;
+};
+
+static size_t used_bytes(const char *path)            /* without the zeros at the end */
+{
+	FILE *f = fopen(path, "r");
+	size_t used = 0;
+	int c;
+
+	if (!f)
+		abort();
+	for (size_t at = 1; (c = getc(f)) != EOF; at++)
+		if (c)
+			used = at;
+	fclose(f);
+	return used;
+}
+
+static size_t size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? 0 : (size_t)st.st_size;
+}
+
+/* Cut each segment to what is in it and a few zeros, so that one start takes a millisecond. */
+static void shorten_logs(const char *dir)
+{
+	char path[1024];
+	struct dirent *n;
+	DIR *in;
+
+	snprintf(path, sizeof path, "%s/log", dir);
+	in = opendir(path);
+	while (in && (n = readdir(in)))
+		if (strncmp(n->d_name, "log-", 4) == 0) {
+			snprintf(path, sizeof path, "%s/log/%s", dir, n->d_name);
+			if (truncate(path, (off_t)used_bytes(path) + 700))
+				abort();
+		}
+	closedir(in);
+}
+
+/* A snapshot, two segments, a database: all small, closed cleanly. */
+static void damage_base(struct damage *d)
+{
+	struct life l;
+	struct err e;
+
+	life_boot("boot");
+	life_snapshots(1500);
+	if (mkdir(d->whole, 0700))
+		abort();
+	for (int round = 0; round < 3; round++) {
+		if (life_start(&l, d->whole, -1, NULL, &e))
+			abort();
+		for (int i = 0; i < 4; i++)
+			if (change_send(&l, &d->h, d->h.n ? change_new(&d->h, 90) : (struct change){ .kind = INIT }, &e))
+				abort();
+		if (life_stop(&l, SIGTERM))
+			abort();
+		shorten_logs(d->whole);
+		life_snapshots(1 << 20);
+	}
+	life_snapshots(300 << 10);
+}
+
+/* Either what is there is right, or the start is refused with the name of a file and the way out. */
+static void damage_look(struct damage *d, const char *what)
+{
+	static unsigned n;
+	struct life l;
+	struct err e;
+
+	life_boot(n++ % 2 ? "boot" : "other");
+	if (life_start(&l, d->dir, -1, NULL, &e)) {
+		d->refused++;
+		if (!strstr(e.msg, "/log: "))
+			failed("%s: %s", what, e.msg);
+		if (!strstr(life_said(&l), "must be rebuilt from"))
+			failed("%s: no way out: %s", what, life_said(&l));
+	} else {
+		d->harmless++;
+		if (history_check(&d->h, d->h.n, MUST_BE_THERE, d->dir, NULL, &e))
+			failed("%s: %s", what, e.msg);
+	}
+	life_stop(&l, SIGKILL);
+}
+
+static void flip(const char *path, size_t at)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	unsigned char c;
+
+	if (fd < 0 || pread(fd, &c, 1, (off_t)at) != 1)
+		abort();
+	c ^= (unsigned char)(1 << number() % 8);
+	if (pwrite(fd, &c, 1, (off_t)at) != 1)
+		abort();
+	close(fd);
+}
+
+static void damage_file(struct damage *d, const char *name)
+{
+	size_t size = size_of(join_path(d->whole, name)), step = o.every * (size > 50000 ? 499 : size > 1000 ? 11 : 1);
+	const char *path = join_path(d->dir, name);
+	unsigned refused = d->refused, harmless = d->harmless;
+	char what[700];
+
+	for (size_t at = number() % step; at < size && o.failures < 8; at += step) {
+		copy_tree(d->whole, d->dir);
+		flip(path, at);
+		snprintf(what, sizeof what, "%s, byte %zu of %zu flipped", name, at, size);
+		damage_look(d, what);
+		remove_tree(d->dir);
+	}
+	for (int k = 0; k < 3; k++) {
+		copy_tree(d->whole, d->dir);
+		if (k == 0 ? unlink(path) : truncate(path, k == 1 ? 0 : (off_t)size / 2))
+			abort();
+		snprintf(what, sizeof what, "%s %s", name, k == 0 ? "removed" : k == 1 ? "emptied" : "cut in half");
+		damage_look(d, what);
+		remove_tree(d->dir);
+	}
+	printf("# %s: %zu bytes, %u refused, %u harmless\n", name, size, d->refused - refused, d->harmless - harmless);
+}
+
+static void test_flipped_bits(void)
+{
+	struct damage d = { .dir = path_of("harmed"), .whole = path_of("whole") };
+	static const char *const dirs[] = { "log", "db" };
+	char name[512];
+
+	damage_base(&d);
+	for (int i = 0; i < 2; i++) {
+		DIR *in = opendir(join_path(d.whole, dirs[i]));
+		struct dirent *n;
+
+		while (in && (n = readdir(in)))
+			if (n->d_name[0] != '.' && strcmp(n->d_name, "lock.mdb") != 0) {
+				snprintf(name, sizeof name, "%s/%s", dirs[i], n->d_name);
+				damage_file(&d, name);
+			}
+		closedir(in);
+	}
+	history_release(&d.h);
+}
+
 /* --- the list --- */
 
 static const struct {
@@ -596,6 +755,7 @@ static const struct {
 	{ "an_error_at_each_call_C11", test_failing_calls },
 	{ "no_room_and_room_again_C09", test_no_room },
 	{ "a_slow_disk_C10", test_slow_disk },
+	{ "flipped_bits_and_lost_files_C13", test_flipped_bits },
 };
 
 static bool wanted(const char *name, int n, char **parts)

@@ -326,6 +326,31 @@ TEST(a_damaged_meta_slot_is_refused)
 	sim_release(&d);
 }
 
+/* The other slot is older: going on with it could vote twice. */
+TEST(a_lost_meta_slot_is_refused)
+{
+	struct sim_file *f;
+	struct simdisk d;
+	struct logfile *l;
+
+	for (uint64_t writes = 1; writes <= 3; writes++) {
+		sim_init(&d, 5);
+		l = logfile_open(&d.disk, 0, 0, &e);
+		REQUIRE(l);
+		for (uint64_t i = 1; i <= writes; i++)
+			REQUIRE_OK(logfile_set_term(l, i, 1, &e), e);
+		logfile_close(l);
+		f = sim_file(&d, writes % 2 ? "meta-0" : "meta-1"); /* with one write this is the one that never was */
+		REQUIRE(f);
+		memset(f->now, 0, (size_t)f->size);
+		l = logfile_open(&d.disk, 0, 0, &e);
+		CHECK_INT(l != NULL, writes == 1);
+		CHECK(l || strstr(e.msg, "is lost"));
+		logfile_close(l);
+		sim_release(&d);
+	}
+}
+
 TEST(a_full_disk_refuses_and_harms_nothing)
 {
 	struct simdisk d;

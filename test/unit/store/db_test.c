@@ -59,6 +59,31 @@ TEST(a_clean_mark_counts_once)
 	db_close(&db);
 }
 
+/* Even in the same boot: it is only a view. But what it had applied is known. */
+TEST(one_that_changed_after_a_clean_end_is_not_kept)
+{
+	char path[128], byte;
+	struct db db;
+	int fd;
+
+	REQUIRE_OK(db_open(&db, test_dir(), "boot-1", &e), e);
+	put(&db, 5, "k", "v");
+	REQUIRE_OK(db_ready(&db, &e), e);
+	REQUIRE_OK(db_close_clean(&db, &e), e);
+	snprintf(path, sizeof path, "%s/db/data.mdb", test_dir());
+	fd = open(path, O_RDWR);
+	REQUIRE(pread(fd, &byte, 1, 9000) == 1);
+	byte ^= 16;
+	REQUIRE(pwrite(fd, &byte, 1, 9000) == 1);
+	close(fd);
+	REQUIRE_OK(db_open(&db, test_dir(), "boot-1", &e), e);
+	CHECK(db.fresh);
+	CHECK(db.damaged);
+	CHECK_INT(db.applied, 0);
+	CHECK_INT(db.known, 5);
+	db_close(&db);
+}
+
 TEST(one_that_was_being_filled_is_not_kept)
 {
 	struct db db;
