@@ -136,7 +136,7 @@ int image_commit(struct req *r, struct err *e)
 	call.base.author = req_query(r, "author");
 	if (config_of(r, &c, &call.base.config, e))
 		return -1;
-	pause = c.status == STATUS_RUNNING && (!req_query(r, "pause").n || req_query_bool(r, "pause"));
+	pause = c.status == STATUS_RUNNING && c.want == WANT_RUNNING && (!req_query(r, "pause").n || req_query_bool(r, "pause"));
 	if (pause && container_freeze(r, &c, true, e))  /* its files stand still meanwhile, as with Docker */
 		return -1;
 	rc = image_job(r, OP_COMMIT, &call, &out.id, e);

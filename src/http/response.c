@@ -48,6 +48,7 @@ int http_status_of(int code)
 	case EALREADY:
 		return 304;
 	case EFBIG:
+	case EMSGSIZE:                                /* one value alone is more than a record may have */
 		return 413;
 	case ETIMEDOUT:
 		return 504;

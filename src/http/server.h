@@ -101,7 +101,7 @@ int reply_text(struct req *r, int status, const char *type, struct str body, str
 int reply_empty(struct req *r, int status, struct err *e);             /* 204, 304: no body, no length */
 int reply_header(struct req *r, const char *name, struct str value);   /* before the reply; value must be a line */
 int reply_error(struct req *r, int status, const struct err *e);
-int http_status_of(int code);                         /* errno -> status: ENOENT 404, EINVAL 400, EEXIST EBUSY 409, EPERM 403, EACCES 401, ENOTSUP ENOSYS 501, EAGAIN 503, EALREADY 304, EFBIG 413, ETIMEDOUT 504; else 500 */
+int http_status_of(int code);                         /* errno -> status: ENOENT 404, EINVAL 400, EEXIST EBUSY 409, EPERM 403, EACCES 401, ENOTSUP ENOSYS 501, EAGAIN 503, EALREADY 304, EFBIG EMSGSIZE 413, ETIMEDOUT 504; else 500 */
 
 /* A body of unknown length (chunked, or until close for HTTP/1.0): begin sends the head at once. */
 int reply_begin(struct req *r, int status, const char *type, struct err *e);

@@ -39,7 +39,6 @@ struct local *local_get(struct node_role *n, struct str id, struct str account)
 	l->id = arena_str(&l->arena, id);
 	l->account = arena_str(&l->arena, account);
 	l->watch_fd = -1;
-	l->stop_gen = -1;
 	l->stop_timer.fire = stop_now;
 	l->start_timer.fire = start_now;
 	list_init(&l->attaches);
@@ -253,9 +252,13 @@ static void deliver(struct local *l, int sig)
 static void stop_now(struct loop_timer *t)
 {
 	struct local *l = LOCAL_OF(t, stop_timer);
+	struct err ignored;
 
-	if (l->phase == RUNNING)
-		deliver(l, SIGKILL);
+	if (l->phase != RUNNING)
+		return;
+	if (l->rec.status == STATUS_PAUSED)           /* it was, or meanwhile: a frozen one does not even die */
+		runtime_pause(&l->n->rt, l->id, false, &ignored);
+	deliver(l, SIGKILL);
 }
 
 static void stop(struct local *l, int64_t grace_s)
@@ -264,14 +267,17 @@ static void stop(struct local *l, int64_t grace_s)
 	struct err ignored;
 	int sig = name.n ? signal_parse(name, &ignored) : SIGTERM;
 
-	if (l->stop_sent)
+	if (l->stop_sent && l->stop_grace_s == grace_s)
 		return;
-	l->stop_sent = true;
+	l->stop_sent = true;                          /* again, for somebody who is more or less patient */
+	l->stop_grace_s = grace_s;
 	if (l->rec.status == STATUS_PAUSED)
 		runtime_pause(&l->n->rt, l->id, false, &ignored);
 	deliver(l, sig < 1 ? SIGTERM : sig);
 	if (grace_s >= 0)
 		loop_after(&l->n->loop, &l->stop_timer, grace_s * 1000);
+	else
+		loop_cancel(&l->n->loop, &l->stop_timer);
 }
 
 static void kill_wanted(struct local *l)
@@ -481,10 +487,8 @@ static void step(struct local *l, struct view_txn *t)
 	if (l->phase == STARTING)
 		return;
 	if (l->phase == RUNNING) {
-		if (c->want == WANT_STOPPED || c->move || (c->want == WANT_RUNNING && l->gen < c->start_gen)) {
-			stop(l, c->stop_timeout_s);
-			return;
-		}
+		if (c->want == WANT_STOPPED || c->move || (c->want == WANT_RUNNING && l->gen < c->start_gen))
+			stop(l, c->stop_timeout_s);   /* which may take as long as it likes: everything else goes on */
 		if (c->net_gen > c->net_done && container_is_running(c))
 			networks_wanted(l, t);
 		else if (c->kill_gen > c->kill_done)

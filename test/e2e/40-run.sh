@@ -348,3 +348,25 @@ test_twenty_at_once() {
 		wait "$p" && fail "container $i ended with 0" || is $? $i
 	done
 }
+
+# A stop may wait for ever; what else is asked of the container goes on meanwhile, and somebody less patient wins.
+test_a_patient_stop_holds_nothing_up() {
+	local patient
+	docker run -d --name lazy busybox sleep 1000 >/dev/null   # process 1 that ignores SIGTERM
+	timeout 30 docker stop -t -1 lazy >/dev/null & patient=$!
+	wait_for 5 eval "docker events --since 1m --until 0s --filter container=lazy --format '{{.Action}}' | grep -q kill"
+	is "$(docker inspect -f '{{.State.Status}}' lazy)" running
+	docker commit lazy lazy:now >/dev/null
+	exits 0 timeout 10 docker kill lazy
+	wait $patient
+	is "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' lazy)" "exited 137"
+	docker start lazy >/dev/null
+	timeout 30 docker restart -t -1 lazy >/dev/null & patient=$!
+	wait_for 5 eval "docker events --since 1m --until 0s --filter container=lazy --format '{{.Action}}' | grep -c kill | grep -q 3"
+	docker pause lazy >/dev/null
+	docker unpause lazy >/dev/null
+	exits 0 timeout 10 docker stop -t 0 lazy
+	wait $patient || true                             # it was overtaken
+	docker rm -f lazy >/dev/null
+	docker rmi lazy:now >/dev/null
+}
