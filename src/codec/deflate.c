@@ -5,7 +5,7 @@
 #include <zlib.h>
 
 #define IN_SIZE (64 << 10)
-#define LEVEL   4                                     /* of a layer 3 % more bytes than level 6 in half the time */
+#define LEVEL   2                                     /* of a layer 7 % more bytes than level 6 in 40 % of the time */
 #define GZIP    (15 + 16)                             /* zlib's window bits: the largest, in gzip's dress */
 
 struct deflate {
