@@ -95,7 +95,7 @@ int container_run(struct req *r, const struct container *c, struct err *e);
 /* --size: what the container wrote, counted by the node now, and what its image has, to env->size. Blocks. */
 int container_sizes(struct req *r, const struct container *c, struct render_env *env, struct err *e);
 
-/* An operation on images that is no stream to the client (OP_COMMIT, OP_LOGIN): *status is its last word, in the request's arena.
+/* An operation on images that is no stream to the client (OP_COMMIT, OP_LOGIN, OP_SEARCH...): *status is its last word, in the request's arena.
  * Blocks until it ends. EACCES: a registry refused the credentials. */
 int image_job(struct req *r, int op, const struct pull_call *call, struct str *status, struct err *e);
 int image_job_with(struct req *r, int op, const struct field *f, const void *in, struct str *status, struct err *e); /* OP_BUILD_COPY */
@@ -146,7 +146,8 @@ int archive_head(struct req *r, struct err *e), archive_read(struct req *r, stru
 int image_list(struct req *r, struct err *e), image_create(struct req *r, struct err *e), image_inspect(struct req *r, struct err *e),
 	image_history(struct req *r, struct err *e), image_tag_add(struct req *r, struct err *e), image_delete(struct req *r, struct err *e),
 	image_load(struct req *r, struct err *e), image_prune(struct req *r, struct err *e), image_save(struct req *r, struct err *e),
-	image_commit(struct req *r, struct err *e), image_login(struct req *r, struct err *e), image_build(struct req *r, struct err *e), build_prune(struct req *r, struct err *e), image_push(struct req *r, struct err *e);
+	image_commit(struct req *r, struct err *e), image_login(struct req *r, struct err *e), image_build(struct req *r, struct err *e), build_prune(struct req *r, struct err *e),
+	image_push(struct req *r, struct err *e), image_search(struct req *r, struct err *e), image_distribution(struct req *r, struct err *e);
 int networks_get(struct req *r, struct err *e), network_inspect(struct req *r, struct err *e), network_create(struct req *r, struct err *e),
 	network_remove(struct req *r, struct err *e), network_prune(struct req *r, struct err *e),
 	network_connect(struct req *r, struct err *e), network_disconnect(struct req *r, struct err *e);

@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define PROGRESS_MAX    (64 << 10)
+#define PROGRESS_MAX    (2 << 20)
 
 struct progress_line { struct str status, error; };
 static const struct field progress_line_fields[] = {

@@ -46,7 +46,7 @@ const struct endpoint docker_endpoints[] = {
 	{ POST,   "/images/load",               image_load,        0, "quiet platform" },
 	{ GET,    "/images/get",                image_save,        0, "names" },
 	{ POST,   "/images/prune",              image_prune,       0, "filters" },
-	{ GET,    "/images/search",             sys_later,         0, "" },
+	{ GET,    "/images/search",             image_search,      0, "term limit filters" },
 	{ GET,    "/images/{name...}/json",     image_inspect,     0, "" },
 	{ GET,    "/images/{name...}/history",  image_history,     0, "" },
 	{ GET,    "/images/{name...}/get",      image_save,        0, "" },
@@ -57,7 +57,7 @@ const struct endpoint docker_endpoints[] = {
 		"cpuquota buildargs shmsize squash labels networkmode platform target outputs version ulimits extrahosts cgroupparent" },
 	{ POST,   "/build/prune",               build_prune,       0, "" },
 	{ POST,   "/commit",                    image_commit,      0, "container repo tag comment author pause changes" },
-	{ GET,    "/distribution/{name...}/json", sys_later,       0, "" },
+	{ GET,    "/distribution/{name...}/json", image_distribution, 0, "" },
 
 	{ GET,    "/networks",                  networks_get,      0, "filters" },
 	{ POST,   "/networks/create",           network_create,    0, "" },

@@ -1,9 +1,12 @@
-/* What registries are asked for in an account's name: login, push, and how a request brings its credentials. */
+/* What registries are asked for in an account's name: login, push, search, what a name
+ * stands for, and how a request brings its credentials. */
 #include "docker/api.h"
 
 #include "codec/base64.h"
 #include "codec/json.h"
 #include "docker/bodies.h"
+#include "docker/filters.h"
+#include "image/lookup.h"
 #include "image/reference.h"
 
 #include <errno.h>
@@ -162,4 +165,86 @@ int image_push(struct req *r, struct err *e)
 	}
 	in.ref = reference_familiar(&r->arena, &ref);
 	return registry_stream(r, OP_PUSH, &in, e);
+}
+
+/* "host/term": the registry to be asked and the term; without a host the default one. */
+static struct str search_host(struct str *term)
+{
+	struct str host, rest;
+
+	if (!str_cut(*term, '/', &host, &rest) || (str_find(host, '.') < 0 && str_find(host, ':') < 0 && !str_is(host, "localhost")))
+		return STR("docker.io");
+	*term = rest;
+	return registry_host(host);
+}
+
+struct search_wish { bool official_given, official, automated_given, automated; int64_t stars; };
+
+static int search_wish_of(struct req *r, struct search_wish *w, struct err *e)
+{
+	static const char *const known[] = { "is-automated", "is-official", "stars", NULL };
+	struct filters f = { 0 };
+	const struct strs *stars;
+
+	if (filters_parse(&r->arena, req_query(r, "filters"), known, &f, e) ||
+	    filters_bool(&f, "is-official", &w->official_given, &w->official, e) ||
+	    filters_bool(&f, "is-automated", &w->automated_given, &w->automated, e))
+		return -1;
+	stars = filters_get(&f, "stars");
+	for (size_t i = 0; stars && i < stars->n; i++) {
+		int64_t n;
+
+		if (!str_to_i64(stars->v[i], &n) || n < 0)
+			return err_set(e, EINVAL, "invalid filter 'stars=%.*s'", STR_ARG(str_head(stars->v[i], 40)));
+		w->stars = n > w->stars ? n : w->stars;
+	}
+	return 0;
+}
+
+int image_search(struct req *r, struct err *e)
+{
+	struct pull_call in = { .account = who(r)->login, .message = req_query(r, "term") };
+	auto_buf b = BUF_INIT(4 << 20);
+	struct search_results found = { 0 };
+	struct search_wish w = { 0 };
+	struct reference ref;
+	struct str json;
+	size_t n = 0;
+
+	if (search_wish_of(r, &w, e) || req_query_i64(r, "limit", 25, &in.limit, e) || registry_auth_read(r, &in, e))
+		return -1;
+	if (in.limit < 1 || in.limit > 100)
+		return err_set(e, EINVAL, "limit %lld is outside the range of [1, 100]", (long long)in.limit);
+	in.ref = search_host(&in.message);
+	if (!in.message.n || in.message.n > 1000)
+		return err_set(e, EINVAL, "a search needs a term, of 1000 bytes at most");
+	if (reference_parse(&r->arena, arena_printf(&r->arena, "%.*s/x", STR_ARG(in.ref)), &ref, e) || !str_eq(ref.host, in.ref))
+		return err_set(e, EINVAL, "invalid registry address: %.*s", STR_ARG(str_head(in.ref, 100)));
+	if (image_job(r, OP_SEARCH, &in, &json, e) || json_decode_list(&r->arena, json, search_result_fields, sizeof(*found.v), &found, e))
+		return -1;
+	for (size_t i = 0; i < found.n; i++)
+		if ((!w.official_given || found.v[i].is_official == w.official) && (!w.automated_given || found.v[i].is_automated == w.automated) &&
+		    found.v[i].star_count >= w.stars && n < (size_t)in.limit)
+			found.v[n++] = found.v[i];
+	found.n = n;
+	json_encode_list(&b, search_result_fields, sizeof(*found.v), &found);
+	return reply_json(r, 200, &b, e);
+}
+
+int image_distribution(struct req *r, struct err *e)
+{
+	struct pull_call in = { .account = who(r)->login };
+	struct reference ref;
+	struct str json;
+
+	if (reference_parse(&r->arena, req_var(r, "name"), &ref, e) || registry_auth_read(r, &in, e))
+		return -1;
+	reference_default_tag(&ref);
+	in.ref = reference_familiar(&r->arena, &ref);
+	if (image_job(r, OP_DESCRIBE, &in, &json, e)) {
+		if (e->code == EIO && (str_find_str(str_of(e->msg), STR("not found")) >= 0 || str_starts(str_of(e->msg), STR("pull access denied"))))
+			e->code = ENOENT;
+		return -1;
+	}
+	return reply_text(r, 200, "application/json", json, e);
 }

@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-#define LINE (16 << 10)
+#define LINE (2 << 20)                                /* a search's or a registry's answer is one line, too */
 
 struct str digest_short(struct str digest)
 {

@@ -224,7 +224,7 @@ static int get_layers(struct pull *p, struct registry *r, const struct manifest 
 	return 0;
 }
 
-static int get_config(struct pull *p, struct registry *r, const struct descriptor *d, struct image *img, struct err *e)
+int pull_config(struct pull *p, struct registry *r, const struct descriptor *d, struct image *img, struct err *e)
 {
 	char *hex = arena_cstr(p->arena, digest_hex(d->digest));
 	auto_fd fd = path_open(p->blobs, hex, O_RDWR | O_CREAT | O_TRUNC, 0600, e);
@@ -282,33 +282,43 @@ int image_check_platform(struct arena *a, struct str platform, struct str ref, c
 		STR_ARG(platform_text(a, &have)));
 }
 
-int pull_image(struct pull *p, struct last_lines *last, struct err *e)
+struct registry *pull_registry(struct pull *p, struct reference *ref, struct err *e)
 {
 	const struct pull_call *call = &p->start.call;
 	struct registry_config rc = { .username = call->username, .password = call->password,
 		.identity_token = call->identity_token, .registry_token = call->registry_token, .is_private_ok = p->start.is_private_ok };
+
+	if (reference_parse(p->arena, call->ref, &rc.ref, e) || pull_authorities(p, &rc.ref, &rc.ca_pem, e))
+		return NULL;
+	reference_default_tag(&rc.ref);
+	*ref = rc.ref;
+	return registry_new(&rc);
+}
+
+int pull_image(struct pull *p, struct last_lines *last, struct err *e)
+{
+	const struct pull_call *call = &p->start.call;
 	struct image img = { 0 };
 	struct manifest m = { 0 };
-	struct registry *r;
+	struct reference ref;
+	struct registry *r = pull_registry(p, &ref, e);
 	struct strs refs = { 0 };
 	struct str top, digest, what;
 	int rc_all;
 
-	if (reference_parse(p->arena, call->ref, &rc.ref, e) || pull_authorities(p, &rc.ref, &rc.ca_pem, e))
+	if (!r)
 		return -1;
-	reference_default_tag(&rc.ref);
-	what = rc.ref.digest.n ? rc.ref.digest : rc.ref.tag;
-	r = registry_new(&rc);
-	progress_status(&p->progress, what, arena_printf(p->arena, "Pulling from %.*s", STR_ARG(rc.ref.path)).p);
-	rc_all = find_manifest(p, r, what, &top, &digest, &m, e) || get_config(p, r, &m.config, &img, e) ||
+	what = ref.digest.n ? ref.digest : ref.tag;
+	progress_status(&p->progress, what, arena_printf(p->arena, "Pulling from %.*s", STR_ARG(ref.path)).p);
+	rc_all = find_manifest(p, r, what, &top, &digest, &m, e) || pull_config(p, r, &m.config, &img, e) ||
 		image_check_platform(p->arena, call->platform, call->ref, &img, e) || get_layers(p, r, &m, &img, e);
 	registry_free(r);
 	if (rc_all)
 		return -1;
 	img.manifest = digest;                        /* of an index: the one that was taken from it, so that a push has it again */
-	strs_add(p->arena, &refs, reference_familiar(p->arena, &rc.ref));
-	if (!rc.ref.digest.n) {                       /* Docker's RepoDigests: what the tag stood for */
-		struct reference exact = rc.ref;
+	strs_add(p->arena, &refs, reference_familiar(p->arena, &ref));
+	if (!ref.digest.n) {                       /* Docker's RepoDigests: what the tag stood for */
+		struct reference exact = ref;
 
 		exact.digest = top;
 		strs_add(p->arena, &refs, reference_familiar(p->arena, &exact));
@@ -365,11 +375,12 @@ int pull_run(struct pull *p, struct err *e)
 	static int (*const kinds[])(struct pull *, struct last_lines *, struct err *) = {
 		[IMAGE_PULL] = pull_image, [IMAGE_LOAD] = pull_load, [IMAGE_IMPORT] = pull_import,
 		[IMAGE_COMMIT] = pull_commit, [IMAGE_LOGIN] = pull_login, [IMAGE_PUSH] = pull_push,
+		[IMAGE_SEARCH] = pull_search, [IMAGE_DESCRIBE] = pull_describe,
 	};
 	struct last_lines last = { 0 };
 	size_t i;
 
-	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_PUSH)
+	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_DESCRIBE)
 		return err_set(e, EBADMSG, "the node asks for something unknown");
 	if (kinds[p->start.kind](p, &last, e)) {
 		tell_node(p, e);                      /* it cleans up before the client hears */

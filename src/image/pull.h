@@ -13,6 +13,8 @@
 #define LOAD_MAX_ENTRIES 20000
 #define LOAD_MAX_BYTES   (1ll << 40)
 
+struct registry;                                      /* image/registry.h */
+
 struct pull {
 	struct ipc_client *node;
 	struct progress progress;
@@ -36,9 +38,13 @@ int pull_load(struct pull *p, struct last_lines *last, struct err *e);
 int pull_import(struct pull *p, struct last_lines *last, struct err *e);
 int pull_commit(struct pull *p, struct last_lines *last, struct err *e);
 int pull_push(struct pull *p, struct last_lines *last, struct err *e);
+int pull_search(struct pull *p, struct last_lines *last, struct err *e);
+int pull_describe(struct pull *p, struct last_lines *last, struct err *e);
 int pull_login(struct pull *p, struct last_lines *last, struct err *e);
 
 /* Shared pieces. */
+struct registry *pull_registry(struct pull *p, struct reference *ref, struct err *e); /* of call.ref, which *ref is with its tag; NULL */
+int pull_config(struct pull *p, struct registry *r, const struct descriptor *d, struct image *img, struct err *e); /* read and keep it */
 int image_check_platform(struct arena *a, struct str platform, struct str ref, const struct image *img, struct err *e); /* "": any fits */
 int pull_authorities(struct pull *p, const struct reference *ref, struct str *pem, struct err *e); /* whom a registry's TLS is trusted by */
 int pull_spool(struct pull *p, struct str *digest, int64_t *size, struct err *e); /* the input into blobs/<hex>; digest: of it */

@@ -39,6 +39,8 @@ enum op {
 	OP_COMMIT       = 41,  /* pull_call (fd: progress, whose last status is the new id) */
 	OP_LOGIN        = 43,  /* pull_call, ref: the registry's host (fd: progress) */
 	OP_PUSH         = 47,  /* pull_call, ref with a tag, or without one for all tags (fd: progress) */
+	OP_SEARCH       = 48,  /* pull_call, ref: the registry's host, message: the term, limit (fd: progress, whose last status is JSON) */
+	OP_DESCRIBE     = 49,  /* pull_call (fd: progress, whose last status is the distribution endpoint's JSON) */
 	OP_SAVE         = 33,  /* save_call -> (fd: tar) */
 	OP_CHANGES      = 34,  /* by_id -> (fd: JSON) */
 	OP_SIZE         = 42,  /* by_id -> (fd: a number, the bytes of the writable layer) */
@@ -107,6 +109,7 @@ struct pull_call {
 	struct str username, password, identity_token, registry_token; /* secrets: never logged */
 	struct str message; struct strs changes;      /* import; message: commit as well */
 	bool       quiet;                             /* load: only the end is told; commit: no event */
+	int64_t    limit;                             /* search: results at most */
 	struct str container, created_by;             /* commit: whose changes become a layer ("": none do); for the history */
 	struct image base;                            /* commit: the image below with the new config and author; id "" is scratch */
 };

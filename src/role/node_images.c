@@ -170,6 +170,16 @@ int op_login(struct ipc_req *r, void *in, struct err *e)
 	return start(r, IMAGE_LOGIN, in, -1, r->msg->nfds > 0 ? r->msg->fds[0] : -1, e);
 }
 
+int op_search(struct ipc_req *r, void *in, struct err *e)
+{
+	return start(r, IMAGE_SEARCH, in, -1, r->msg->nfds > 0 ? r->msg->fds[0] : -1, e);
+}
+
+int op_describe(struct ipc_req *r, void *in, struct err *e)
+{
+	return start(r, IMAGE_DESCRIBE, in, -1, r->msg->nfds > 0 ? r->msg->fds[0] : -1, e);
+}
+
 struct tags { struct image_tag *v; size_t n; };
 
 static const struct image *image_by_id(const struct images *all, struct str id)

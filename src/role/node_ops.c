@@ -604,6 +604,8 @@ const struct ipc_op node_api_ops[] = {
 	{ OP_CHANGES,      CLIENTS, by_id_fields,        sizeof(struct by_id),        op_changes },
 	{ OP_SIZE,         CLIENTS, by_id_fields,        sizeof(struct by_id),        op_size },
 	{ OP_PUSH,         CLIENTS, pull_call_fields,    sizeof(struct pull_call),    op_push },
+	{ OP_SEARCH,       CLIENTS, pull_call_fields,    sizeof(struct pull_call),    op_search },
+	{ OP_DESCRIBE,     CLIENTS, pull_call_fields,    sizeof(struct pull_call),    op_describe },
 	{ OP_SAVE,         CLIENTS, save_call_fields,    sizeof(struct save_call),    op_save },
 	{ OP_EXPORT,       CLIENTS, by_id_fields,        sizeof(struct by_id),        op_export },
 	{ OP_NODE_INFO,    CLIENTS, NULL,                0,                           op_info },

@@ -174,3 +174,49 @@ test_push_tries_again() {
 	has "$(docker push $FAKE/a/b:1)" ": Pushed"
 	docker rmi $FAKE/a/b:1 >/dev/null
 }
+
+# --- what is asked without taking anything --------------------------------------------------------------
+
+test_search() {
+	token_registry good
+	out=$(docker search --no-trunc $FAKE/box)
+	has "$out" "box-4"
+	has "$out" "number 4 of äll"
+	is "$(docker search --format '{{.Name}} {{.StarCount}} {{.IsOfficial}}' --filter is-official=true $FAKE/box)" "box-3 30 [OK]"
+	is "$(docker search --format '{{.Name}}' --filter stars=30 $FAKE/box | xargs)" "box-3 box-4"
+	is "$(docker search --format '{{.Name}}' --limit 2 $FAKE/box | xargs)" "box-0 box-1"
+	has "$(cat "$TMP/requests")" "GET /v1/search?q=box&n=2 none"
+	docker rmi $FAKE/a/b:1 >/dev/null
+}
+
+test_search_refusals() {
+	api_refused 400 "outside the range of" GET "/images/search?term=x&limit=101"
+	api_refused 400 "limit" GET "/images/search?term=x&limit=many"
+	api_refused 400 "needs a term" GET "/images/search"
+	api_refused 400 "stars" GET "/images/search?term=x&filters=%7B%22stars%22%3A%5B%22many%22%5D%7D"
+	api_refused 400 "nonsense" GET "/images/search?term=x&filters=%7B%22nonsense%22%3A%5B%22many%22%5D%7D"
+	api_refused 400 "invalid registry address" GET "/images/search?term=a..b/x"
+	refused "registry 127.0.0.1:1" docker search 127.0.0.1:1/x
+	refused "index.docker.io" timeout 30 docker search busybox
+}
+
+test_manifest_inspect_and_distribution() {
+	need_registry
+	local digest listed auth
+	digest=$(put docker push/seen:1)
+	listed=$(put list push/seen:list)
+	login
+	has "$(docker manifest inspect --insecure "$REGISTRY/push/seen:1")" '"mediaType": "application/vnd.docker.distribution.manifest.v2+json"'
+	has "$(docker manifest inspect --insecure "$REGISTRY/push/seen:list")" '"architecture": "arm64"'
+	auth="X-Registry-Auth: $(printf '{"username":"pusher","password":"secret"}' | base64 -w0)"
+	api GET "/distribution/$REGISTRY/push/seen:1/json" -H "$auth" >"$TMP/seen"
+	is "$(jq -r .Descriptor.digest "$TMP/seen")" "$digest"
+	is "$(jq -r '.Platforms[0].architecture + " " + .Platforms[0].os' "$TMP/seen")" "$(dpkg --print-architecture) linux"
+	api GET "/distribution/$REGISTRY/push/seen:list/json" -H "$auth" >"$TMP/seen"
+	is "$(jq -r .Descriptor.digest "$TMP/seen")" "$listed"
+	is "$(jq -r '.Platforms | map(.architecture) | sort | join(" ")' "$TMP/seen")" "amd64 arm64"
+	api_refused 404 "not found" GET "/distribution/$REGISTRY/push/seen:2/json" -H "$auth"
+	api_refused 401 "incorrect username or password" GET "/distribution/$REGISTRY/push/seen:1/json" \
+		-H "X-Registry-Auth: $(printf '{"username":"pusher","password":"wrong"}' | base64 -w0)"
+	refused "" docker image inspect "$REGISTRY/push/seen:1"
+}

@@ -70,6 +70,10 @@ class Handler(BaseHTTPRequestHandler):
             body = self.rfile.read(n)
         if url.path == "/token":
             return self.token(query)
+        if url.path == "/v1/search":
+            found = [{"name": query["q"][0] + "-%d" % i, "description": "number %d of \u00e4ll" % i, "star_count": 10 * i,
+                      "is_official": i == 3, "is_automated": i == 2} for i in range(5)]
+            return self.answer(200, json.dumps({"num_results": 5, "query": query["q"][0], "results": found}).encode())
         repository = url.path[4:].split("/blobs/")[0].split("/manifests/")[0] or None
         action = "pull" if self.command in ("GET", "HEAD") else "push"
         if own and not self.may(repository, action):
