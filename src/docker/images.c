@@ -3,6 +3,7 @@
 #include "docker/bodies.h"
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "codec/base64.h"
 #include "codec/json.h"
 #include "codec/rec.h"
@@ -130,21 +131,27 @@ int image_list(struct req *r, struct err *e)
 	struct render_env env = render_env_of(r);
 	struct image_listing l = { 0 };
 	struct image_lists all = { 0 };
+	struct map parents = { 0 };
+	bool everything = req_query_bool(r, "all");
 	size_t n = 0;
 
 	if (api_view(r, &t, e) || listing_of(r, &t, &l, e) || lists_read(r, &t, &all, e))
 		return -1;
 	qsort(all.images.v, all.images.n, sizeof(*all.images.v), newest_first);
+	for (size_t i = 0; i < all.images.n; i++)
+		if (all.images.v[i].parent.n)
+			map_put(&parents, all.images.v[i].parent, &all);
 	buf_char(&b, '[');
 	for (size_t i = 0; i < all.images.n; i++) {
 		struct image_view v = image_view_of(r, &all, &all.images.v[i]);
 
-		if (!listed(&l, &v))
-			continue;
+		if (!listed(&l, &v) || (!everything && v.tags.n == 0 && map_get(&parents, v.image->id)))
+			continue;                     /* the steps between an image and its base are seen with -a only */
 		if (n++)
 			buf_char(&b, ',');
 		render_image_item(&env, &b, &v);
 	}
+	map_release(&parents);
 	buf_char(&b, ']');
 	return reply_json(r, 200, &b, e);
 }

@@ -164,11 +164,11 @@ struct children {
 static int child_one(void *ctx, struct str key, struct str val)
 {
 	struct children *k = ctx;
-	struct image im = { 0 };
+	struct image_step im = { 0 };
 	auto_arena a = ARENA_INIT;
 
 	(void)key;
-	return rec_decode(&a, val, image_fields, &im, NULL) == 0 && im.parent.n && str_eq(im.parent, k->parent);
+	return rec_decode(&a, val, image_step_fields, &im, NULL) == 0 && im.parent.n && str_eq(im.parent, k->parent);
 }
 
 static bool has_children(struct command_env *c, struct str id)
@@ -209,15 +209,36 @@ static int untag(struct command_env *c, struct str ref, struct str image_id, str
 	return txn_del(c->t, tag_key(c, ref), e) || image_event(c, "untag", image_id, image_id, e) ? -1 : 0;
 }
 
-static int delete_image(struct command_env *c, struct str id, struct image_removed *out, struct err *e)
+static int delete_one(struct command_env *c, struct str id, struct image_removed *out, struct str *parent, struct err *e)
 {
 	struct image im = { 0 };
 
 	if (txn_get(c->t, c->a, image_key(c, id), image_fields, &im, e) < 0)
 		return -1;
 	out->reclaimed += im.size;
+	*parent = im.parent;
 	add_item(c, out, STR_NONE, id);
 	return txn_del(c->t, image_key(c, id), e) || image_event(c, "delete", id, id, e) ? -1 : 0;
+}
+
+/* With `parents` what it was made from goes as well, as long as nothing else keeps that: no name, no container, no other image. */
+static int delete_image(struct command_env *c, struct str id, bool parents, struct image_removed *out, struct err *e)
+{
+	const struct container *user;
+	struct str parent;
+	struct strs refs;
+
+	if (delete_one(c, id, out, &parent, e))
+		return -1;
+	while (parents && parent.n && txn_has(c->t, image_key(c, parent))) {
+		if (refs_of(c, parent, &refs, e) || user_of(c, parent, &user, e))
+			return -1;
+		if (refs.n || user || has_children(c, parent))
+			return 0;
+		if (delete_one(c, parent, out, &parent, e))
+			return -1;
+	}
+	return 0;
 }
 
 static size_t count_repositories(const struct strs *refs)
@@ -264,7 +285,7 @@ static int remove_ref(struct command_env *c, struct image_remove *q, struct strs
 			return -1;
 	if (others || user || has_children(c, q->image_id))
 		return 0;
-	return delete_image(c, q->image_id, out, e);
+	return delete_image(c, q->image_id, !q->no_prune, out, e);
 }
 
 static int remove_id(struct command_env *c, struct image_remove *q, struct strs refs, struct image_removed *out,
@@ -289,7 +310,7 @@ static int remove_id(struct command_env *c, struct image_remove *q, struct strs 
 	for (size_t i = 0; i < refs.n; i++)
 		if (untag(c, refs.v[i], q->image_id, out, e))
 			return -1;
-	return delete_image(c, q->image_id, out, e);
+	return delete_image(c, q->image_id, !q->no_prune, out, e);
 }
 
 COMMAND(cmd_image_remove)
@@ -342,7 +363,7 @@ COMMAND(cmd_image_prune)
 		for (size_t k = 0; k < refs.n; k++)
 			if (untag(c, refs.v[k], id, &out, e))
 				return -1;
-		if (delete_image(c, id, &out, e))
+		if (delete_image(c, id, true, &out, e))
 			return -1;
 	}
 	pairs_set(c->a, &at, STR("reclaimed"), arena_printf(c->a, "%lld", (long long)out.reclaimed));
