@@ -397,12 +397,11 @@ static void clean_up(struct build *b, bool failed, bool client_gone)
 		struct container_remove in = { .id = c.id, .force = true, .volumes = true };
 		struct err ignored;
 
-		if (failed && !b->remove_on_failure && !client_gone)
-			in.id = STR_NONE;
-		if (in.id.n && !b->keep_containers)
+		if (failed && (b->remove_on_failure || client_gone))
 			api_command(b->r, CMD_CONTAINER_REMOVE, container_remove_fields, &in, NULL, NULL, &ignored);
-		if (!failed && !b->keep_containers)
-			record_wait(b->r, &c, never, &ignored);
+		else if (failed || b->keep_containers)
+			continue;
+		record_wait(b->r, &c, never, &ignored);
 	}
 	close(b->guard);
 	buf_release(&b->held);

@@ -44,3 +44,269 @@ test_run_copy_and_configuration() {
 	is "$(docker ps -aq)" ""
 	docker rmi built:1 >/dev/null
 }
+
+test_every_step_is_in_the_cache_the_second_time() {
+	echo 1 >"$TMP/f"
+	mkdir -p "$TMP/ctx"
+	cp "$TMP/f" "$TMP/ctx/f"
+	cat >"$TMP/df" <<-'END'
+		FROM busybox
+		ARG WHO=nobody
+		RUN echo "$WHO" >/who
+		COPY f /f
+		ENV X=1
+	END
+	build -q <"$TMP/df"
+	local id=$out
+	has "$id" "sha256:"
+	build <"$TMP/df"
+	is "$(grep -c 'Using cache' <<<"$out")" 4
+	is "$(build -q <"$TMP/df"; echo "$out")" "$id"
+	# another argument, another file, or none of the cache
+	build --build-arg WHO=me <"$TMP/df"
+	is "$(grep -c 'Using cache' <<<"$out")" 1
+	touch -d 2001-01-01 "$TMP/ctx/f"
+	build <"$TMP/df"
+	is "$(grep -c 'Using cache' <<<"$out")" 4 "a file with another time only"
+	echo 2 >"$TMP/ctx/f"
+	build <"$TMP/df"
+	is "$(grep -c 'Using cache' <<<"$out")" 2
+	build --no-cache <"$TMP/df"
+	has_not "$out" "Using cache"
+	docker image prune -f >/dev/null
+}
+
+test_stages_targets_and_copies_between_them() {
+	cat >"$TMP/df" <<-'END'
+		ARG BASE=busybox
+		FROM $BASE AS first
+		RUN mkdir /out && echo one >/out/one && chown 7:8 /out/one && ln -s one /out/link
+		FROM scratch AS second
+		COPY --from=first /out /out/
+		COPY --from=0 /bin/busybox /bin/sh
+		FROM busybox
+		COPY --from=second /out /got/
+		COPY --from=busybox /etc/passwd /passwd
+		CMD stat -c '%u:%g' /got/one; cat /got/link; head -c 4 /passwd
+	END
+	build -t stages:1 <"$TMP/df"
+	is "$(docker run --rm stages:1)" "7:8"$'\n'one$'\n'root
+	build -t stages:2 --target second <"$TMP/df"
+	has "$out" "Step 6/6"
+	is "$(docker run --rm stages:2 sh -c 'read x </out/one; echo $x')" one
+	build -q --target 0 <"$TMP/df"
+	build_fails "failed to reach build target nosuch in Dockerfile" --target nosuch <"$TMP/df"
+	docker rmi stages:1 stages:2 >/dev/null
+	docker image prune -f >/dev/null
+}
+
+test_copy_rules() {
+	mkdir -p "$TMP/ctx/d/e"
+	for f in a.txt b.txt c.log d/x d/e/y; do echo "$f" >"$TMP/ctx/$f"; done
+	chmod 750 "$TMP/ctx/a.txt"
+	ln -s a.txt "$TMP/ctx/link"
+	build -t copy:1 <<-'END'
+		FROM busybox
+		WORKDIR /w
+		COPY a.txt b.txt two/
+		COPY *.txt ./wild/
+		COPY d dir
+		COPY d/e /bin
+		COPY link followed
+		COPY --chown=user:wheel a.txt owned
+		COPY --chown=3 --chmod=4711 b.txt numbers
+		COPY ["a.txt", "/with space/"]
+		COPY c.lo[f-h] /
+		RUN mkdir /real && ln -s real /through
+		COPY a.txt /through/
+		COPY <<one <<"two" /docs/
+		$PATH "quoted"
+		one
+		$PATH
+		two
+	END
+	is "$(docker run --rm copy:1 sh -c 'ls two wild dir dir/e; cat /bin/y followed; ls /through -d; cat /real/a.txt "/with space/a.txt" /c.log')" \
+"dir:
+e
+x
+
+dir/e:
+y
+
+two:
+a.txt
+b.txt
+
+wild:
+a.txt
+b.txt
+d/e/y
+a.txt
+/through
+a.txt
+a.txt
+c.log"
+	is "$(docker run --rm copy:1 stat -c '%a %u:%g' two/a.txt owned numbers)" "750 0:0"$'\n'"750 1000:10"$'\n'"4711 3:3"
+	has "$(docker run --rm copy:1 cat /docs/one)" '/bin "quoted"'
+	is "$(docker run --rm copy:1 cat /docs/two)" '$PATH'
+	docker rmi copy:1 >/dev/null
+	build_fails "COPY failed: file not found in build context or excluded by .dockerignore: stat nosuch: file does not exist" <<<$'FROM busybox\nCOPY nosuch /'
+	build_fails "COPY failed: no source files were specified" <<<$'FROM busybox\nCOPY nosuch* /x/'
+	build_fails "COPY failed: stat nosuch: file does not exist" <<<$'FROM busybox AS a\nFROM busybox\nCOPY --from=a /nosuch /'
+	build_fails "COPY failed: forbidden path outside the build context: ../x ()" <<<$'FROM busybox\nCOPY ../x /'
+	build_fails "the destination must be a directory and end with a /" <<<$'FROM busybox\nCOPY a.txt b.txt /x'
+	build_fails "COPY requires at least two arguments" <<<$'FROM busybox\nCOPY a.txt'
+	build_fails "unable to find user nobody-at-all" <<<$'FROM busybox\nCOPY --chown=nobody-at-all a.txt /'
+	build_fails "the --parents option requires BuildKit" <<<$'FROM busybox\nCOPY --parents a.txt /'
+	docker image prune -f >/dev/null
+}
+
+test_add_takes_archives_apart() {
+	mkdir -p "$TMP/ctx" "$TMP/t/in/side"
+	echo packed >"$TMP/t/in/side/file"
+	tar -C "$TMP/t" --owner=5 --group=6 -czf "$TMP/ctx/a.tar.gz" in
+	tar -C "$TMP/t" -cf "$TMP/ctx/a.tar" in
+	tar -C "$TMP/t" -cJf "$TMP/ctx/a.txz" in
+	echo plain >"$TMP/ctx/plain.tar"
+	build -t add:1 <<-'END'
+		FROM busybox
+		ADD a.tar.gz /unpacked
+		ADD a.tar plain.tar /two/
+		COPY a.tar.gz /kept/
+	END
+	is "$(docker run --rm add:1 sh -c 'cat /unpacked/in/side/file /two/in/side/file /two/plain.tar; stat -c %u:%g /unpacked/in; ls /kept')" \
+		packed$'\n'packed$'\n'plain$'\n'5:6$'\n'a.tar.gz
+	docker rmi add:1 >/dev/null
+	build_fails "ADD failed: archives compressed with xz or bzip2" <<<$'FROM busybox\nADD a.txz /x'
+	build_fails "ADD from a URL is not supported" <<<$'FROM busybox\nADD http://192.0.2.2/x /x'
+	docker image prune -f >/dev/null
+}
+
+test_arguments() {
+	build --build-arg SET=given --build-arg UNUSED=1 --build-arg http_proxy=http://p:1 --build-arg OVER=arg <<-'END'
+		ARG TAG=latest
+		FROM busybox:$TAG
+		ARG TAG
+		ARG SET=default
+		ARG PLAIN=plain
+		ARG OVER
+		ENV OVER=env
+		RUN echo "$TAG $SET $PLAIN $OVER $http_proxy"
+		ENV KEPT=${SET}-${PLAIN:+yes}
+		RUN echo "$KEPT"
+	END
+	has "$out" $'\nlatest given plain env http://p:1\n'
+	has "$out" $'\ngiven-yes\n'
+	has "$out" "One or more build-args ?UNUSED? were not consumed"
+	docker image prune -f >/dev/null
+}
+
+test_the_configuration_instructions() {
+	build -t conf:1 --label from=cli --label 'other=a "b"' <<-'END'
+		FROM busybox
+		MAINTAINER somebody
+		USER user
+		EXPOSE 80 53/udp
+		VOLUME /data
+		STOPSIGNAL SIGINT
+		SHELL ["/bin/ash", "-ec"]
+		HEALTHCHECK --interval=5s CMD true
+		ONBUILD RUN echo triggered >/tmp/triggered
+		ONBUILD COPY f /f
+		ENTRYPOINT ["echo"]
+		CMD a b
+		RUN id -un
+	END
+	has "$out" $'\nuser\n'
+	is "$(docker image inspect -f '{{.Author}} {{.Config.User}} {{json .Config.ExposedPorts}} {{json .Config.Volumes}} {{.Config.StopSignal}}' conf:1)" \
+		'somebody user {"53/udp":{},"80/tcp":{}} {"/data":{}} SIGINT'
+	is "$(docker image inspect -f '{{json .Config.Entrypoint}} {{json .Config.Cmd}} {{json .Config.Healthcheck.Test}}' conf:1)" \
+		'["echo"] ["/bin/ash","-ec","a b"] ["CMD-SHELL","true"]'
+	is "$(docker image inspect -f '{{.Config.Labels.from}} {{.Config.Labels.other}}' conf:1)" 'cli a "b"'
+	has "$(docker history --no-trunc --format '{{.CreatedBy}}' conf:1)" '/bin/ash -ec id -un'
+	echo f >"$TMP/ctx/f"
+	build -t conf:2 <<<$'FROM conf:1\nUSER root\nENTRYPOINT ["cat"]\nCMD ["/tmp/triggered", "/f"]'
+	has "$out" "# Executing 2 build triggers"
+	is "$(docker run --rm conf:2)" triggered$'\n'f
+	is "$(docker image inspect -f '{{json .Config.OnBuild}}' conf:2)" null
+	docker rmi conf:2 conf:1 >/dev/null
+}
+
+test_failures_end_with_dockers_words() {
+	build_fails "The command '/bin/sh -c exit 7' returned a non-zero code: 7" <<<$'FROM busybox\nRUN exit 7'
+	exits 7 docker build "$TMP/ctx"
+	is "$(docker ps -aq | wc -l)" 2 "failed containers stay"
+	docker container prune -f >/dev/null
+	exits 7 docker build --force-rm "$TMP/ctx"
+	is "$(docker ps -aq)" ""
+	build_fails "dockerfile parse error on line 2: unknown instruction: RUM" <<<$'FROM busybox\nRUM x'
+	build_fails "no build stage in current context" <<<'RUN x'
+	build_fails "registry 127.0.0.1:1: " <<<'FROM 127.0.0.1:1/no/such-image:1'
+	build_fails "executable file not found" <<<$'FROM busybox\nRUN ["nosuch"]'
+	build_fails "No image was generated" <<<'FROM scratch'
+	build_fails "the --mount option requires BuildKit" <<<$'FROM busybox\nRUN --mount=type=cache,target=/x true'
+	build_fails "file with no instructions" <<<''
+	docker container prune -f >/dev/null
+	api_refused 400 "squash is only supported with experimental mode" POST "/build?squash=1"
+	api_refused 501 "is not supported" POST "/build?remote=https://example.org/x.git"
+	api_refused 501 "classic builder only" POST "/build?version=2"
+	api_refused 400 "invalid reference format" POST "/build?t=BAD"
+	api_refused 400 "buildargs" POST "/build?buildargs=x"
+	api_refused 400 "Cannot locate specified Dockerfile: Dockerfile" POST /build --data-binary @/dev/null -H 'Content-Type: application/x-tar'
+	api_refused 403 "" POST "/build?networkmode=host"
+}
+
+test_dockerignore_and_dockerfile_by_name() {
+	mkdir -p "$TMP/ctx/sub"
+	echo x >"$TMP/ctx/keep"
+	echo x >"$TMP/ctx/sub/secret"
+	printf '**/secret\n.dockerignore\nother*\n' >"$TMP/ctx/.dockerignore"
+	printf 'FROM busybox\nCOPY . /all/\n' >"$TMP/ctx/other.df"
+	docker build -t ign:1 -f "$TMP/ctx/other.df" "$TMP/ctx" >/dev/null 2>&1
+	is "$(docker run --rm ign:1 find /all -type f)" /all/keep
+	printf 'FROM busybox\nRUN echo from stdin\n' | docker build - >"$TMP/out" 2>&1
+	has "$(cat "$TMP/out")" $'\nfrom stdin\n'
+	tar -C "$TMP/ctx" -cz . | docker build -f other.df - >"$TMP/out" 2>&1
+	has "$(cat "$TMP/out")" "Successfully built"
+	docker rmi ign:1 >/dev/null
+	docker image prune -f >/dev/null
+}
+
+test_network_of_a_build() {
+	build <<<$'FROM busybox\nRUN ls /sys/class/net'
+	has "$out" eth0
+	build --network none <<<$'FROM busybox\nRUN ls /sys/class/net | wc -l && ls /sys/class/net'
+	has "$out" $'\n1\nlo\n'
+	build <<<$'FROM busybox\nRUN --network=none ls /sys/class/net | wc -l'
+	has "$out" $'\n1\n'
+	build --add-host there:192.0.2.9 --shm-size 3m --ulimit nofile=77 -m 64m <<<$'FROM busybox\nRUN grep there /etc/hosts; df -m /dev/shm | tail -1; ulimit -n'
+	has "$out" "192.0.2.9"
+	has "$out" $'\n77\n'
+	docker image prune -f >/dev/null
+}
+
+test_a_cancelled_client_ends_the_build() {
+	mkdir -p "$TMP/ctx"
+	printf 'FROM busybox\nRUN sleep 300\n' >"$TMP/ctx/Dockerfile"
+	docker build "$TMP/ctx" >"$TMP/out" 2>&1 &
+	local pid=$!
+	wait_for 10 grep -q "Running in" "$TMP/out"
+	wait_for 10 sh -c '[ "$(docker ps -q | wc -l)" = 1 ]'
+	kill -9 $pid
+	wait $pid || true
+	wait_for 10 sh -c '[ "$(docker ps -aq | wc -l)" = 0 ]'
+	wait_for 10 sh -c "[ \$(ls $DATA/fs/build | wc -l) = 0 ]"
+}
+
+test_tags_and_what_is_removed_with_them() {
+	docker image prune -f >/dev/null
+	local shown=$(docker images -q | wc -l) all=$(docker images -aq | wc -l)
+	build -t tags:1 -t example.org/tags:two <<<$'FROM busybox\nRUN echo "$RANDOM" >/x\nENV A=1\nENV B=2'
+	has "$out" "Successfully tagged example.org/tags:two"
+	is "$(docker image inspect -f '{{.Id}}' tags:1)" "$(docker image inspect -f '{{.Id}}' example.org/tags:two)"
+	is "$(docker images -q | wc -l) $(docker images -aq | wc -l)" "$((shown + 2)) $((all + 4))" "images, and those between"
+	has "$(docker rmi tags:1)" "Untagged: tags:1"
+	is "$(docker rmi example.org/tags:two | grep -c Deleted)" 3
+	is "$(docker images -aq | wc -l)" "$all"
+	docker builder prune -f >/dev/null
+}
