@@ -21,7 +21,7 @@
 struct node_role {
 	struct loop     loop;
 	struct loop_watch signals, images_watch;
-	struct loop_timer scan, sweep;
+	struct loop_timer scan, sweep, report_timer;
 	int64_t         introduced_ms;                /* clock_boot_ms: when it told the state who it is */
 	struct ipc_chan *serve, *state, *api, *peer, *dns;
 	struct view    *view;
@@ -98,6 +98,7 @@ bool lease_over(const struct node_role *n);
 void report_send(struct node_role *n, struct local *l, const struct node_report *r);
 void report_exec(struct node_role *n, struct local *l, const struct exec *x);
 void report_again(struct node_role *n);               /* after a new channel to the state role */
+void report_later(struct loop_timer *t);              /* n->report_timer */
 typedef void command_done_fn(void *ctx, const struct err *e, struct str payload);
 void node_command(struct node_role *n, struct str account, int cmd, const struct field *f, const void *in, command_done_fn *done, void *ctx);
 

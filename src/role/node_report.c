@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define AGAIN_MS 500
+
 struct report {
 	struct list       link;
 	struct node_role *n;
@@ -26,17 +28,23 @@ static void report_free(struct report *p)
 	free(p);
 }
 
+static void next_of(struct node_role *n, struct str local);
+
 static void answered(void *ctx, struct arena *a, struct ipc_msg *m, const struct err *e)
 {
 	struct report *p = ctx;
 	struct node_role *n = p->n;
 	struct command_done done = { 0 };
 	struct local *l = p->local.n ? map_get(&n->locals, p->local) : NULL;
+	auto_arena kept = ARENA_INIT;
+	struct str id = arena_str(&kept, p->local);
 	struct err bad;
 
 	p->sent = false;
-	if (!m && e->code == EAGAIN)
-		return;                               /* the state role is gone: again over the next channel */
+	if (!m && e->code == EAGAIN) {                /* there is no leader, or no state role: again later, or over the next channel */
+		loop_after(&n->loop, &n->report_timer, AGAIN_MS);
+		return;
+	}
 	if (m)
 		rec_decode(a, m->body, command_done_fields, &done, &bad);
 	else
@@ -50,17 +58,50 @@ static void answered(void *ctx, struct arena *a, struct ipc_msg *m, const struct
 	report_free(p);
 	if (l && (l = map_get(&n->locals, l->id)))
 		life_syncs(l);
+	next_of(n, id);
 	loop_after(&n->loop, &n->scan, 0);
+}
+
+/* Something of the same container was told before this, and is not recorded yet. Where a leader elsewhere records it, it may fail
+ * alone and be told again: then the order would be lost, and with it an exit code. */
+static bool has_to_wait(const struct report *p)
+{
+	struct list *pos, *tmp;
+
+	list_each(pos, tmp, &p->n->reports) {
+		const struct report *earlier = list_entry(pos, struct report, link);
+
+		if (earlier == p)
+			return false;
+		if (p->local.n && str_eq(earlier->local, p->local))
+			return !p->n->alone || !earlier->sent;
+	}
+	return false;
 }
 
 static void transmit(struct report *p)
 {
 	struct node_role *n = p->n;
 
-	if (!n->state || p->sent)
+	if (!n->state || p->sent || has_to_wait(p))
 		return;
 	p->sent = true;
 	ipc_chan_request(n->state, OP_COMMAND, command_call_fields, &p->call, NULL, 0, -1, answered, p);
+}
+
+/* What has waited for the one before it. */
+static void next_of(struct node_role *n, struct str local)
+{
+	struct list *pos, *tmp;
+
+	list_each(pos, tmp, &n->reports) {
+		struct report *p = list_entry(pos, struct report, link);
+
+		if (local.n && str_eq(p->local, local)) {
+			transmit(p);
+			return;
+		}
+	}
 }
 
 static struct report *report_new(struct node_role *n, struct str account, int cmd, const struct field *f, const void *in)
@@ -103,6 +144,11 @@ void node_command(struct node_role *n, struct str account, int cmd, const struct
 	p->done = done;
 	p->ctx = ctx;
 	transmit(p);
+}
+
+void report_later(struct loop_timer *t)
+{
+	report_again(NODE_OF(t, report_timer));
 }
 
 void report_again(struct node_role *n)

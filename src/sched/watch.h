@@ -1,7 +1,7 @@
 /* What the leader's scheduler makes of a node's silence; and the times that keep a container from running twice. Pure.
  *
  *      0 s   last word of the node to the leader. The node counts from when it sent a question that was answered, which is earlier
- *      8 s   the leader calls it lost: nothing new goes there, its containers are shown so
+ *      7 s   the leader calls it lost: nothing new goes there, its containers are shown so
  *     15 s   the node's lease ends: it stops what can move, with
  *     18 s   SIGKILL for what does not listen
  *     20 s   the leader starts that elsewhere */
@@ -10,7 +10,7 @@
 
 #include "model/image.h"
 
-#define WATCH_LOST_MS  8000
+#define WATCH_LOST_MS  7000
 #define WATCH_MOVE_MS  20000
 #define LEASE_MS       15000
 #define LEASE_ASK_MS   3000                           /* how often a node asks for it anew */

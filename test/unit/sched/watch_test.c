@@ -14,20 +14,20 @@ static void check(const char *state, const char *availability, int64_t silent_ms
 TEST(silence_and_what_is_made_of_it)
 {
 	check("", "", 0, "", false);
-	check("up", "active", 7999, "", false);
-	check("", "", 8000, "lost", false);
+	check("up", "active", 6999, "", false);
+	check("", "", 7000, "lost", false);
 	check("up", "", INT64_MAX, "lost", false);
-	check("lost", "", 8000, "", false);
+	check("lost", "", 7000, "", false);
 	check("lost", "", 19999, "", false);
 	check("lost", "", 20000, "", true);
 	check("lost", "active", INT64_MAX, "", true);
-	check("lost", "", 7999, "up", false);
+	check("lost", "", 6999, "up", false);
 }
 
 TEST(drained_nodes_are_left_while_they_are_there)
 {
 	check("", "drain", 0, "", true);
-	check("up", "drain", 8000, "lost", false);
+	check("up", "drain", 7000, "lost", false);
 	check("lost", "drain", 10000, "", false);
 	check("lost", "drain", 20000, "", true);
 	check("lost", "drain", 0, "up", false);       /* first it is up, then it is left in peace */
@@ -38,8 +38,8 @@ TEST(a_new_leader_waits_before_it_judges)
 {
 	struct node up = { 0 }, lost = { .state = STR("lost") };
 
-	CHECK(!watch_node(&up, INT64_MAX, 7999).state);
-	CHECK_STR(watch_node(&up, INT64_MAX, 8000).state, "lost");
+	CHECK(!watch_node(&up, INT64_MAX, 6999).state);
+	CHECK_STR(watch_node(&up, INT64_MAX, 7000).state, "lost");
 	CHECK(!watch_node(&lost, INT64_MAX, 0).state);  /* what the last one found out holds */
 	CHECK(!watch_node(&lost, INT64_MAX, 19999).leave);
 	CHECK(watch_node(&lost, INT64_MAX, 20000).leave);
