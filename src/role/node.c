@@ -290,6 +290,7 @@ static int node_open(struct node_role *n, char **argv, struct err *e)
 	if (!n->rt.quotas)
 		log_warn("no disk quotas: the disk of a package is not held; put the data directory on ext4 or XFS mounted with prjquota",
 			 L("data_dir", n->data_path));
+	address_ip(n->address, &oc.vtep);
 	n->overlay = overlay_open(&oc, e);
 	if (!n->overlay)
 		return -1;

@@ -37,7 +37,7 @@ struct node_role {
 	struct loop_timer pool_timer;
 	struct { int64_t until_ms; int fd; struct loop_timer timer; } lease; /* clock_boot_ms; its file */
 	int64_t         seen;                         /* revision up to which events were looked at */
-	bool            registered, recovered, ready, stopping, images_dirty, private_registries, ports_dirty, joined, alone;
+	bool            registered, recovered, ready, stopping, images_dirty, private_registries, ports_dirty, joined, alone, remotes_dirty;
 };
 
 #define NODE_OF(p, member_) ((struct node_role *)((char *)(p) - offsetof(struct node_role, member_)))
@@ -145,5 +145,9 @@ int role_node(int argc, char **argv);
 
 /* Before a start: 0 the image is here, 1 it is on its way (the scan comes again when it has ended), -1 it cannot be had. */
 int fetch_image(struct node_role *n, const struct container *c, struct err *e);
+
+/* Tell this node's networks which of their containers are on other nodes, where that may have changed. */
+void net_remotes(struct node_role *n, struct view_txn *t);
+bool address_ip(struct str address, struct ip *ip);   /* of "HOST:PORT"; false: the host is no address */
 
 #endif

@@ -539,6 +539,9 @@ static void events_since(struct node_role *n, struct view_txn *t)
 			log_failed("a volume's files could not be removed", &e, L("volume", ev.id));
 		if (str_is(ev.type, "network") && str_is(ev.action, "destroy"))
 			gone = true;
+		if (str_is(ev.type, "network") || (str_is(ev.type, "container") && (str_is(ev.action, "create") || str_is(ev.action, "start") ||
+		    str_is(ev.action, "destroy"))))
+			n->remotes_dirty = true;
 		if (str_is(ev.type, "image") && (str_is(ev.action, "delete") || str_is(ev.action, "untag")))
 			n->images_dirty = true;
 	}
@@ -590,6 +593,7 @@ void life_scan(struct node_role *n)
 		else if (found >= 0)                  /* it was moved, or removed while this node was lost */
 			left_behind(l);
 	}
+	net_remotes(n, &t);
 	view_end(&t);
 	/* Containers at rest, and those whose exit is recorded and needs nothing more. */
 	for (size_t at = 0; map_next(&n->locals, &at, &key, &each);) {

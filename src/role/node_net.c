@@ -71,8 +71,10 @@ int net_prepare(struct node_role *n, struct view_txn *t, const struct container 
 			return err_set(e, EINVAL, "network %.*s has no usable subnet", STR_ARG(net.name));
 		if (overlay_network_ensure(n->overlay, &o, e))
 			return -1;
-		if (!had)
+		if (!had) {
 			network_to_dns(n, net.id, net.account);
+			n->remotes_dirty = true;
+		}
 	}
 	return 0;
 }
@@ -190,6 +192,82 @@ void net_sweep(struct node_role *n, struct view_txn *t)
 		if (overlay_network_remove(n->overlay, here.v[i], &e))
 			log_failed("a network could not be removed from this node", &e, L("network", here.v[i]));
 	}
+}
+
+/* --- containers on other nodes --------------------------------------------------------------------------- */
+
+struct remotes { struct overlay_remote *v; size_t n, max; };
+
+static struct ip node_ip(const struct node *v, size_t n, struct str id)
+{
+	struct ip ip = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(v[i].id, id))
+			address_ip(v[i].address, &ip);
+	return ip;
+}
+
+static void remotes_add(struct arena *a, struct remotes *r, const struct endpoint_settings *ep, struct ip node)
+{
+	struct overlay_remote one = { .node = node };
+
+	if (!node.family || !ip_parse(ep->ip, &one.ip) || !mac_parse(ep->mac, &one.mac))
+		return;
+	if (r->n == r->max) {
+		struct overlay_remote *more = arena_new_n(a, struct overlay_remote, r->max = r->max ? 2 * r->max : 64);
+
+		if (r->n)
+			memcpy(more, r->v, r->n * sizeof *more);
+		r->v = more;
+	}
+	r->v[r->n++] = one;
+}
+
+/* Of one network that is here: every container of its account that has an address there and is on another node. */
+static int remotes_of(struct node_role *n, struct view_txn *t, struct arena *a, const struct network *net, struct err *e)
+{
+	struct { struct container *v; size_t n; } all = { 0 };
+	struct { struct node *v; size_t n; } nodes = { 0 };
+	struct remotes r = { 0 };
+
+	if (view_list(t, a, key_prefix(a, "c", net->account, STR_NONE), container_fields, sizeof(*all.v), &all, e) ||
+	    view_list(t, a, STR("d/"), node_fields, sizeof(*nodes.v), &nodes, e))
+		return -1;
+	for (size_t i = 0; i < all.n; i++)
+		for (size_t k = 0; !str_eq(all.v[i].node, n->id) && k < all.v[i].endpoints.n; k++)
+			if (str_eq(all.v[i].endpoints.v[k].network_id, net->id))
+				remotes_add(a, &r, &all.v[i].endpoints.v[k], node_ip(nodes.v, nodes.n, all.v[i].node));
+	return overlay_remotes_set(n->overlay, net->id, r.v, r.n, e);
+}
+
+void net_remotes(struct node_role *n, struct view_txn *t)
+{
+	auto_arena a = ARENA_INIT;
+	struct { struct network *v; size_t n; } all = { 0 };
+	struct err e;
+
+	if (!n->remotes_dirty || n->alone || !n->overlay || view_list(t, &a, STR("N/"), network_fields, sizeof(*all.v), &all, &e))
+		return;
+	n->remotes_dirty = false;
+	for (size_t i = 0; i < all.n; i++) {
+		auto_arena work = ARENA_INIT;
+
+		if (all.v[i].vni && overlay_network_has(n->overlay, all.v[i].id) && remotes_of(n, t, &work, &all.v[i], &e)) {
+			log_failed("containers on other nodes cannot be reached", &e, L("network", all.v[i].id));
+			n->remotes_dirty = true;
+		}
+	}
+}
+
+bool address_ip(struct str address, struct ip *ip)
+{
+	ptrdiff_t colon = str_rfind(address, ':');
+	struct str host = colon < 0 ? address : str_head(address, (size_t)colon);
+
+	if (host.n > 2 && host.p[0] == '[')
+		host = str_make(host.p + 1, host.n - 2);
+	return ip_parse(host, ip);
 }
 
 /* --- published ports ------------------------------------------------------------------------------------ */
