@@ -80,6 +80,9 @@ enum command {
 	                             * with the node's report */
 	CMD_NETWORK_DISCONNECT = 63, /* network_leave. Of a running container: the endpoint moves to `leaving`, net_gen+1 */
 
+	CMD_NETWORK_SELF      = 64, /* by_id, from node, with the network's account: an address of that node's own in the network, for published
+	                             * ports whose container is elsewhere. Nothing when it has one */
+
 	CMD_CLUSTER_INIT      = 70, /* cluster_init: once, by serve's first start: cluster, packages, operator account */
 	CMD_MAX
 };

@@ -28,6 +28,7 @@ const struct key_kind key_kinds[] = {
 	{ "R/", "room",            node_room_fields,   sizeof(struct node_room) },
 	{ "F/", "room-order",      NULL, 0 },
 	{ "S/", "spread",          NULL, 0 },
+	{ "Z/", "node-address",    NULL, 0 },
 	{ "T/", "join-token",      join_token_fields,  sizeof(struct join_token) },
 	{ "e/", "event",           event_fields,       sizeof(struct event) },
 	{ "m/cluster", "cluster",  cluster_fields,     sizeof(struct cluster) },

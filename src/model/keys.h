@@ -28,6 +28,7 @@
  *  R/<node id>                      struct node_room: what it has and what of it is promised
  *  F/<room, 20 digits>/<node id>    (empty) nodes that take containers, ordered by room (sched/place.h)
  *  S/<account>/<node id>            how many containers of the account are there (decimal)
+ *  Z/<network id>/<node>            address (raw bytes) that this node itself has in the network
  *  T/<hash>                         struct join_token
  *  e/<revision, 20 digits>/<n, 6>   struct event
  *  m/cluster                        struct cluster

@@ -162,6 +162,11 @@ void link_set_mtu(struct netlink *nl, int index, int mtu)
 	nla_put_u32(set_link(nl, index, "set mtu of"), IFLA_MTU, (uint32_t)mtu);
 }
 
+void link_set_mac(struct netlink *nl, int index, const struct mac *mac)
+{
+	put_mac(set_link(nl, index, "set address of"), IFLA_ADDRESS, mac);
+}
+
 void link_set_master(struct netlink *nl, int index, int master)
 {
 	nla_put_u32(set_link(nl, index, "set master of"), IFLA_MASTER, (uint32_t)master);

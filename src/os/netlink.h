@@ -73,6 +73,7 @@ void link_set_up(struct netlink *nl, int index);
 void link_set_down(struct netlink *nl, int index);
 void link_no_ipv6(struct netlink *nl, int index);     /* before it comes up: no link-local address, so nothing is sent from it */
 void link_set_mtu(struct netlink *nl, int index, int mtu);
+void link_set_mac(struct netlink *nl, int index, const struct mac *mac);
 void link_set_master(struct netlink *nl, int index, int master);
 void link_delete(struct netlink *nl, int index);      /* waits 20 ms and more */
 

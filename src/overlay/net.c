@@ -108,11 +108,15 @@ static int links(struct overlay *o, struct net *n, struct err *e)
 	auto_netlink inside = NETLINK_INIT;
 	auto_arena a = ARENA_INIT;
 	struct link_infos have;
+	const struct link_info *bridge;
 
 	if (netlink_open(&inside, n->netns, e) || link_list(&inside, &a, &have, e))
 		return -1;
-	if (!link_of(&have, OVERLAY_BRIDGE_INDEX))
+	bridge = link_of(&have, OVERLAY_BRIDGE_INDEX);
+	if (!bridge)
 		link_add_bridge(&inside, OVERLAY_BRIDGE, OVERLAY_BRIDGE_INDEX, &mac);
+	else if (!mac_eq(bridge->mac, mac))
+		link_set_mac(&inside, OVERLAY_BRIDGE_INDEX, &mac); /* it got an address of its own; arp_notify tells the containers */
 	link_set_up(&inside, OVERLAY_BRIDGE_INDEX);
 	link_set_up(&inside, 1);
 	addr_add(&inside, OVERLAY_BRIDGE_INDEX, (struct cidr){ n->want.gateway, n->want.subnet.bits });
@@ -131,6 +135,7 @@ static int sysctls(struct err *e)
 		{ "ipv4/ip_forward", "1", 0 },
 		{ "ipv4/conf/all/rp_filter", "1", 0 },
 		{ "ipv4/conf/all/accept_redirects", "0", 0 },
+		{ "ipv4/conf/all/arp_notify", "1", 0 },
 		{ "ipv4/conf/all/send_redirects", "0", 0 },
 		{ "ipv6/conf/all/disable_ipv6", "1", 1 },
 		{ "ipv6/conf/default/disable_ipv6", "1", 1 },

@@ -29,6 +29,9 @@ struct node_role {
 	struct overlay *overlay;
 	struct image_host *images;
 	struct map      locals;                       /* container id -> struct local */
+	struct arena    far_arena;
+	struct overlay_port *far_ports;               /* published by containers of other nodes; in far_arena */
+	size_t          far_n;
 	struct list     fetches;                      /* images on their way from other nodes */
 	struct list     reports;                      /* struct report not yet acknowledged by the state role */
 	struct str      id, datacenter, suffix, address, key; /* address, key: where and as whom other nodes know this one */

@@ -51,30 +51,44 @@ static void options(const struct network *net, struct overlay_network *o)
 		o->mtu = (int)n;
 }
 
+/* The network as it should be here. `self`: this node's own address there, where it has one. */
+static int ensure(struct node_role *n, struct view_txn *t, struct str account, struct str id, bool *found, bool *self, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	struct network net = { 0 };
+	struct overlay_network o = { 0 };
+	bool had = overlay_network_has(n->overlay, id);
+	struct str own;
+	int rc = view_get(t, &a, key_make(&a, "N", account, id, STR_NONE), network_fields, &net, e);
+
+	*found = rc > 0;
+	if (rc <= 0)
+		return rc;
+	o = (struct overlay_network){ .id = net.id, .vni = (uint32_t)net.vni, .internal = net.internal };
+	options(&net, &o);
+	if (!cidr_parse(net.subnet, &o.subnet) || !ip_parse(net.gateway, &o.gateway))
+		return err_set(e, EINVAL, "network %.*s has no usable subnet", STR_ARG(net.name));
+	if (view_get_raw(t, &a, key_make(&a, "Z", id, n->id, STR_NONE), &own, e) == 1)
+		ip_parse(own, &o.self);
+	*self = o.self.family != 0;
+	if (overlay_network_ensure(n->overlay, &o, e))
+		return -1;
+	if (!had) {
+		network_to_dns(n, net.id, net.account);
+		n->remotes_dirty = true;
+	}
+	return 0;
+}
+
 int net_prepare(struct node_role *n, struct view_txn *t, const struct container *c, struct err *e)
 {
-	for (size_t i = 0; i < c->endpoints.n; i++) {
-		auto_arena a = ARENA_INIT;
-		struct network net = { 0 };
-		struct overlay_network o = { 0 };
-		struct str id = c->endpoints.v[i].network_id;
-		bool had = overlay_network_has(n->overlay, id);
-		int found = view_get(t, &a, key_make(&a, "N", c->account, id, STR_NONE), network_fields, &net, e);
+	bool found, self;
 
-		if (found < 0)
+	for (size_t i = 0; i < c->endpoints.n; i++) {
+		if (ensure(n, t, c->account, c->endpoints.v[i].network_id, &found, &self, e))
 			return -1;
 		if (!found)
 			return err_set(e, ENOENT, "network %.*s not found", STR_ARG(c->endpoints.v[i].network));
-		o = (struct overlay_network){ .id = net.id, .vni = (uint32_t)net.vni, .internal = net.internal };
-		options(&net, &o);
-		if (!cidr_parse(net.subnet, &o.subnet) || !ip_parse(net.gateway, &o.gateway))
-			return err_set(e, EINVAL, "network %.*s has no usable subnet", STR_ARG(net.name));
-		if (overlay_network_ensure(n->overlay, &o, e))
-			return -1;
-		if (!had) {
-			network_to_dns(n, net.id, net.account);
-			n->remotes_dirty = true;
-		}
 	}
 	return 0;
 }
@@ -224,6 +238,27 @@ static void remotes_add(struct arena *a, struct remotes *r, const struct endpoin
 	r->v[r->n++] = one;
 }
 
+/* Nodes have addresses of their own where they pass on published ports. */
+static int nodes_of(struct node_role *n, struct view_txn *t, struct arena *a, const struct network *net, const struct node *v, size_t count,
+                    struct remotes *r, struct err *e)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct endpoint_settings ep = { 0 };
+		char text[MAC_TEXT_MAX];
+		struct ip ip;
+		int rc = str_eq(v[i].id, n->id) ? 0 : view_get_raw(t, a, key_make(a, "Z", net->id, v[i].id, STR_NONE), &ep.ip, e);
+
+		if (rc < 0)
+			return -1;
+		if (rc == 0 || !ip_parse(ep.ip, &ip))
+			continue;
+		mac_format(mac_of_ip(ip), text);
+		ep.mac = arena_str(a, str_of(text));
+		remotes_add(a, r, &ep, node_ip(v, count, v[i].id));
+	}
+	return 0;
+}
+
 /* Of one network that is here: every container of its account that has an address there and is on another node. */
 static int remotes_of(struct node_role *n, struct view_txn *t, struct arena *a, const struct network *net, struct err *e)
 {
@@ -238,7 +273,86 @@ static int remotes_of(struct node_role *n, struct view_txn *t, struct arena *a, 
 		for (size_t k = 0; !str_eq(all.v[i].node, n->id) && k < all.v[i].endpoints.n; k++)
 			if (str_eq(all.v[i].endpoints.v[k].network_id, net->id))
 				remotes_add(a, &r, &all.v[i].endpoints.v[k], node_ip(nodes.v, nodes.n, all.v[i].node));
-	return overlay_remotes_set(n->overlay, net->id, r.v, r.n, e);
+	return nodes_of(n, t, a, net, nodes.v, nodes.n, &r, e) || overlay_remotes_set(n->overlay, net->id, r.v, r.n, e) ? -1 : 0;
+}
+
+static bool ports_add(const struct container *c, const struct endpoint_settings *gw, struct overlay_port *o, size_t i)
+{
+	const struct published_port *p = &c->ports.v[i];
+
+	*o = (struct overlay_port){ .network = gw->network_id, .proto = str_is(p->proto, "udp") ? IPPROTO_UDP : IPPROTO_TCP,
+		.host_port = (uint16_t)p->host_port, .port = (uint16_t)p->container_port };
+	return p->host_port && (!p->host_ip.n || ip_parse(p->host_ip, &o->host_ip)) && ip_parse(gw->ip, &o->ip);
+}
+
+static void self_done(void *ctx, const struct err *e, struct str payload)
+{
+	struct node_role *n = ctx;
+
+	(void)payload;
+	if (e)
+		log_failed("this node got no address in a network", e);
+	n->remotes_dirty = !e;                        /* its address comes with the next revision */
+	loop_after(&n->loop, &n->scan, 0);
+}
+
+/* A container elsewhere publishes ports: this node answers on them, too, from an address of its own in that network. */
+static int far_container(struct node_role *n, struct view_txn *t, const struct container *c, struct err *e)
+{
+	const struct endpoint_settings *gw = container_gateway(c);
+	bool found, self;
+	struct overlay_port *more;
+
+	if (!gw || ensure(n, t, c->account, gw->network_id, &found, &self, e) || !found)
+		return gw && e->code ? -1 : 0;
+	if (!self) {
+		node_command(n, c->account, CMD_NETWORK_SELF, by_id_fields, &(struct by_id){ gw->network_id }, self_done, n);
+		return 0;
+	}
+	more = arena_new_n(&n->far_arena, struct overlay_port, n->far_n + c->ports.n);
+	if (n->far_n)
+		memcpy(more, n->far_ports, n->far_n * sizeof *more);
+	n->far_ports = more;
+	for (size_t i = 0; i < c->ports.n; i++) {
+		if (!ports_add(c, gw, &more[n->far_n], i))
+			continue;
+		more[n->far_n].network = arena_str(&n->far_arena, gw->network_id);
+		n->far_n++;
+	}
+	return 0;
+}
+
+/* Who publishes is found by the ports in use. */
+static void far_ports(struct node_role *n, struct view_txn *t)
+{
+	auto_arena a = ARENA_INIT;
+	struct map seen = { 0 };
+	struct view_scan s;
+	struct str key, id, account;
+	struct err e;
+
+	arena_release(&n->far_arena);
+	n->far_ports = NULL;
+	n->far_n = 0;
+	n->ports_dirty = true;
+	if (view_scan(t, &s, STR("P/"), &e))
+		return;
+	while (view_next(&s, &key, &id)) {
+		struct container c = { 0 };
+
+		id = arena_str(&a, id);
+		if (map_get(&seen, id))
+			continue;
+		map_put(&seen, id, n);
+		e.code = 0;
+		if (view_get_raw(t, &a, key_make(&a, "C", id, STR_NONE, STR_NONE), &account, &e) != 1 ||
+		    view_get(t, &a, key_make(&a, "c", account, id, STR_NONE), container_fields, &c, &e) != 1 || str_eq(c.node, n->id))
+			continue;
+		if (far_container(n, t, &c, &e))
+			log_failed("a port that is published elsewhere does not answer here", &e, L("id", id));
+	}
+	view_scan_end(&s);
+	map_release(&seen);
 }
 
 void net_remotes(struct node_role *n, struct view_txn *t)
@@ -250,6 +364,8 @@ void net_remotes(struct node_role *n, struct view_txn *t)
 	if (!n->remotes_dirty || n->alone || !n->overlay || view_list(t, &a, STR("N/"), network_fields, sizeof(*all.v), &all, &e))
 		return;
 	n->remotes_dirty = false;
+	far_ports(n, t);
+	n->remotes_dirty = false;                     /* networks that it made are told below */
 	for (size_t i = 0; i < all.n; i++) {
 		auto_arena work = ARENA_INIT;
 
@@ -291,24 +407,17 @@ void life_ports(struct node_role *n)
 	n->ports_dirty = false;
 	while (map_next(&n->locals, &at, &key, &val))
 		max += on_air(val) ? ((struct local *)val)->rec.ports.n : 0;
-	ports = arena_new_n(&a, struct overlay_port, max + 1);
+	ports = arena_new_n(&a, struct overlay_port, max + n->far_n + 1);
 	for (at = 0; map_next(&n->locals, &at, &key, &val);) {
 		struct local *l = val;
-
 		const struct endpoint_settings *gw = container_gateway(&l->rec);
 
-		for (size_t i = 0; on_air(l) && i < l->rec.ports.n; i++) {
-			const struct published_port *p = &l->rec.ports.v[i];
-			struct overlay_port *o = &ports[count];
-
-			*o = (struct overlay_port){ .network = gw->network_id,
-				.proto = str_is(p->proto, "udp") ? IPPROTO_UDP : IPPROTO_TCP, .host_port = (uint16_t)p->host_port,
-				.port = (uint16_t)p->container_port };
-			if ((p->host_ip.n && !ip_parse(p->host_ip, &o->host_ip)) || !ip_parse(gw->ip, &o->ip))
-				continue;
-			count++;
-		}
+		for (size_t i = 0; on_air(l) && i < l->rec.ports.n; i++)
+			count += ports_add(&l->rec, gw, &ports[count], i);
 	}
+	if (n->far_n)
+		memcpy(ports + count, n->far_ports, n->far_n * sizeof *ports);
+	count += n->far_n;
 	if (overlay_ports_set(n->overlay, ports, count, &e)) {
 		log_failed("published ports could not be set", &e);
 		n->ports_dirty = true;

@@ -45,6 +45,7 @@ COMMAND(cmd_network_create);
 COMMAND(cmd_network_remove);
 COMMAND(cmd_network_connect);
 COMMAND(cmd_network_disconnect);
+COMMAND(cmd_network_self);
 COMMAND(cmd_cluster_init);
 
 /* --- containers (cmd_container.c) --- */
@@ -63,6 +64,7 @@ void container_show_package(struct command_env *c, struct container *ct); /* as 
 int network_list(struct command_env *c, struct str account, struct network **v, size_t *n, struct err *e);
 /* By name, id, or a prefix of the id. ENOENT "network X not found". */
 int network_find(struct command_env *c, struct str account, struct str name, struct network *out, struct err *e);
+int network_drop_addresses(struct command_env *c, struct str id, struct err *e); /* all in use there: it is removed */
 /* The account's default network, with a fresh id and vni. */
 int network_make_bridge(struct command_env *c, struct str account, struct err *e);
 

@@ -289,6 +289,11 @@ static int drop_keys(struct command_env *c, const char *kind, struct str network
 	return 0;
 }
 
+int network_drop_addresses(struct command_env *c, struct str id, struct err *e)
+{
+	return drop_keys(c, "A", id, e) || drop_keys(c, "M", id, e) || drop_keys(c, "Z", id, e) ? -1 : 0;
+}
+
 COMMAND(cmd_network_remove)
 {
 	struct str id = ((struct by_id *)in)->id;
@@ -301,7 +306,26 @@ COMMAND(cmd_network_remove)
 		return -1;
 	if (n.builtin)
 		return err_set(e, EPERM, "%.*s is a pre-defined network and cannot be removed", STR_ARG(n.name));
-	if (check_unused(c, &n, e) || drop_keys(c, "A", n.id, e) || drop_keys(c, "M", n.id, e))
+	if (check_unused(c, &n, e) || network_drop_addresses(c, n.id, e))
 		return -1;
 	return network_event(c, &n, "destroy", e) || txn_del(c->t, key_make(c->a, "N", n.account, n.id, STR_NONE), e) ? -1 : 0;
+}
+
+COMMAND(cmd_network_self)
+{
+	struct network n = { 0 };
+	struct endpoint_settings ep = { 0 };
+	struct str key, id = ((struct by_id *)in)->id;
+	int rc = txn_get(c->t, c->a, key_make(c->a, "N", c->account, id, STR_NONE), network_fields, &n, e);
+
+	(void)result;
+	if (rc <= 0)
+		return rc < 0 ? -1 : err_set(e, ENOENT, "network %.*s not found", STR_ARG(id));
+	key = key_make(c->a, "Z", n.id, c->node, STR_NONE);
+	if (txn_has(c->t, key))
+		return 0;
+	if (alloc_address(c, &n, arena_printf(c->a, "node:%.*s", STR_ARG(c->node)), &ep, e) || txn_put_raw(c->t, key, ep.ip, e))
+		return -1;
+	c->account = STR_NONE;                        /* an event for the nodes: no account sees it */
+	return event_add(c, "network", "self", n.id, STR_NONE, NULL, e);
 }
