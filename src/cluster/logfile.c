@@ -86,6 +86,7 @@ static struct segment *segment_add(struct logfile *l)
 	return &l->segments[l->n_segments++];
 }
 
+/* Durable at once: of several removals a crash may undo some, and a gap would look like lost entries. */
 static int segment_drop(struct logfile *l, size_t i, struct err *e)
 {
 	char name[NAME_MAX_LEN];
@@ -93,7 +94,7 @@ static int segment_drop(struct logfile *l, size_t i, struct err *e)
 	segment_name(l->segments[i].first, name);
 	l->disk->ops->close(l->disk, l->segments[i].h);
 	memmove(l->segments + i, l->segments + i + 1, (--l->n_segments - i) * sizeof *l->segments);
-	return l->disk->ops->remove(l->disk, name, e);
+	return l->disk->ops->remove(l->disk, name, e) || l->disk->ops->sync_names(l->disk, e) ? -1 : 0;
 }
 
 static int damaged(struct err *e, const struct segment *s, uint64_t index)

@@ -132,6 +132,35 @@ TEST(segments_follow_each_other_and_are_dropped)
 	free(big);
 }
 
+/* Of several removals that were not durable, a loss of power undoes any. */
+TEST_LIMIT(removals_leave_no_gap, 90)
+{
+	static char data[3 << 20];
+	struct simdisk d;
+	struct logfile *l;
+
+	memset(data, 'x', sizeof data - 1);
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		sim_init(&d, seed);
+		l = logfile_open(&d.disk, 0, 0, &e);
+		REQUIRE(l);
+		for (uint64_t i = 1; i <= 8; i++) {
+			REQUIRE_OK(logfile_reserve(l, 1, sizeof data, &e), e);
+			REQUIRE_OK(add(l, i, 1, data), e);
+		}
+		REQUIRE_OK(logfile_set_term(l, 1, 0, &e), e);
+		REQUIRE_OK(logfile_sync(l, &e), e);
+		REQUIRE_OK(seed % 2 ? logfile_compact(l, 8, &e) : logfile_reset(l, 20, 1, &e), e);
+		logfile_close(l);
+		sim_crash(&d);
+		l = logfile_open(&d.disk, seed % 2 ? 8 : 20, 1, &e);
+		if (!l)
+			test_failed(__FILE__, __LINE__, "seed %llu: %s", (unsigned long long)seed, e.msg);
+		logfile_close(l);
+		sim_release(&d);
+	}
+}
+
 TEST(a_log_that_misses_the_snapshot_goes)
 {
 	struct simdisk d;

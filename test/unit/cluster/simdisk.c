@@ -91,18 +91,23 @@ static int sim_open(struct disk *disk, const char *name, bool create, struct err
 	if (broken(d, e))
 		return -1;
 	for (int i = 0; !f && create && i < SIM_FILES; i++)
-		if (!d->files[i].name[0] && !d->files[i].durable_name[0]) {
+		if (!d->files[i].name[0] && !d->files[i].durable_name[0] && !d->files[i].open) {
 			f = &d->files[i];
 			clear(f);
 			snprintf(f->name, sizeof f->name, "%s", name);
 		}
-	return f ? (int)(f - d->files) : err_set(e, ENOENT, "open %s: no such file", name);
+	if (!f)
+		return err_set(e, ENOENT, "open %s: no such file", name);
+	f->open++;
+	return (int)(f - d->files);
 }
 
 static void sim_close(struct disk *disk, int h)
 {
-	(void)disk;
-	(void)h;
+	struct sim_file *f = &self(disk)->files[h];
+
+	if (f->open && --f->open == 0 && !f->name[0] && !f->durable_name[0])
+		clear(f);
 }
 
 static int64_t sim_size(struct disk *disk, int h)
@@ -192,8 +197,15 @@ static int sim_sync(struct disk *disk, int h, struct err *e)
 
 	if (broken(self(disk), e))
 		return -1;
-	cut(&f->durable, &f->durable_size, 0);
-	put(&f->durable, &f->durable_size, 0, f->now, (size_t)f->size);
+	self(disk)->syncs++;
+	for (size_t i = 0; i < f->n_writes; i++) {
+		const struct sim_write *w = &f->writes[i];
+
+		if (w->p)
+			put(&f->durable, &f->durable_size, w->off, w->p, w->n);
+		else
+			cut(&f->durable, &f->durable_size, w->off);
+	}
 	forget(f);
 	return 0;
 }
@@ -236,7 +248,7 @@ static int sim_sync_names(struct disk *disk, struct err *e)
 		return -1;
 	for (int i = 0; i < SIM_FILES; i++) {
 		memcpy(d->files[i].durable_name, d->files[i].name, sizeof d->files[i].name);
-		if (!d->files[i].name[0])
+		if (!d->files[i].name[0] && !d->files[i].open)
 			clear(&d->files[i]);
 	}
 	return 0;
@@ -319,6 +331,18 @@ void sim_crash(struct simdisk *d)
 		for (int k = 0; k < i; k++)
 			if (d->files[i].name[0] && strcmp(d->files[i].name, d->files[k].name) == 0)
 				clear(&d->files[k]);
+	sim_reap(d);
+}
+
+void sim_reap(struct simdisk *d)
+{
+	for (int i = 0; i < SIM_FILES; i++) {
+		struct sim_file *f = &d->files[i];
+
+		f->open = 0;
+		if (!f->name[0] && !f->durable_name[0])
+			clear(f);
+	}
 	d->dead = false;
 	d->fail_after = -1;
 }

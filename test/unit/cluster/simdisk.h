@@ -16,12 +16,13 @@ struct sim_file {
 	int64_t           size, durable_size;
 	struct sim_write *writes;
 	size_t            n_writes, cap_writes;
+	int               open;                       /* handles: a file without a name lives on for them */
 };
 
 struct simdisk {
 	struct disk     disk;
 	struct sim_file files[SIM_FILES];
-	uint64_t        seed;
+	uint64_t        seed, syncs;
 	int64_t         space;                        /* bytes left; -1: no limit */
 	int64_t         fail_after;                   /* calls until one fails with EIO; -1: never */
 	bool            dead;                         /* after a failure: everything fails until sim_crash */
@@ -30,6 +31,7 @@ struct simdisk {
 void     sim_init(struct simdisk *d, uint64_t seed);
 void     sim_release(struct simdisk *d);
 void     sim_crash(struct simdisk *d);                /* power goes and comes back */
+void     sim_reap(struct simdisk *d);                 /* the process ended: its handles are closed, the disk works again */
 uint64_t sim_random(struct simdisk *d);
 struct sim_file *sim_file(struct simdisk *d, const char *prefix); /* the last one whose name begins so */
 
