@@ -9,6 +9,8 @@
 
 #define FRESH_MS 2000                                 /* until "no majority" is the answer */
 #define ASK_MS   500                                  /* until a question without an answer is asked again */
+#define ROUND_MS 200                                  /* until a round without a majority is begun again: messages may be lost */
+#define HOLD_MS  20
 
 static void wait_add(struct replica *r, struct fresh_wait w)
 {
@@ -61,6 +63,7 @@ static void round_begin(struct replica *r)
 	size_t n = members_voters(r, &a, &voters);
 
 	r->net.round++;
+	r->net.round_ms = net_now(r);
 	r->net.nechoed = 0;
 	for (struct fresh_wait *w = r->net.fresh; w; w = w->next)
 		if (!w->round) {
@@ -122,7 +125,7 @@ static void as_leader(struct replica *r)
 		open |= w->round > r->net.confirmed;
 	}
 	/* The commit index is the whole truth only when an entry of this term is in it. */
-	if (waiting && !open && engine_ready_to_read(r->engine))
+	if ((open ? net_now(r) >= r->net.round_ms + ROUND_MS : waiting) && engine_ready_to_read(r->engine))
 		round_begin(r);
 }
 
@@ -132,13 +135,15 @@ static void as_follower(struct replica *r)
 	bool waiting = false;
 
 	for (struct fresh_wait *w = r->net.fresh; w; w = w->next) {
+		if (w->round)
+			w->index = 0;                 /* of a round of ours, from before we lost the office */
 		w->round = 0;
 		waiting |= w->index == 0;
 	}
 	if (leader != r->net.asked_of)
 		r->net.asked = r->net.asked_ms = 0;   /* another leader: the old one's answer would not do */
 	if (!waiting || !leader || !r->hooks.send || (r->net.asked && net_now(r) < r->net.asked_ms + ASK_MS) ||
-	    (!r->net.asked && net_now(r) < r->net.asked_ms + 20))
+	    (!r->net.asked && net_now(r) < r->net.asked_ms + HOLD_MS))
 		return;
 	r->net.asked = ++r->net.number;
 	r->net.asked_ms = net_now(r);
@@ -180,16 +185,17 @@ void fresh_run(struct replica *r)
 
 int64_t fresh_deadline(struct replica *r)
 {
-	int64_t at = INT64_MAX;
+	bool leader = engine_is_leader(r->engine), again = false;
+	int64_t at = INT64_MAX, next;
 
-	for (struct fresh_wait *w = r->net.fresh; w; w = w->next)
+	for (struct fresh_wait *w = r->net.fresh; w; w = w->next) {
 		at = w->until < at ? w->until : at;
-	if (r->net.fresh && !engine_is_leader(r->engine) && engine_leader(r->engine)) {
-		int64_t ask = r->net.asked_ms + (r->net.asked ? ASK_MS : 20);
-
-		at = ask < at ? ask : at;
+		again |= leader ? w->round > r->net.confirmed : w->index == 0;
 	}
-	return at;
+	if (!again || !(leader ? engine_ready_to_read(r->engine) : engine_leader(r->engine) != 0))
+		return at;
+	next = leader ? r->net.round_ms + ROUND_MS : r->net.asked_ms + (r->net.asked ? ASK_MS : HOLD_MS);
+	return next < at ? next : at;
 }
 
 void fresh_release(struct replica *r)

@@ -108,7 +108,8 @@ int members_run(struct replica *r, struct err *e)
 
 int64_t members_deadline(struct replica *r)
 {
-	return r->hooks.send && engine_is_leader(r->engine) && !members_alone(r) ? r->net.manage_ms : INT64_MAX;
+	/* While a batch is in flight nothing can be read; its end brings us back here. */
+	return r->hooks.send && engine_is_leader(r->engine) && !r->batch_index && !members_alone(r) ? r->net.manage_ms : INT64_MAX;
 }
 
 bool replica_step_down(struct replica *r)

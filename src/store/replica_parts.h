@@ -48,7 +48,7 @@ struct replica_net {
 	int64_t            epoch, number;
 	int64_t            hold_ms;                   /* the office changes hands: nothing is forwarded until then */
 	struct fresh_wait *fresh;
-	int64_t            round, confirmed;          /* newest one begun, newest one confirmed by a majority */
+	int64_t            round, confirmed, round_ms; /* newest one begun, newest one confirmed by a majority; when it was begun */
 	uint64_t           echoed[MEMBERS_MAX];       /* who answered the newest round */
 	size_t             nechoed;
 	int64_t            asked, asked_ms;           /* follower: the newest question to the leader, 0: none is open */
