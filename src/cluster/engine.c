@@ -379,7 +379,10 @@ int engine_append(struct engine *g, enum raft_entry_type type, struct str data, 
 		return engine_failed(g, rv, "submit", e);
 	}
 	*index = u.entries.index;
-	return engine_settle(g, engine_handle(g, &u, e), e);
+	if (engine_settle(g, engine_handle(g, &u, e), e) == 0)
+		return 0;
+	e->code = EIO;                                /* the engine counts on this entry: there is no way back */
+	return -1;
 }
 
 int engine_submit(struct engine *g, struct str data, uint64_t *index, struct err *e)

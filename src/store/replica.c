@@ -8,7 +8,9 @@
 #define SNAPSHOT_BYTES_DEFAULT (32u << 20)
 #define ELECTION_MS            500                    /* without a word of the leader, to twice as much */
 #define HEARTBEAT_MS           100
+#ifndef SNAPSHOT_PIECE                                /* the simulation has small ones */
 #define SNAPSHOT_PIECE         (256u << 10)
+#endif
 #define READER_CHECK_BATCHES   256                    /* look for dead readers every so many commits */
 
 /* --- queues and answers --- */
@@ -316,29 +318,35 @@ static int submit(struct replica *r, struct err *e)
 		return -1;
 	r->batch_index = expect;
 	r->batch_term = engine_term(r->engine);
-	if (engine_submit(r->engine, set, &index, e)) {
-		r->batch_index = 0;
+	if (engine_submit(r->engine, set, &index, e))
 		return -1;
-	}
 	assert(index == expect);
 	return 0;
 }
 
-static void batch_begin(struct replica *r)
+/* Only a write to the log that failed ends this process (point 16): some of it may be there. */
+static int batch_begin(struct replica *r, struct err *e)
 {
-	struct err e = { 0 };
+	struct err why = { 0 };
+	bool torn;
 
-	if (submit(r, &e)) {
+	if (submit(r, &why)) {
+		torn = r->batch_index && why.code != EAGAIN && why.code != ENOSPC;
+		if (torn) {
+			*e = why;
+			err_set(&why, EAGAIN, "the log could not be written; it is not known whether this was done");
+		}
 		/* Full disk: refuse the work, keep what there is. If not even a transaction could begin, nobody was run. */
 		if (r->batch.n == 0)
-			replica_answer_all(r, &r->queue, &e);
-		batch_fail(r, &e);
-		return;
+			replica_answer_all(r, &r->queue, &why);
+		batch_fail(r, &why);
+		return torn ? -1 : 0;
 	}
 	if (r->batch_index == 0) {                    /* nothing changed: failures and repetitions */
 		txn_abort(&r->txn);
 		replica_answer_all(r, &r->batch, NULL);
 	}
+	return 0;
 }
 
 static int snapshot_maybe(struct replica *r, struct err *e)
@@ -360,8 +368,7 @@ int replica_run(struct replica *r, struct err *e)
 	if (engine_sync(r->engine, e))
 		return -1;
 	while (r->queue.n && r->batch_index == 0 && engine_ready(r->engine)) {
-		batch_begin(r);
-		if (engine_sync(r->engine, e))
+		if (batch_begin(r, e) || engine_sync(r->engine, e))
 			return -1;
 	}
 	if (net_run(r, e))
