@@ -28,6 +28,7 @@ FUZZ  := $(sort $(basename $(notdir $(wildcard test/fuzz/*.c))))
 OBJ   := $(SRC:%.c=build/obj/%.o)
 A     := build/asan
 UNITS := $(UNIT:%.c=build/obj/%.o)
+SIM   := $(sort $(wildcard src/cluster/*.c src/store/*.c test/sim/*.c)) test/unit/cluster/simdisk.c
 # One stamp for all libraries, named by the content of what makes them: copying build/ between trees stays valid.
 VENDOR := build/vendor/.made-$(shell cd vendor && cat packages.txt SHA256SUMS fetch build.mk raft-edits *.c *.h \
 	include/*.h | sha256sum | cut -c 1-16)
@@ -122,6 +123,20 @@ build/unit: $(UNITS) build/libtriton.a | $(VENDOR)
 	$(call say,link,$@)
 	$Q$(call LINK,$(UNITS) build/obj/src/base/relro.o build/libtriton.a)
 
+# A data center in one process (test/sim/world.h). Its replicas are the program's, with small pieces of everything.
+SIM_SMALL := -DLOG_SEGMENT_BYTES=32768 -DCHUNK_BYTES=2048 -DSNAPSHOT_PIECE=4096 -DRESERVE_STEP=65536 -DRESERVE_LEAST=65536
+
+build/sim: $(SIM:%.c=build/simobj/%.o) build/libtriton.a | $(VENDOR)
+	$(call say,link,$@)
+	$Q$(call LINK,$(filter %.o,$^) build/obj/src/base/relro.o build/libtriton.a)
+
+build/simobj/%.o: %.c Makefile | $(VENDOR)
+	@mkdir -p $(@D)
+	$(call say,sim,$<)
+	$Q$(CC) $(CFLAGS) $(WARN) $(SIM_SMALL) -Itest -c -o $@ $<
+
+-include $(SIM:%.c=build/simobj/%.d)
+
 # What the Docker API takes, as JSON: for the test that walks it.
 build/apitable: build/obj/test/apitable.o build/obj/test/unit/docker/apitable.o build/libtriton.a | $(VENDOR)
 	$(call say,link,$@)
@@ -191,7 +206,7 @@ fuzz-smoke: fuzz ## run each fuzzer for a few seconds over its corpus
 test: ## install what is missing, build, run every tier; ends in "N passed, N failed, N skipped"
 	@packaging/deps build test
 	@mkdir -p build/test
-	@+$(MAKE) --no-print-directory all build/unit build/apitable build/power fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
+	@+$(MAKE) --no-print-directory all build/unit build/apitable build/power build/sim fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
 	@test/run
 
 # All the end to end tests on Debian's own kernel under software emulation: an hour or two.

@@ -11,7 +11,9 @@
 #include "base/arena.h"
 #include "cluster/disk.h"
 
+#ifndef LOG_SEGMENT_BYTES                             /* the simulation has small ones */
 #define LOG_SEGMENT_BYTES (8u << 20)                  /* reserved at a time; an entry may make one longer */
+#endif
 #define LOG_ENTRY_MAX     (16u << 20)                 /* bytes of one entry's data */
 
 enum log_type { LOG_COMMAND = 1, LOG_BARRIER = 2, LOG_CHANGE = 3 }; /* as in raft.h */

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 
+#ifndef CHUNK_BYTES                                   /* the simulation has small ones */
 #define CHUNK_BYTES (256u << 10)
+#endif
 #define AGAIN_MS    2000
 
 /* --- out ----------------------------------------------------------------------------------------------- */

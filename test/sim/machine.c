@@ -1,0 +1,266 @@
+/* Replicas that start, work, are killed and lose their power. */
+#include "sim/world.h"
+
+#include "store/lmdb.h"
+#include "store/replica_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static int64_t mono_ms(void *ctx)
+{
+	struct machine *n = ctx;
+
+	return n->w->now + n->clock % 100000;
+}
+
+static int64_t wall_ns(void *ctx)
+{
+	struct machine *n = ctx;
+
+	return 1700000000000000000 + (n->w->now + n->clock) * 1000000;
+}
+
+static uint64_t number(void *ctx)
+{
+	struct machine *n = ctx;
+
+	return sim_random(&n->w->random);
+}
+
+static void reply(void *ctx, uint64_t ticket, const struct err *e, struct str result, int64_t revision)
+{
+	struct machine *n = ctx;
+
+	(void)revision;
+	if (!n->dying)
+		client_answer(n, ticket, e, result);
+}
+
+static void fresh(void *ctx, uint64_t ticket, const struct err *e)
+{
+	struct machine *n = ctx;
+
+	if (!n->dying)
+		client_fresh(n, ticket, e);
+}
+
+static void revision(void *ctx, int64_t revision)
+{
+	struct machine *n = ctx;
+
+	if (!n->dying && n->r)
+		check_revision(n, revision);
+}
+
+static void trouble(void *ctx, const char *what, const struct err *e)
+{
+	struct machine *n = ctx;
+
+	trace(n->w, "n%d: %s: %s", n->i, what, e->msg);
+	if (strcmp(what, "a snapshot came damaged") == 0)
+		fail(n->w, "n%d: %s: %s", n->i, what, e->msg);
+}
+
+static void send_message(void *ctx, uint64_t to, struct str msg)
+{
+	struct machine *n = ctx;
+
+	if (!n->dying)
+		world_send(n, to, msg);
+}
+
+void node_init(struct world *w, int i)
+{
+	struct machine *n = &w->nodes[i];
+
+	*n = (struct machine){ .w = w, .i = i, .up_at = NEVER, .due = NEVER, .work_at = NEVER };
+	snprintf(n->id, sizeof n->id, "%024llx%08x", (unsigned long long)w->seed, (unsigned)i + 1);
+	snprintf(n->key, sizeof n->key, "%056llx%08x", (unsigned long long)w->seed, (unsigned)i + 1);
+	snprintf(n->dir, sizeof n->dir, "%s/n%d", w->dir, i);
+	n->clock = (int64_t)roll(w, 7200000);
+	sim_init(&n->disk, w->seed * 31 + (uint64_t)i);
+}
+
+int node_start(struct machine *n)
+{
+	const struct replica_hooks hooks = { .ctx = n, .mono_ms = mono_ms, .wall_ns = wall_ns, .random = number, .reply = reply,
+		.revision = revision, .trouble = trouble, .fresh = fresh, .send = send_message };
+	struct replica_config cfg = { .state_dir = n->dir, .boot_id = n->boot, .disk = &n->disk.disk, .node = str_of(n->id),
+		.join = n->joined, .server = n->joined ? n->server : 0, .snapshot_bytes = n->w->snapshot_bytes, .trailing = n->w->trailing };
+	struct err e = { 0 };
+
+	if (mkdir(n->dir, 0700) && errno != EEXIST)
+		abort();
+	snprintf(n->boot, sizeof n->boot, "boot-%d", n->boots);
+	n->generation++;
+	n->up_at = NEVER;
+	n->life = UP;
+	n->busy_until = n->w->now;
+	n->r = replica_open(&cfg, &hooks, &e);
+	if (!n->r) {
+		trace(n->w, "n%d cannot start: %s", n->i, e.msg);
+		if (e.code != EIO)
+			fail(n->w, "n%d cannot start: %s", n->i, e.msg);
+		node_kill(n, true, 100);
+		return -1;
+	}
+	n->server = replica_status(n->r).server;
+	n->told = replica_status(n->r).revision;
+	trace(n->w, "n%d starts at %lld, term %lld", n->i, (long long)n->told, (long long)replica_status(n->r).term);
+	if (n->told)
+		check_revision(n, n->told);
+	n->dirty = true;
+	return 0;
+}
+
+static void end_process(struct machine *n)
+{
+	n->dying = true;
+	n->disk.dead = true;                          /* what closing would write, a killed process does not */
+	if (n->r)
+		replica_close(n->r, false, NULL);
+	n->r = NULL;
+	sim_reap(&n->disk);
+	n->dying = false;
+	n->due = n->work_at = n->up_at = NEVER;
+	n->generation++;
+	client_lost(n);
+}
+
+void node_kill(struct machine *n, bool power, int64_t down_ms)
+{
+	trace(n->w, "n%d %s", n->i, power ? "loses its power" : "is killed");
+	n->w->n.crashes++;
+	end_process(n);
+	if (power) {
+		sim_crash(&n->disk);
+		n->boots++;
+	}
+	n->life = DOWN;
+	n->up_at = n->w->now + down_ms;
+}
+
+void node_stop(struct machine *n)
+{
+	if (n->life == ABSENT)
+		return;
+	end_process(n);
+	n->life = GONE;
+}
+
+int64_t node_next(struct machine *n)
+{
+	int64_t at;
+
+	if (n->life == DOWN)
+		return n->up_at;
+	if (n->life != UP)
+		return NEVER;
+	at = n->dirty ? n->w->now : n->due < n->work_at ? n->due : n->work_at;
+	return at > n->busy_until ? at : n->busy_until;
+}
+
+/* A disk that failed, like the machine that it is in, comes back after a while. */
+static void ended(struct machine *n, const struct err *e)
+{
+	if (e->code != EIO && e->code != ENOSPC)
+		fail(n->w, "n%d ends: %s", n->i, e->msg);
+	node_kill(n, true, (int64_t)roll(n->w, 2000));
+}
+
+static void run(struct machine *n)
+{
+	struct world *w = n->w;
+	uint64_t syncs = n->disk.syncs;
+	struct err e = { 0 };
+
+	n->dirty = false;
+	if (replica_run(n->r, &e)) {
+		ended(n, &e);
+		return;
+	}
+	check_office(n);
+	if (n->disk.syncs != syncs)
+		n->busy_until = w->now + 1 + (int64_t)roll(w, w->now < n->slow_until ? 300 : roll(w, 100) ? 6 : 100);
+	n->due = replica_deadline(n->r) - n->clock % 100000;
+	n->work_at = w->now + 1;
+}
+
+void node_work(struct machine *n)
+{
+	struct world *w = n->w;
+	struct err e = { 0 };
+
+	if (n->life == DOWN && n->up_at <= w->now)
+		node_start(n);
+	if (n->life != UP || n->busy_until > w->now)
+		return;
+	if (n->due <= w->now) {
+		if (replica_tick(n->r, &e)) {
+			ended(n, &e);
+			return;
+		}
+		run(n);
+		if (n->life == UP && n->due <= w->now)
+			fail(w, "n%d: the timer is due again at once (%lld, engine %lld, net %lld)", n->i, (long long)(n->due - w->now), (long long)(engine_deadline(n->r->engine) - mono_ms(n)), (long long)(net_deadline(n->r) - mono_ms(n)));
+	} else if (n->dirty && roll(w, 8)) {          /* sometimes more comes in first */
+		run(n);
+	} else if (n->dirty) {
+		n->busy_until = w->now + 1;
+	} else if (n->work_at <= w->now) {
+		n->work_at = replica_work(n->r) ? w->now + 1 + (int64_t)roll(w, 20) : NEVER;
+	}
+}
+
+void node_deliver(struct machine *n, struct machine *from, struct str msg)
+{
+	struct err e = { 0 };
+
+	n->dirty = true;
+	if (replica_receive(n->r, from->server, msg, &e))
+		ended(n, &e);
+}
+
+struct machine *node_up(struct world *w)
+{
+	for (int tries = 0; tries < 40; tries++) {
+		struct machine *n = &w->nodes[roll(w, NODES_MAX)];
+
+		if (n->life == UP && n->r)
+			return n;
+	}
+	return NULL;
+}
+
+struct machine *node_leader(struct world *w)
+{
+	struct machine *best = NULL;
+
+	for (int i = 0; i < NODES_MAX; i++) {
+		struct machine *n = &w->nodes[i];
+
+		if (n->life == UP && n->r && engine_is_leader(n->r->engine) &&
+		    (!best || engine_term(n->r->engine) > engine_term(best->r->engine)))
+			best = n;
+	}
+	return best;
+}
+
+bool node_has(struct machine *n, const char *login)
+{
+	char key[64];
+	MDB_val k, v;
+	MDB_txn *t;
+	int rc;
+
+	snprintf(key, sizeof key, "a/%s", login);
+	k = lmdb_val(str_of(key));
+	if (mdb_txn_begin(n->r->db.env, NULL, MDB_RDONLY, &t))
+		abort();
+	rc = mdb_get(t, n->r->db.dbi, &k, &v);
+	mdb_txn_abort(t);
+	return rc == 0;
+}
