@@ -15,13 +15,13 @@ enum op {
 	OP_CA_SEAL      = 8,   /* peer -> serve: ca_seal with the machine's point -> ca_seal with what was sealed */
 
 	/* state and peer: one link for each direction, frames of a length (4 bytes, little-endian) and a message */
-	OP_LINK         = 60,  /* peer -> state, event: link (fd: messages of that server come here) */
-	OP_LINK_OPEN    = 61,  /* state -> peer: link with `server` -> (fd: messages for it go there) */
-	OP_FRESH        = 63,  /* api, node -> state: answered when all that was acknowledged before it can be read here */
-	OP_PEERS        = 64,  /* scheduler -> state: peers, whose server ids are given -> peers, and how long they have been silent */
-	OP_REMOTE       = 62,  /* api -> peer: remote_call (fds of the operation) -> the answer of the other node's role (its fds) */
+	OP_LINK         = 70,  /* peer -> state, event: link (fd: messages of that server come here) */
+	OP_LINK_OPEN    = 71,  /* state -> peer: link with `server` -> (fd: messages for it go there) */
+	OP_FRESH        = 73,  /* api, node -> state: answered when all that was acknowledged before it can be read here */
+	OP_PEERS        = 74,  /* scheduler -> state: peers, whose server ids are given -> peers, and how long they have been silent */
+	OP_REMOTE       = 72,  /* api -> peer: remote_call (fds of the operation) -> the answer of the other node's role (its fds) */
 
-	OP_FETCH        = 64,  /* node -> peer: save_call -> (fd: what OP_SAVE of a node that has it answers) */
+	OP_FETCH        = 75,  /* node -> peer: save_call -> (fd: what OP_SAVE of a node that has it answers) */
 
 	/* api -> node. Streams answer with one descriptor: a stream socket or pipe */
 	OP_ATTACH       = 20,  /* stream_call -> (fd) */

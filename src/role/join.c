@@ -89,7 +89,10 @@ static int ask(struct arena *a, const struct join_call *call, struct join_answer
 
 	json_encode(&b, join_request_fields, &call->request);
 	rc = http_request(&c, "POST", STR("/join"), STR("Content-Type: application/json\r\n"), buf_as_str(&b), &head, e);
-	if (rc)
+	if (rc && strstr(e->msg, "pinned"))
+		err_set(e, EPROTO, "%.*s:%lld belongs to another data center than the token: its certificate is of another authority",
+		        STR_ARG(call->host), (long long)call->port);
+	else if (rc)
 		err_wrap(e, "%.*s:%lld", STR_ARG(call->host), (long long)call->port);
 	else if (head.status != 200)
 		rc = said_no(a, &c, call, head.status, e);

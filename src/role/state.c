@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define CHANNELS_MAX 16
+#define HAND_OVER_MS 1500
 #define QUEUE_MAX    4096                             /* commands waiting; more are refused */
 #define COMMANDERS   (ROLE_API | ROLE_NODE | ROLE_SCHEDULER | ROLE_PEER | ROLE_SERVE)
 #define LISTENERS    (ROLE_API | ROLE_NODE | ROLE_SCHEDULER | ROLE_DNS | ROLE_PEER)
@@ -29,7 +30,8 @@ struct state {
 	struct loop        loop;
 	struct replica    *replica;
 	struct ipc_chan   *channels[CHANNELS_MAX];
-	struct loop_timer  run, tick, work;
+	struct loop_timer  run, tick, work, leave;
+	int64_t            leave_by_ms;               /* stopping: the office is handed over until then */
 	struct loop_watch  signals;
 	struct disk_dir    disk;
 	struct str         node;
@@ -347,8 +349,25 @@ static void on_signal(struct loop_watch *w, uint32_t events)
 	struct signalfd_siginfo info;
 
 	(void)events;
-	if (read(w->fd, &info, sizeof info) == sizeof info)
+	if (read(w->fd, &info, sizeof info) != sizeof info)
+		return;
+	if (s->leave_by_ms || !replica_step_down(s->replica)) {
 		loop_stop(&s->loop);
+		return;
+	}
+	s->leave_by_ms = clock_mono_ms() + HAND_OVER_MS;
+	loop_after(&s->loop, &s->leave, 0);
+}
+
+/* A planned stop: another node leads before this one goes, so that nobody waits for an election. */
+static void leave(struct loop_timer *t)
+{
+	struct state *s = STATE_OF(t, leave);
+
+	if (!replica_status(s->replica).leader || clock_mono_ms() >= s->leave_by_ms)
+		loop_stop(&s->loop);
+	else
+		loop_after(&s->loop, &s->leave, 5);
 }
 
 /* --- what the replica asks of the world --- */
@@ -478,6 +497,7 @@ int role_state(int argc, char **argv)
 		return 2;
 	}
 	s.run.fire = run;
+	s.leave.fire = leave;
 	s.tick.fire = tick;
 	s.work.fire = work;
 	s.node = str_of(argv[2]);

@@ -1,0 +1,120 @@
+# The nodes under test. Node I is 10.77.0.I in namespace $NS-I; its files are $C/I, its run directory $RUN/I.
+
+NODES=3
+
+on() { nsenter --net="/run/netns/$NS-$1" -- "${@:2}"; }                 # NODE COMMAND...
+docker_at() { DOCKER_HOST=unix://$RUN/$1/docker.sock timeout 60 docker "${@:2}"; } # NODE ARGUMENT...
+status_at() { timeout 10 "$TRITON" status --json --run-dir "$RUN/$1" 2>/dev/null; }
+role_pid() { awk -v r="$2" '$1 == r { print $2 }' "$RUN/$1/roles"; }    # NODE ROLE
+serve_pid() { cat "$RUN/$1/serve.pid" 2>/dev/null; }
+alive() { [ "$1" ] && [ -e "/proc/$1" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+
+fail() { echo "$*"; exit 1; }
+is() { [ "$1" = "$2" ] || fail "it is \"$1\", not \"$2\"${3:+ ($3)}"; }
+has() { case $1 in *"$2"*) ;; *) fail "no \"$2\" in: $1" ;; esac; }
+until_ok() { # SECONDS COMMAND...
+	local until=$(($(date +%s) + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$(date +%s)" -lt $until ] || return 1
+		sleep 0.05
+	done
+}
+until_is() { # SECONDS WANTED COMMAND...
+	local until=$(($(date +%s) + $1)) got
+	while got=$("${@:3}" 2>/dev/null); [ "$got" != "$2" ]; do
+		[ "$(date +%s)" -lt $until ] || fail "after $1 s it is still \"$got\", not \"$2\": ${*:3}"
+		sleep 0.05
+	done
+}
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+write_at() { # NODE NAME: one acknowledged change; fails when it was not acknowledged
+	curl -sf --max-time "${3:-10}" --unix-socket "$RUN/$1/docker.sock" -X POST -H 'Content-Type: application/json' \
+		-d "{\"Name\":\"$2\"}" http://d/volumes/create >/dev/null
+}
+volumes_at() { docker_at "$1" volume ls -q | sort; }
+leader() { # the node that the nodes in $1 (default all) agree on
+	local i l
+	for i in ${1:-$(seq $NODES)}; do
+		[ "$(status_at "$i" | jq -r .state.leader)" = true ] && l=$i
+	done
+	echo "${l:-}"
+}
+
+# --- the place ----------------------------------------------------------------------------------------
+
+place_create() { # I
+	ip netns add "$NS-$1" && ip link add e0 netns "$NS-$1" type veth peer name "p$1" netns "$NS-sw" || return 1
+	ip netns exec "$NS-sw" ip link set "p$1" master br0 up
+	on "$1" ip link set lo up && on "$1" ip addr add "10.77.0.$1/24" dev e0 && on "$1" ip link set e0 up &&
+		on "$1" ip route add default via 10.77.0.254
+}
+link_down() { ip netns exec "$NS-sw" ip link set "p$1" down; }
+link_up() { ip netns exec "$NS-sw" ip link set "p$1" up; }
+
+serve_start() { # I FLAG...: waits until it serves
+	local i=$1
+	shift
+	mkdir -p "$C/$i"
+	: >"$C/$i/serve.out"
+	on "$i" setsid "$TRITON" serve --data-dir "$C/$i/data" --run-dir "$RUN/$i" --peer "10.77.0.$i:2377" --instance "cl$$-$i" \
+		--uid-base $((UID_BASE + i * 16)) "$@" >"$C/$i/serve.out" 2>>"$C/$i/serve.err" </dev/null &
+	until_ok 20 grep -q 'serves data center' "$C/$i/serve.out"
+}
+token() { "$TRITON" token --run-dir "$RUN/${1:-1}" "${@:2}" | sed -n 's/.*--token //p'; } # NODE FLAG...
+join() { serve_start "$1" --join "10.77.0.${2:-1}:2377" --token "$(token "${2:-1}")"; } # I [VIA]
+
+voters() { status_at "$1" | jq -r .state.voters; }
+names() { hostname; }
+
+cluster_create() {
+	ip netns add "$NS-sw" && ip netns exec "$NS-sw" ip link add br0 type bridge && ip netns exec "$NS-sw" ip link set br0 up || return 1
+	for i in $(seq $NODES); do place_create "$i" || return 1; done
+	serve_start 1 || return 1
+	for i in $(seq 2 $NODES); do join "$i" || return 1; done
+	until_ok 20 sh -c "[ \"\$('$TRITON' status --json --run-dir '$RUN/1' | jq -r .state.voters)\" = 3 ]" || return 1
+	busybox_image
+}
+
+busybox_image() { # an image of busybox only, made on node 2
+	local dir=$C/busybox applet
+	mkdir -p "$dir"/{bin,tmp,etc}
+	cp "$(command -v busybox)" "$dir/bin/busybox"
+	for applet in sh echo sleep cat ip ping hostname wget httpd nslookup dd true; do ln -sf busybox "$dir/bin/$applet"; done
+	tar -C "$dir" --numeric-owner --owner=0 --group=0 -c . | docker_at 2 import - bb:1 >/dev/null
+}
+
+# Three nodes that serve, linked, with a leader, without containers, volumes and networks of a test.
+cluster_heal() {
+	local i pid
+	for i in $(seq $NODES); do
+		link_up "$i"
+		for pid in $(awk '{ print $2 }' "$RUN/$i/roles" 2>/dev/null); do [ "$pid" != 0 ] && kill -CONT "$pid" 2>/dev/null; done
+		alive "$(serve_pid "$i")" || serve_start "$i" || return 1
+	done
+	for i in $(seq $NODES); do until_ok 20 write_at "$i" "healed-$i" || { echo "node $i does not take changes"; return 1; }; done
+	docker_at 1 ps -aq | xargs -r env DOCKER_HOST="unix://$RUN/1/docker.sock" docker rm -f >/dev/null
+	docker_at 1 volume ls -q | xargs -r env DOCKER_HOST="unix://$RUN/1/docker.sock" docker volume rm >/dev/null
+	docker_at 1 network prune -f >/dev/null
+}
+
+cluster_destroy() {
+	local i pid
+	for i in "$RUN"/*/; do
+		i=$(basename "$i")
+		for pid in $(awk '{ print $2 }' "$RUN/$i/roles" 2>/dev/null); do [ "$pid" != 0 ] && kill -CONT "$pid" 2>/dev/null; done
+		pid=$(serve_pid "$i")
+		alive "$pid" && kill -USR1 "$pid"     # stops its containers, too
+	done
+	for i in "$RUN"/*/; do until_ok 30 sh -c "! [ -e /proc/$(serve_pid "$(basename "$i")" || echo none) ]"; done
+	for i in $(ip netns list | sed -n "s/^\($NS-[^ ]*\).*/\1/p"); do ip netns del "$i"; done
+}
+
+log_mark() { for i in "$C"/*/serve.err; do stat -c %s "$i" >"$i.mark"; done 2>/dev/null; }
+log_tail() {
+	local i
+	for i in "$C"/*/serve.err; do
+		tail -c "+$(($(cat "$i.mark" 2>/dev/null || echo 0) + 1))" "$i" | grep -v '"level":[123]0' | tail -4 | cut -c 1-300
+	done
+}

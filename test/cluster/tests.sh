@@ -1,0 +1,201 @@
+# Three nodes: what one data center promises. Names carry the ids of the faults they play.
+
+joining() { # FLAG...: a fourth machine that must be refused; prints what it says
+	place_create 4 2>/dev/null
+	rm -rf "$C/4"
+	mkdir -p "$C/4"
+	! on 4 timeout 30 "$TRITON" serve --data-dir "$C/4/data" --run-dir "$RUN/4" --peer 10.77.0.4:2377 --instance "cl$$-4" \
+		--uid-base $((UID_BASE + 64)) "$@" 2>&1 | head -c 1000
+}
+
+test_three_join_and_vote() {
+	for i in 1 2 3; do until_is 10 3 voters $i; done
+	is "$(for i in 1 2 3; do status_at $i | jq -r .state.leader_server; done | sort -u | wc -l)" 1 "one leader for all"
+	is "$(for i in 1 2 3; do status_at $i | jq -r '.nodes | length'; done | tr '\n' ' ')" "3 3 3 "
+}
+
+test_a_token_is_good_once_and_for_one_data_center() {
+	t=$(token 1)
+	has "$(joining --join 10.77.0.1:2377 --token "${t%?}")" "the token is not whole"
+	has "$(joining --join 10.77.0.1:2377 --token "${t%????}0000")" "knows no such token"
+	has "$(joining --join 10.77.0.1:2377 --token "$(echo "$t" | sed 's/^triton-..../triton-0000/')")" "another authority"
+	has "$(joining --join 10.77.0.9:2377 --token "$t")" "10.77.0.9"
+	has "$(joining --join 10.77.0.1:8443 --token "$t")" "cannot join"
+	t=$(token 2 --expires 1s)
+	sleep 1.2
+	has "$(joining --join 10.77.0.3:2377 --token "$t")" "has expired"
+	has "$(joining --join 10.77.0.3:2377 --token x)" "no token"
+	ip netns del "$NS-4"
+	has "$("$TRITON" serve --join x:1 2>&1 || true)" "go together"
+}
+
+test_every_node_does_everything_with_every_container() {
+	for i in 1 2 3; do docker_at $i run -d --name "c$i" bb:1 sh -c "echo from c$i; exec sleep 1000"; done
+	for i in 1 2 3; do
+		is "$(docker_at $i ps --format '{{.Names}}' | sort | tr '\n' ' ')" "c1 c2 c3 "
+		for k in 1 2 3; do
+			is "$(docker_at $i logs "c$k")" "from c$k" "logs of c$k through node $i"
+			is "$(docker_at $i exec "c$k" echo "x$i$k")" "x$i$k"
+			is "$(echo data | docker_at $i exec -i "c$k" cat)" data
+		done
+	done
+	docker_at 1 exec c3 sh -c 'exit 7' && fail "no exit code" || is $? 7
+	echo hello >"$C/file"
+	docker_at 2 cp "$C/file" c1:/tmp/file
+	docker_at 3 cp c1:/tmp/file - | tar -xO | grep -q hello
+	is "$(docker_at 1 stats --no-stream --format '{{.Name}}' c1 c2 c3 | sort | tr '\n' ' ')" "c1 c2 c3 "
+	has "$(docker_at 2 top c3)" sleep
+	is "$(docker_at 1 run --rm bb:1 echo one)" one
+	docker_at 3 stop -t 0 c1 c2 c3
+	for i in 1 2 3; do is "$(docker_at $i ps -q)" "" "seen by node $i at once"; done
+}
+
+test_containers_are_spread() {
+	for k in 1 2 3 4 5 6; do docker_at 1 run -d --name "s$k" bb:1 sleep 1000 >/dev/null; done
+	is "$(docker_at 1 inspect -f '{{.Config.Hostname}}' s1 | wc -l)" 1
+	is "$("$TRITON" state dump --run-dir "$RUN/1" | sed -n 's/^    node  *"\([0-9a-f]*\)"$/\1/p' | sort | uniq -c | awk '{ print $1 }' | sort -u | wc -l)" 1 "as many on each"
+}
+
+test_one_network_over_all_nodes() {
+	docker_at 1 network create n1 >/dev/null
+	for i in 1 2 3; do docker_at $i run -d --name "n$i" --network n1 bb:1 sh -c 'dd if=/dev/urandom of=/tmp/big bs=1M count=2 2>/dev/null; httpd -f -p 80 -h /tmp' >/dev/null; done
+	for i in 1 2 3; do
+		until_ok 10 docker_at 1 exec n1 wget -q -O /dev/null "http://n$i/big" || fail "n1 gets nothing from n$i"
+		docker_at 2 exec n3 ping -c 1 -W 2 "n$i"
+	done
+	is "$(docker_at 3 exec n1 wget -q -O - http://n2/big | md5sum)" "$(docker_at 1 exec n2 cat /tmp/big | md5sum)" "2 MB in full packets"
+}
+
+test_published_ports_answer_on_every_node() {
+	docker_at 1 run -d --name web -p 8080:80 bb:1 sh -c 'echo hi >/tmp/x; exec httpd -f -p 80 -h /tmp' >/dev/null
+	for i in 1 2 3; do
+		for from in 1 2 3; do until_is 10 hi on $from curl -s --max-time 2 "http://10.77.0.$i:8080/x"; done
+	done
+	docker_at 2 rm -f web >/dev/null
+	for i in 1 2 3; do until_ok 10 sh -c "! nsenter --net=/run/netns/$NS-1 curl -s --max-time 1 http://10.77.0.$i:8080/x" || fail "node $i still answers"; done
+}
+
+test_C01_the_leader_is_killed() {
+	acked=
+	for round in 1 2 3; do
+		l=$(leader)
+		other=$((l % 3 + 1))
+		write_at $other "before$round" && acked="$acked before$round"
+		kill -9 "$(role_pid "$l" state)"
+		begin=$(now_ms)
+		until write_at $other "after$round" 4; do :; done
+		took=$(($(now_ms) - begin))
+		echo "took $took ms"
+		[ $took -lt 8000 ] || fail "writes were back after $took ms"
+		acked="$acked after$round"
+	done
+	for i in 1 2 3; do
+		until_ok 10 write_at $i "last$i"
+		for v in $acked; do volumes_at $i | grep -qx "$v" || fail "$v was acknowledged and is not on node $i"; done
+	done
+}
+
+test_C02_a_follower_is_killed_and_catches_up() {
+	l=$(leader)
+	f=$((l % 3 + 1))
+	kill -9 "$(serve_pid $f)"
+	for k in $(seq 20); do write_at "$l" "w$k" || fail "a write failed while one of three was down"; done
+	serve_start $f
+	until_is 10 "$(volumes_at "$l" | tr '\n' ' ')" sh -c "DOCKER_HOST=unix://$RUN/$f/docker.sock docker volume ls -q | sort | tr '\n' ' '"
+}
+
+test_C03_all_are_killed_at_once() {
+	for k in $(seq 30); do write_at $((k % 3 + 1)) "v$k"; done
+	kill -9 "$(serve_pid 1)" "$(serve_pid 2)" "$(serve_pid 3)"
+	for i in 3 1 2; do serve_start $i & done
+	wait
+	for i in 1 2 3; do
+		until_ok 20 write_at $i "again$i"
+		is "$(volumes_at $i | grep -c '^v')" 30 "on node $i"
+	done
+}
+
+test_C05_a_minority_answers_503_and_keeps_its_containers() {
+	l=$(leader)
+	others=$(seq 3 | grep -v "^$l\$")
+	set -- $others
+	docker_at "$l" run -d --name kept bb:1 sleep 1000 >/dev/null
+	write_at "$l" before
+	link_down "$l"
+	until_ok 10 write_at "$1" during || fail "the majority does not go on"
+	begin=$(now_ms)
+	code=$(curl -s --max-time 10 -o /dev/null -w '%{http_code}' --unix-socket "$RUN/$l/docker.sock" -X POST -H 'Content-Type: application/json' \
+		-d '{"Name":"lost"}' http://d/volumes/create)
+	[ $(($(now_ms) - begin)) -lt 6000 ] || fail "the minority took $(($(now_ms) - begin)) ms to answer"
+	is "$code" 503
+	has "$(curl -s -D - -o /dev/null --max-time 5 --unix-socket "$RUN/$l/docker.sock" http://d/volumes)" "Triton-Stale"
+	for i in "$1" "$2"; do volumes_at "$i" | grep -qx during; done
+	link_up "$l"
+	until_ok 20 write_at "$l" healed
+	volumes_at "$l" | grep -qx during || fail "what the majority did is not on node $l"
+	! volumes_at "$1" | grep -qx lost || fail "the refused change was done"
+}
+
+test_C19_a_leader_that_slept_serves_nothing_old() {
+	l=$(leader)
+	other=$((l % 3 + 1))
+	pid=$(role_pid "$l" state)
+	kill -STOP "$pid"
+	until write_at $other while-asleep 4; do :; done
+	kill -CONT "$pid"
+	until_ok 10 docker_at "$l" volume inspect while-asleep || fail "node $l does not know it"
+	docker_at "$l" volume ls -q | grep -qx while-asleep
+}
+
+test_a_planned_stop_hands_the_office_over() {
+	l=$(leader)
+	other=$((l % 3 + 1))
+	kill -TERM "$(serve_pid "$l")"
+	for k in $(seq 10); do write_at $other "stop$k" 4 || fail "write $k failed during a planned stop"; done
+	until_ok 10 sh -c "! [ -e /proc/$(serve_pid "$l" || echo none) ]"
+	serve_start "$l"
+}
+
+test_five_nodes_have_five_voters_and_three_again() {
+	for i in 4 5; do
+		place_create $i
+		join $i 2
+	done
+	NODES=5
+	until_is 30 5 voters 1
+	docker_at 5 run --rm bb:1 echo hello | grep -q hello
+	for i in 4 5; do
+		id=$(cat "$C/$i/data/node" 2>/dev/null || echo none)
+		kill -USR1 "$(serve_pid $i)"
+		until_ok 20 sh -c "! [ -e /proc/$(serve_pid $i || echo none) ]"
+		until_ok 20 "$TRITON" node remove "$id" --force --run-dir "$RUN/1" || "$TRITON" node remove "$id" --run-dir "$RUN/1"
+		ip netns del "$NS-$i"
+		rm -rf "$RUN/$i"
+	done
+	until_is 30 3 voters 1
+	is "$(status_at 1 | jq -r '.nodes | length')" 3
+}
+
+node_of() { docker_at "$1" inspect -f '{{.Node.ID}}' "$2"; }
+holder() { grep -lx "$(node_of 1 "$1")" "$C"/*/data/node | sed 's|.*/\([0-9]*\)/data/node|\1|'; } # CONTAINER: which of the nodes has it
+copies() { pgrep -fc '^sleep 47110815$' || true; }
+
+test_C20_a_lost_nodes_containers_run_elsewhere_and_never_twice() {
+	docker_at 1 run -d --name moves --restart always bb:1 sleep 47110815 >/dev/null
+	docker_at 1 run -d --name stays bb:1 sleep 1000 >/dev/null
+	n=$(holder moves)
+	o=$((n % 3 + 1))
+	begin=$(now_ms)
+	link_down "$n"
+	until_ok 15 sh -c "'$TRITON' node list --run-dir '$RUN/$o' | grep -q lost"
+	echo "lost after $(($(now_ms) - begin)) ms"
+	old=$(cat "$C/$n/data/node")
+	until_ok 60 sh -c "[ \"\$(DOCKER_HOST=unix://$RUN/$o/docker.sock docker inspect -f '{{.Node.ID}} {{.State.Running}}' moves)\" != '$old true' ] &&
+		DOCKER_HOST=unix://$RUN/$o/docker.sock docker inspect -f '{{.State.Running}}' moves | grep -q true"
+	echo "elsewhere after $(($(now_ms) - begin)) ms"
+	for k in $(seq 20); do [ "$(copies)" -le 1 ] || fail "it runs $(copies) times"; sleep 0.05; done
+	link_up "$n"
+	until_ok 20 write_at "$n" back
+	until_is 15 1 copies
+	is "$(docker_at "$n" ps -a --filter name=moves -q | wc -l)" 1
+}
