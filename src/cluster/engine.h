@@ -91,6 +91,7 @@ int engine_install(struct engine *g, uint64_t from, uint64_t term, const struct 
 struct engine_member {
 	struct engine_server server;
 	uint64_t match;
+	bool     online;                              /* heard of just now; filled in by those who hear (members.h) */
 };
 size_t engine_members(struct engine *g, struct arena *a, struct engine_member **v);
 

@@ -12,7 +12,6 @@
 struct members_node {                                 /* from the nodes' records */
 	uint64_t   server;
 	struct str id;
-	bool       online;                            /* heard of just now; the deciding server is */
 };
 
 enum members_what { MEMBERS_NOTHING, MEMBERS_ADD, MEMBERS_PROMOTE, MEMBERS_DEMOTE, MEMBERS_REMOVE, MEMBERS_HAND_OVER };

@@ -88,9 +88,9 @@ int members_run(struct replica *r, struct err *e)
 	nodes_read(r);
 	if (!engine_ready(r->engine) || r->net.nnodes == 0)
 		return 0;
-	for (size_t i = 0; i < r->net.nnodes; i++)
-		r->net.nodes[i].online = replica_heard(r, r->net.nodes[i].server) < ONLINE_MS;
 	n = engine_members(r->engine, &a, &m);
+	for (size_t i = 0; i < n; i++)
+		m[i].online = replica_heard(r, m[i].server.id) < ONLINE_MS;
 	s = members_next(m, n, r->net.nodes, r->net.nnodes, logfile_server(r->log), engine_last(r->engine));
 	if (s.what == MEMBERS_NOTHING)
 		return 0;

@@ -10,11 +10,19 @@ struct world {
 	size_t               n;
 	struct members_node  nodes[MAX];
 	size_t               nnodes;
+	uint64_t             away;                    /* 0: none */
 };
+
+static void leave_off(struct world *w, uint64_t id)
+{
+	w->away = id;
+	for (size_t i = 0; i < w->n; i++)
+		w->v[i].online = w->v[i].server.id != id;
+}
 
 static void node(struct world *w, uint64_t id)
 {
-	w->nodes[w->nnodes++] = (struct members_node){ id, STR("node"), true };
+	w->nodes[w->nnodes++] = (struct members_node){ id, STR("node") };
 }
 
 static struct world world_of(size_t nodes)
@@ -23,6 +31,7 @@ static struct world world_of(size_t nodes)
 
 	w.v[0].server = (struct engine_server){ 1, STR("node"), true };
 	w.v[0].match = 1000;
+	w.v[0].online = true;
 	for (size_t i = 1; i <= nodes; i++)
 		node(&w, i);
 	return w;
@@ -52,7 +61,7 @@ static int settle(struct world *w)
 		n = members_apply(&a, w->v, w->n, s, &next);
 		CHECK(n <= MEMBERS_MAX);
 		for (size_t i = 0; i < n; i++)
-			w->v[i] = (struct engine_member){ next[i], 1000 };
+			w->v[i] = (struct engine_member){ next[i], 1000, next[i].id != w->away };
 		w->n = n;
 		CHECK(voters(w) + 1 >= before && voters(w) <= before + 1);
 		CHECK(voters(w) > 0);
@@ -100,7 +109,7 @@ TEST(a_lost_voter_is_replaced_before_it_goes)
 	for (size_t i = 0; i < w.n; i++)
 		if (w.v[i].server.voter && w.v[i].server.id != 1)
 			lost = w.v[i].server.id;
-	w.nodes[lost - 1].online = false;
+	leave_off(&w, lost);
 	s = members_next(w.v, w.n, w.nodes, w.nnodes, 1, 1000);
 	CHECK_INT(s.what, MEMBERS_PROMOTE);
 	settle(&w);
@@ -114,7 +123,7 @@ TEST(without_anybody_to_replace_it_a_lost_voter_stays)
 	struct world w = world_of(3);
 
 	settle(&w);
-	w.nodes[1].online = false;
+	leave_off(&w, 2);
 	CHECK_INT(settle(&w), 0);
 	CHECK_INT(voters(&w), 3);
 }
@@ -125,7 +134,7 @@ TEST(who_is_behind_gets_no_vote_yet)
 
 	w.n = 3;
 	for (size_t i = 1; i < 3; i++)
-		w.v[i] = (struct engine_member){ { i + 1, STR("node"), false }, 1000 - MEMBERS_BEHIND - 1 };
+		w.v[i] = (struct engine_member){ { i + 1, STR("node"), false }, 1000 - MEMBERS_BEHIND - 1, true };
 	CHECK_INT(members_next(w.v, w.n, w.nodes, w.nnodes, 1, 1000).what, MEMBERS_NOTHING);
 	w.v[2].match++;
 	CHECK_INT(members_next(w.v, w.n, w.nodes, w.nnodes, 1, 1000).server, 3);
@@ -136,8 +145,9 @@ TEST(a_majority_that_is_away_stops_every_removal)
 	struct world w = world_of(3);
 
 	settle(&w);
-	w.nodes[1].online = false;
-	w.nodes[0] = w.nodes[2];                      /* the record of 1 is gone, 2 is away: two of three would remain, one of them dead */
+	leave_off(&w, 2);
+	w.v[0].online = false;                        /* 1, whose record is gone, and 2 are away: whatever goes, no majority is left */
+	w.nodes[0] = w.nodes[2];
 	w.nnodes = 2;
 	CHECK_INT(members_next(w.v, w.n, w.nodes, w.nnodes, 3, 1000).what, MEMBERS_NOTHING);
 }
