@@ -55,22 +55,22 @@ int seccomp_call_next(int listener, struct seccomp_call *c)
 
 /* The descriptor first, then the question whether the call still waits: so it is the caller's memory, not that of another
  * process of the same number. */
-static bool write_to(int listener, const struct seccomp_call *c, const void *p, size_t n)
+static bool write_to(int proc, int listener, const struct seccomp_call *c, const void *p, size_t n)
 {
 	char path[32];
 	auto_fd mem = -1;
 
-	snprintf(path, sizeof path, "/proc/%d/mem", (int)c->tid);
-	mem = open(path, O_WRONLY | O_CLOEXEC);
+	snprintf(path, sizeof path, "%d/mem", (int)c->tid);
+	mem = openat(proc, path, O_WRONLY | O_CLOEXEC);
 	return mem >= 0 && ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &c->id) == 0 &&
 		pwrite(mem, p, n, (off_t)c->address) == (ssize_t)n;
 }
 
-void seccomp_call_answer(int listener, const struct seccomp_call *c, const void *p, size_t n, int64_t result)
+void seccomp_call_answer(int proc, int listener, const struct seccomp_call *c, const void *p, size_t n, int64_t result)
 {
 	struct seccomp_notif_resp r = { .id = c->id };
 
-	if (n && !write_to(listener, c, p, n))
+	if (n && !write_to(proc, listener, c, p, n))
 		result = -EFAULT;
 	if (result < 0)
 		r.error = (int32_t)result;

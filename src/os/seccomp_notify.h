@@ -26,8 +26,8 @@ struct seccomp_call {
 /* When the listener is readable. 1 a call, 0 none any more, -1 nobody is left who could call. */
 int seccomp_call_next(int listener, struct seccomp_call *c);
 
-/* `n` bytes to the caller, which then gets `result` (EFAULT when they cannot be written). n 0: only the result, -errno. With
- * bytes it waits for the caller's memory, which may be a file of anybody: not in a process that others wait for. */
-void seccomp_call_answer(int listener, const struct seccomp_call *c, const void *p, size_t n, int64_t result);
+/* `n` bytes to the caller, which then gets `result` (EFAULT when they cannot be written). n 0: only the result, -errno. `proc`: a
+ * directory with the processes of this pid namespace. With bytes it waits for the caller's memory, which may be a file of anybody: not in a process that others wait for. */
+void seccomp_call_answer(int proc, int listener, const struct seccomp_call *c, const void *p, size_t n, int64_t result);
 
 #endif

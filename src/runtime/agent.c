@@ -5,6 +5,7 @@
 #include "os/ns.h"
 #include "os/path.h"
 #include "os/proc.h"
+#include "runtime/held.h"
 #include "runtime/shim_call.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include <sys/socket.h>
 
 struct agent_call {
-	char   kind;                                  /* 'I' init: a blank agent's runtime_spec follows; 'X' exec: an exec_spec */
+	char   kind;                                  /* 'I' init: a blank agent's runtime_spec follows; 'X' exec: an exec_spec; 'E' enter */
 	char   title[80];
 };
 
@@ -157,6 +158,10 @@ static _Noreturn void agent_main(int sock, const struct runtime_spec *s, const s
 				close(io->out);
 				close(io->err);
 			}
+		} else if (call->kind == 'E') {
+			if (nfds != 1 || agent_enter(fds[0], NULL))
+				_exit(1);             /* it has ended already; else better no exec than one by root */
+			pid_entered = true;
 		} else if (call->kind == 'X') {
 			if (!pid_entered && nfds > 1 && ns_enter(fds[1], CLONE_NEWPID, NULL) == 0)
 				pid_entered = true;   /* from now on our children are born in the container's */
@@ -226,6 +231,11 @@ pid_t agent_spawn_init(struct agent *g, const struct runtime_spec *s, const stru
 	if (fd_send(g->sock, b.p, b.n, fds, !g->blank ? 0 : io->in < 0 ? 1 : 4, e))
 		return -1;
 	return answer(g, e);
+}
+
+void agent_settle(struct agent *g, int pidfd)
+{
+	fd_send(g->sock, &(struct agent_call){ .kind = 'E' }, sizeof(struct agent_call), &pidfd, 1, NULL);
 }
 
 pid_t agent_spawn_exec(struct agent *g, const struct exec_spec *x, const struct start_io *io, int pidfd, struct err *e)

@@ -1,5 +1,5 @@
 /* The data directory's container side: opening, creating, removing; the exit record. */
-#include "runtime/parts.h"
+#include "runtime/held.h"
 #include "base/rand.h"
 #include "codec/rec.h"
 #include "os/path.h"
@@ -23,6 +23,7 @@ int runtime_open(struct runtime *rt, const char *data_path, const char *run_path
 	static const char *const dirs[] = { "fs/layers", "fs/containers", "fs/volumes", "fs/trash", "containers" };
 
 	*rt = (struct runtime){ .data_path = data_path, .run_path = run_path, .data = -1, .run = -1 };
+	memset(&rt->held, -1, sizeof rt->held);
 	rt->data = mkdir_private(data_path, e);
 	rt->run = rt->data < 0 ? -1 : mkdir_private(run_path, e);
 	if (rt->run < 0)
@@ -40,6 +41,11 @@ int runtime_open(struct runtime *rt, const char *data_path, const char *run_path
 	rt->quotas = quota_is_on(rt->data);
 	if (cgroups_open(&rt->cgroups, instance, e))
 		goto fail;
+	if (held_open(rt, e)) {
+		held_close(rt);
+		cgroups_close(&rt->cgroups);
+		goto fail;
+	}
 	return 0;
 fail:
 	fd_close(&rt->data);
@@ -52,6 +58,7 @@ void runtime_close(struct runtime *rt)
 	fd_close(&rt->data);
 	fd_close(&rt->run);
 	cgroups_close(&rt->cgroups);
+	held_close(rt);
 }
 
 static int check_id(struct str id, struct err *e)

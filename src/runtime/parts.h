@@ -39,6 +39,7 @@ struct start_io {
 
 _Noreturn void init_main(const struct runtime_spec *s, const struct start_io *io); /* inside.c */
 _Noreturn void exec_main(const struct exec_spec *x, const struct start_io *io, int pidfd, const char *title);
+int become_root_inside(struct err *e);                /* of the user namespace just entered; nobody inside can look into it */
 
 /* agent.c: a small process inside the container's control groups that clones init and execs, as children of its parent.
  * Moving a process into a version 1 group costs 11 ms; being born inside costs nothing. */
@@ -47,6 +48,8 @@ struct agent { pid_t pid; int sock; bool blank; };    /* blank: it was forked be
 int agent_start(struct agent *g, struct runtime *rt, const char *group, const struct runtime_spec *s, const struct start_io *init_io,
 		struct err *e);
 pid_t agent_spawn_init(struct agent *g, const struct runtime_spec *s, const struct start_io *init_io, struct err *e);
+/* The container runs: the agent of a closed one (spec_is_closed()) enters it for good, or ends. */
+void agent_settle(struct agent *g, int pidfd);
 pid_t agent_spawn_exec(struct agent *g, const struct exec_spec *x, const struct start_io *io, int pidfd, struct err *e);
 
 /* start.c: runtime_start() by a zygote that has an agent, in a control group that gets the container's name. NULL: neither. */

@@ -27,15 +27,15 @@ static int64_t boot_ns(void)
 	return t.tv_sec * 1000000000ll + t.tv_nsec;
 }
 
-/* "8:0" to "sda": the link /sys/dev/block/8:0 ends in it. */
-static void name_disks(struct procview_numbers *n)
+/* "8:0" to "sda": the link /sys/dev/block/8:0 ends in it. `links`: that directory. */
+static void name_disks(struct procview_numbers *n, int links)
 {
 	for (size_t i = 0; i < n->cg.ndisks; i++) {
 		char path[64], to[512], *slash;
 		ssize_t len;
 
-		snprintf(path, sizeof path, "/sys/dev/block/%u:%u", n->cg.disks[i].major, n->cg.disks[i].minor);
-		len = readlink(path, to, sizeof to - 1);
+		snprintf(path, sizeof path, "%u:%u", n->cg.disks[i].major, n->cg.disks[i].minor);
+		len = readlinkat(links, path, to, sizeof to - 1);
 		to[len > 0 ? len : 0] = 0;
 		slash = strrchr(to, '/');
 		snprintf(n->disk_names[i], sizeof n->disk_names[i], "%.31s", slash ? slash + 1 : "");
@@ -60,8 +60,22 @@ static void refresh(struct procview *v)
 	if (cgroup_read(&v->rt->cgroups, v->id, &n->cg, NULL))
 		n->cg = (struct cgroup_stats){ .memory_limit = UINT64_MAX };
 	n->cg.pids -= n->cg.pids > 0;                 /* the agent does not count */
-	name_disks(n);
+	name_disks(n, v->rt->held.disks);
 	procview_advance(&v->memory, n);
+}
+
+static struct str read_cpuinfo(struct arena *a, int fd)
+{
+	struct buf b = BUF_INIT(CPUINFO_MAX);
+	char chunk[16 << 10];
+	struct str text;
+	ssize_t r;
+
+	while ((r = pread(fd, chunk, sizeof chunk, (off_t)b.n)) > 0)
+		buf_add(&b, chunk, (size_t)r);
+	text = arena_str(a, buf_as_str(&b));
+	buf_release(&b);
+	return text;
 }
 
 static void render(void *ctx, size_t file, struct buf *out)
@@ -71,11 +85,8 @@ static void render(void *ctx, size_t file, struct buf *out)
 	struct str cpuinfo = STR_NONE;
 
 	refresh(v);
-	if (file == VIEW_CPUINFO) {
-		auto_fd proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-		path_read(&a, proc, "cpuinfo", CPUINFO_MAX, &cpuinfo, NULL);
-	}
+	if (file == VIEW_CPUINFO)
+		cpuinfo = read_cpuinfo(&a, v->rt->held.cpuinfo);
 	procview_render((enum procview_file)file, &v->numbers, &v->memory, cpuinfo, out);
 }
 
@@ -134,15 +145,15 @@ static void answer_affinity(struct procview *v, int listener, const struct secco
 	long size = syscall(SYS_sched_getaffinity, c->tid, sizeof mask, mask);
 
 	if (size < 0) {
-		seccomp_call_answer(listener, c, NULL, 0, -errno);
+		seccomp_call_answer(v->rt->held.proc, listener, c, NULL, 0, -errno);
 		return;
 	}
 	if (c->room < (uint64_t)size || c->room % sizeof(long)) {
-		seccomp_call_answer(listener, c, NULL, 0, -EINVAL);
+		seccomp_call_answer(v->rt->held.proc, listener, c, NULL, 0, -EINVAL);
 		return;
 	}
 	procview_affinity(mask, (size_t)size, procview_cpus(&v->numbers), seed_of(v->id));
-	seccomp_call_answer(listener, c, mask, (size_t)size, size);
+	seccomp_call_answer(v->rt->held.proc, listener, c, mask, (size_t)size, size);
 }
 
 /* Here, in a child: the caller's memory may be a mapping of a file that only we can fill. */
@@ -156,7 +167,7 @@ static void write_answer(struct procview *v, int listener, const struct seccomp_
 	}
 	procview_sysinfo(&v->numbers, &v->memory, &info);
 	/* The kernel's struct ends where the C library's begins to reserve. */
-	seccomp_call_answer(listener, c, &info, offsetof(struct sysinfo, mem_unit) + sizeof(info.mem_unit), 0);
+	seccomp_call_answer(v->rt->held.proc, listener, c, &info, offsetof(struct sysinfo, mem_unit) + sizeof(info.mem_unit), 0);
 }
 
 void procview_answer(struct procview *v, int listener)
@@ -177,7 +188,7 @@ void procview_answer(struct procview *v, int listener)
 	}
 	if (v->writers[i] < 0) {
 		v->writers[i] = 0;
-		seccomp_call_answer(listener, &c, NULL, 0, -EAGAIN);
+		seccomp_call_answer(v->rt->held.proc, listener, &c, NULL, 0, -EAGAIN);
 	}
 }
 

@@ -21,10 +21,14 @@
 
 struct runtime_spec;
 
+/* What shims reach of the machine (held.h): mounts that nothing leads out of, and open files. -1: none. */
+struct held { int containers, shims, proc, disks, null, cpuinfo, groups[CGROUP_KINDS]; };
+
 struct runtime {
 	const char *data_path, *run_path;             /* absolute */
 	int data, run;                                /* the same as descriptors */
 	struct cgroups cgroups;
+	struct held held;
 	bool quotas;                                  /* the data directory lies where project quotas are on */
 	/* Wire the new network namespace of a container (mode own). Called in the operation child as root, with the namespace
 	 * and init's pid, while init waits. NULL: only loopback. */

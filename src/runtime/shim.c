@@ -1,6 +1,7 @@
 /* The shim: parent of a container's init. It outlives everything else of ours, so it depends on nothing: no heap to speak of, no
  * network, no state but the files of its container. */
 #include "runtime/shim.h"
+#include "runtime/held.h"
 #include "base/clock.h"
 #include "codec/rec.h"
 #include "os/fd.h"
@@ -62,8 +63,6 @@ static void main_ended(struct shim *s)
 		shim_conn_broadcast(s, &health);
 	shim_conn_broadcast(s, &ev);
 	/* Nobody may be left where the next start goes. */
-	close(s->agent.sock);
-	s->agent.sock = -1;
 	cgroup_kill(&s->rt->cgroups, s->id, NULL);
 }
 
@@ -91,6 +90,8 @@ void task_ended(struct shim *s, struct task *t)
 
 static void task_exited(struct shim *s, struct task *t, int status)
 {
+	if (t->is_main)                               /* the agent goes: it holds what the container's end gives back */
+		fd_close(&s->agent.sock);
 	t->exited = true;
 	t->code = proc_exit_code(status);
 	t->exit_ns = clock_wall_ns();
@@ -172,8 +173,8 @@ static _Noreturn void leave(struct shim *s)
 	char path[96];
 
 	cgroup_remove(&s->rt->cgroups, s->id, 2000, NULL);
-	snprintf(path, sizeof path, "shim/%s.sock", s->id);
-	unlinkat(s->rt->run, path, 0);
+	snprintf(path, sizeof path, "%s.sock", s->id);
+	unlinkat(s->rt->held.shims, path, 0);
 	_exit(0);
 }
 
@@ -195,12 +196,24 @@ int shim_listen(struct runtime *rt, struct str id, struct err *e)
 	return fd_take(&fd);
 }
 
+/* The container runs and is reported: what only its birth needed goes. Without that it may not run. */
+static void settle(struct shim *s)
+{
+	struct err e = { 0 };
+
+	if (spec_is_closed(s->spec))
+		agent_settle(&s->agent, s->pidfd);
+	fd_close(&s->rt->held.containers);
+	if (shim_confine(s->spec, s->dir, &e) == 0)
+		return;
+	jsonlog_write(&s->log, 1, e.msg, strlen(e.msg));
+	proc_pidfd_signal(s->pidfd, SIGKILL, NULL);
+}
+
 void shim_run(const struct shim_start *st)
 {
 	static struct shim shim;
 	struct shim *s = &shim;
-	struct str dir;
-	auto_arena a = ARENA_INIT;
 	sigset_t chld;
 	struct runtime_event ev = { .kind = EVENT_STARTED, .id = st->spec->id, .gen = st->spec->gen, .pid = st->pid,
 		.time = { clock_wall_ns() } };
@@ -212,8 +225,7 @@ void shim_run(const struct shim_start *st)
 	list_init(&s->conns);
 	list_init(&s->orphans);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
-	dir = arena_printf(&a, "containers/%s", s->id);
-	s->dir = path_open(st->rt->data, dir.p, O_PATH | O_DIRECTORY, 0, NULL);
+	s->dir = path_open(st->rt->held.containers, s->id, O_PATH | O_DIRECTORY, 0, NULL);
 	if (!str_is(st->spec->log_driver, "none"))
 		jsonlog_open(&s->log, s->dir, st->spec->log_max_size, (int)st->spec->log_max_file, NULL);
 
@@ -236,6 +248,7 @@ void shim_run(const struct shim_start *st)
 	shim_health_start(s);
 	event_send(st->report, &ev);
 	shim_conn_add(s, st->report, true);
+	settle(s);
 	reap(s);
 	while (!finished(s)) {
 		struct epoll_event ev1;

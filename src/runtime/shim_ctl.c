@@ -102,12 +102,13 @@ static int do_attach(struct shim *s, const struct shim_call *call, int *fd, stru
 
 /* --- exec ------------------------------------------------------------------------------------------- */
 
-static int exec_pipe(int *ours, int *theirs, bool wanted, bool we_write, uint32_t owner, struct err *e)
+static int exec_pipe(const struct shim *s, int *ours, int *theirs, bool wanted, bool we_write, struct err *e)
 {
+	uint32_t owner = (uint32_t)s->spec->uid_first;
 	int p[2];
 
 	if (!wanted) {
-		*theirs = open("/dev/null", O_RDWR | O_CLOEXEC);
+		*theirs = fcntl(s->rt->held.null, F_DUPFD_CLOEXEC, 3);
 		return *theirs < 0 ? err_sys(e, "open /dev/null") : 0;
 	}
 	if (pipe2(p, O_CLOEXEC))
@@ -157,7 +158,6 @@ static int exec_wait(struct shim *s, int sync, int *master, int *listener, int *
 
 static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t *pid, int *exit_code, struct err *e)
 {
-	uint32_t owner = (uint32_t)s->spec->uid_first;
 	auto_fd sync = -1, master = -1, listener = -1, in = -1, out = -1, errfd = -1, io_sync = -1, io_in = -1, io_out = -1, io_err = -1;
 	int pair[2];
 	struct task *t;
@@ -170,9 +170,9 @@ static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t
 		return err_sys(e, "make a socket");
 	sync = pair[0];
 	io_sync = pair[1];
-	if (exec_pipe(&in, &io_in, x->stdin_ && !x->tty, true, owner, e) ||
-	    exec_pipe(&out, &io_out, *stream >= 0 && !x->tty, false, owner, e) ||
-	    exec_pipe(&errfd, &io_err, *stream >= 0 && !x->tty, false, owner, e))
+	if (exec_pipe(s, &in, &io_in, x->stdin_ && !x->tty, true, e) ||
+	    exec_pipe(s, &out, &io_out, *stream >= 0 && !x->tty, false, e) ||
+	    exec_pipe(s, &errfd, &io_err, *stream >= 0 && !x->tty, false, e))
 		return -1;
 	inside.cpu_view = s->spec->cpu_view;
 	*pid = agent_spawn_exec(&s->agent, &inside, &(struct start_io){ io_sync, io_in, io_out, io_err }, s->pidfd, e);
@@ -201,7 +201,6 @@ static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t
 
 struct task *shim_exec_begin(struct shim *s, const struct exec_spec *x, int *sync, struct err *e)
 {
-	uint32_t owner = (uint32_t)s->spec->uid_first;
 	auto_fd ours = -1, out = -1, null = -1, io_sync = -1, io_out = -1;
 	struct exec_spec inside = *x;
 	struct task *t = calloc(1, sizeof *t);
@@ -213,7 +212,7 @@ struct task *shim_exec_begin(struct shim *s, const struct exec_spec *x, int *syn
 	}
 	ours = pair[0];
 	io_sync = pair[1];
-	if (exec_pipe(NULL, &null, false, true, owner, e) || exec_pipe(&out, &io_out, true, false, owner, e))
+	if (exec_pipe(s, NULL, &null, false, true, e) || exec_pipe(s, &out, &io_out, true, false, e))
 		goto fail;
 	inside.cpu_view = s->spec->cpu_view;
 	*t = (struct task){ .is_probe = true, .in = { .fd = -1 }, .err = { .fd = -1 } };
@@ -318,7 +317,7 @@ void shim_conn_add(struct shim *s, int fd, bool watching)
 		close(fd);
 		return;
 	}
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); /* a node that hangs must not hang the container's output */
 	*c = (struct shim_conn){ .io = { .fd = fd, .ready = shim_conn_ready, .owner = c }, .watching = watching };
 	list_add_tail(&s->conns, &c->link);

@@ -1,7 +1,7 @@
 /* The operation child: from a forked node to a running container; then this process is its shim. The order makes everything
  * go away by itself when this process dies in the middle: descriptors, detached mounts, namespaces; init dies of its
  * parent's death. What can stay behind (control group, socket) is removed at the container's next start or removal. */
-#include "runtime/parts.h"
+#include "runtime/held.h"
 #include "base/clock.h"
 #include "os/mount.h"
 #include "os/ns.h"
@@ -372,21 +372,23 @@ void start_at(struct runtime *rt, const struct runtime_spec *s, const struct run
 	struct runtime_spec own = *s;
 	struct birth b = { .rt = rt, .s = &own, .arena = &a, .sync = -1, .inside = { -1, -1, -1, -1 }, .io = { -1, -1, -1, -1 },
 		.pidfd = -1, .listen = -1, .exit_code = 128, .agent = { .sock = -1 }, .place = place, .view.fuse.fd = -1, .view_mount = -1, .listener = -1 };
-	int *keep = arena_new_n(&a, int, n + CGROUP_KINDS + 19);
+	int *keep = arena_new_n(&a, int, n + CGROUP_KINDS + HELD_FDS + 19);
 	struct err e = { 0 };
-	size_t k = 0;
+	size_t k = 0, lasting;
 
 	if (place) {
 		b.agent = place->agent;
 		keep[k++] = b.agent.sock;
 	}
 	keep[k++] = report;
+	for (size_t i = 0; i < n; i++)
+		keep[k++] = attaches[i].fd;
+	k += held_list(rt, keep + k);
+	lasting = k;                                  /* the rest is for the start alone */
 	keep[k++] = rt->data;
 	keep[k++] = rt->run;
 	for (int i = 0; i < CGROUP_KINDS; i++)
 		keep[k++] = rt->cgroups.parent[i];
-	for (size_t i = 0; i < n; i++)
-		keep[k++] = attaches[i].fd;
 	/* The network callback may need descriptors of the node: they are closed after it. */
 	if (!rt->net_attach)
 		fd_close_others(keep, k);
@@ -416,6 +418,7 @@ void start_at(struct runtime *rt, const struct runtime_spec *s, const struct run
 	close(b.inside.in);
 	close(b.inside.out);
 	close(b.inside.err);
+	k = lasting;
 	keep[k++] = b.agent.sock;
 	keep[k++] = b.pidfd;
 	keep[k++] = b.listen;
@@ -426,6 +429,7 @@ void start_at(struct runtime *rt, const struct runtime_spec *s, const struct run
 	keep[k++] = b.view.fuse.fd;
 	keep[k++] = b.listener;
 	fd_close_others(keep, k);
+	held_only(rt);
 	shim_run(&(struct shim_start){ .rt = rt, .spec = &own, .view = &b.view, .listener = b.listener, .pid = b.pid,
 		.pidfd = b.pidfd, .report = report, .listen = b.listen,
 		.agent = b.agent, .io = b.io, .attaches = attaches, .nattaches = n });

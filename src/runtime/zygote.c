@@ -2,7 +2,7 @@
  * makes the group the container's and the zygote its operation child. It knows the node as it was when it was forked, so what
  * depends on today's networks is asked of the process that sent the order. Where a zygote cannot help, that process starts
  * the container itself, as if there were none. */
-#include "runtime/parts.h"
+#include "runtime/held.h"
 #include "base/buf.h"
 #include "codec/rec.h"
 #include "os/fd.h"
@@ -72,7 +72,7 @@ static void obey(struct runtime *rt, struct str rec, int *fds, size_t nfds, cons
 static _Noreturn void zygote_main(struct runtime *rt, int sock)
 {
 	static char buf[ORDER_MAX];
-	int keep[CGROUP_KINDS + 3] = { sock, rt->data, rt->run }, fds[FD_PASS_MAX];
+	int keep[CGROUP_KINDS + HELD_FDS + 3] = { sock, rt->data, rt->run }, fds[FD_PASS_MAX];
 	struct cgroup_limits none = { .swappiness = -1, .all_devices = true };
 	struct birthplace place = { .agent = { .sock = -1 } };
 	size_t nfds = FD_PASS_MAX;
@@ -80,7 +80,8 @@ static _Noreturn void zygote_main(struct runtime *rt, int sock)
 	ssize_t n;
 
 	memcpy(keep + 3, rt->cgroups.parent, sizeof rt->cgroups.parent);
-	fd_close_others(keep, CGROUP_KINDS + 3);
+	held_list(rt, keep + CGROUP_KINDS + 3);
+	fd_close_others(keep, CGROUP_KINDS + HELD_FDS + 3);
 	proc_reset_signals();
 	signal(SIGPIPE, SIG_IGN);
 	proc_set_name("triton-zygote");

@@ -91,19 +91,82 @@ test_root_processes_do_not_listen_and_hold_no_key() {
 	has_not "$(ss -Hltnp 2>/dev/null | grep -v docker-registry || true)" triton-node
 }
 
-# What runs beside a container holds nothing of the state, of the keys or of other containers. Both are root.
+init_of() { docker inspect -f '{{.State.Pid}}' "$1"; }                                               # CONTAINER
+shim_of() { parent_of "$(init_of "$1")"; }
+parent_of() { awk '/^PPid/ { print $2 }' "/proc/$1/status"; }                                        # PID
+user_ns() { readlink "/proc/$1/ns/user"; }                                                           # PID
+
+is_there() { # PID DIRECTORY WHAT: its root is this directory
+	is "$(stat -Lc %d:%i "/proc/$1/root")" "$(stat -Lc %d:%i "$2")" "root of $3"
+}
+
+# What runs beside a container holds nothing of the state, of the keys or of other containers.
 test_a_shim_and_an_agent_hold_what_is_their_containers() {
 	local id other shim agent part
 	other=$(docker run -d --name another busybox sleep 100)
 	id=$(docker run -d --name watched busybox sleep 100)
-	shim=$(pgrep -x triton-shim | while read -r p; do holds "$p" | grep -q "DATA/containers/$id" && echo "$p"; done)
-	[ "$shim" ] || fail "no shim holds the directory of $id"
-	for part in .pem DATA/state DATA/blobs "$other"; do
+	shim=$(shim_of watched)
+	settled() { [ "$(status_of "$shim" Seccomp)" = 2 ]; }
+	wait_for 10 settled
+	is_there "$shim" "$DATA/containers/$id" shim
+	for part in .pem state blobs "$other" data.mdb /containers; do
 		has_not "$(holds "$shim")" "$part"
 	done
 	agent=$(pgrep -P "$shim" -x triton-agent) || fail "the shim has no agent"
 	holds_only "$agent" agent /dev/null socket pipe
 	docker rm -f watched another >/dev/null
+}
+
+# A shim is root, but its rights (CHOWN, DAC_OVERRIDE) are for pipes and memory of its container: there is no file it could reach.
+test_a_shim_can_do_nothing_but_its_work() {
+	local shim key
+	docker run -d --name watched busybox sleep 100 >/dev/null
+	shim=$(shim_of watched)
+	settled() { [ "$(status_of "$shim" Seccomp)" = 2 ]; }
+	wait_for 10 settled
+	for key in CapPrm CapEff CapBnd; do
+		is "$(status_of "$shim" $key)" 0000000000000003 "$key of the shim"
+	done
+	for key in CapInh CapAmb; do
+		is "$(status_of "$shim" $key)" 0000000000000000 "$key of the shim"
+	done
+	is "$(status_of "$shim" Uid)" "0 0 0 0" "user of the shim"
+	is "$(status_of "$shim" Groups)" "" "groups of the shim"
+	is "$(status_of "$shim" NoNewPrivs)" 1 "NoNewPrivs of the shim"
+	is "$(limit_of "$shim" 'Max core file size')" 0 "core files of the shim"
+	docker rm -f watched >/dev/null
+}
+
+# An agent is a process of its container, that nobody in there sees.
+test_an_agent_is_inside_its_container() {
+	local init agent ns
+	docker run -d --name watched busybox sleep 100 >/dev/null
+	init=$(init_of watched)
+	agent=$(pgrep -P "$(shim_of watched)" -x triton-agent)
+	inside_too() { [ "$(user_ns "$agent")" = "$(user_ns "$init")" ]; }
+	wait_for 10 inside_too
+	is "$(status_of "$agent" Uid)" "$(status_of "$init" Uid)" "user of the agent"
+	for ns in mnt net ipc uts cgroup; do
+		is "$(readlink "/proc/$agent/ns/$ns")" "$(readlink "/proc/$init/ns/$ns")" "$ns of the agent"
+	done
+	is_there "$agent" "/proc/$init/root" agent
+	has_not "$(docker exec watched ps)" triton-agent
+	is "$(docker exec -u 1000 watched grep NoNewPrivs /proc/self/status)" "$(printf 'NoNewPrivs:\t0')" "of an exec"
+	is "$(docker exec watched grep -c . /proc/self/mountinfo)" "$(grep -c . "/proc/$init/mountinfo")" "mounts that an exec sees"
+	docker rm -f watched >/dev/null
+}
+
+# Where the machine's users are the container's, its shim may signal and answer them, and not more.
+test_a_shim_of_a_container_without_user_namespace() {
+	local shim
+	as boss docker run -d --name watched --userns host busybox sleep 100 >/dev/null
+	shim=$(parent_of "$(as boss docker inspect -f '{{.State.Pid}}' watched)")
+	settled() { [ "$(status_of "$shim" Seccomp)" = 2 ]; }
+	wait_for 10 settled
+	is "$(status_of "$shim" CapBnd)" 0000000000080023 "CapBnd of the shim"
+	is "$(as boss docker exec -u 1000 watched id -u)" 1000 "user of an exec"
+	as boss docker exec -d -u 1000 watched sleep 50
+	as boss docker rm -f watched >/dev/null
 }
 
 # Its archive comes from a pipe that stays silent, so that the process that would unpack it waits.
