@@ -21,7 +21,7 @@ say    = @printf '  %-5s %s\n' $(1) $(2)
 
 # --- what there is ----------------------------------------------------------------------------------
 
-SRC   := $(sort $(shell find src -name '*.c'))
+SRC   := triton.c $(sort $(shell find src -name '*.c'))
 UNIT  := $(sort $(shell find test/unit -name '*.c'))
 POWER := $(sort $(wildcard test/power/*.c))
 FUZZ  := $(sort $(basename $(notdir $(wildcard test/fuzz/*.c))))
@@ -76,7 +76,7 @@ build/triton.debug: $(OBJ) build/obj/.list | $(VENDOR)
 	$Q$(call LINK,$(OBJ))
 	@test/elf $@
 
-build/libtriton.a: $(filter-out build/obj/src/triton.o,$(OBJ)) build/obj/.list
+build/libtriton.a: $(filter-out build/obj/triton.o,$(OBJ)) build/obj/.list
 	@rm -f $@
 	@ar rcs $@ $(filter %.o,$^)
 
@@ -178,7 +178,7 @@ $A/obj/%.o: %.c Makefile | $(ASAN_VENDOR)
 	$(call say,asan,$<)
 	$Q$(ASAN_CC) $(ASAN) $(if $(filter test/%,$<),-Itest) -c -o $@ $<
 
-$A/libtriton.a: $(filter-out $A/obj/src/triton.o,$(A_OBJ)) build/obj/.list
+$A/libtriton.a: $(filter-out $A/obj/triton.o,$(A_OBJ)) build/obj/.list
 	@rm -f $@
 	@ar rcs $@ $(filter %.o,$^)
 

@@ -1,5 +1,5 @@
 /* An applet: a command of the program, chosen by the first argument or by the name the program was started under
- * (`triton-api`). The table is in src/triton.c; `triton help` is printed from it. */
+ * (`triton-api`). The table is in triton.c; `triton help` is printed from it. */
 #ifndef TOOL_APPLET_H
 #define TOOL_APPLET_H
 
