@@ -43,7 +43,7 @@ int http_status_of(int code)
 		return 401;
 	case ENOTSUP: case ENOSYS:
 		return 501;
-	case EAGAIN: case ENOSPC:
+	case EAGAIN: case ENOSPC: case EMFILE: case ENFILE: case ENOMEM: case EROFS:
 		return 503;
 	case EALREADY:
 		return 304;

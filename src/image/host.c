@@ -473,11 +473,11 @@ static int make_dir(int at, const char *name, mode_t mode, uid_t owner, struct e
 	int fd;
 
 	if (mkdirat(at, name, mode))
-		return err_sys(e, "make %s", name);
+		return err_sys(e, "make staging/%s", name);
 	fd = path_open(at, name, O_RDONLY | O_DIRECTORY, 0, e);
 	if (fd >= 0 && (fchown(fd, owner, owner) || fchmod(fd, mode))) {
 		close(fd);
-		return err_sys(e, "make %s", name);
+		return err_sys(e, "make staging/%s", name);
 	}
 	return fd;
 }

@@ -222,6 +222,8 @@ static bool read_messages(struct ipc_client *c, struct channel *ch)
 			return false;
 		if (m.kind == IPC_REPLY || m.kind == IPC_ERROR)
 			hand_over(c, &m);
+		else if (m.lost)
+			ipc_client_reply(c, m.op, m.id, (ipc_lost(&e), &e), NULL, NULL, NULL, 0, NULL);
 		else if (c->on_event)
 			c->on_event(c->ctx, &m);
 		ipc_msg_close(&m);

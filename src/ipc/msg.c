@@ -214,6 +214,35 @@ static int check(const struct header *h, ssize_t n, int flags, const struct ipc_
 	return 0;
 }
 
+int ipc_lost(struct err *e)
+{
+	return err_set(e, EMFILE, "too many files are open on this node; try again");
+}
+
+/* Fewer descriptors came than are announced, and the kernel says that it had to drop some: there was none free here. */
+static bool lost_some(const struct msghdr *msg, const struct header *h, const struct cmsghdr *c)
+{
+	size_t came = c && c->cmsg_type == SCM_RIGHTS ? (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+
+	return (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == MSG_CTRUNC && h->magic == MSG_MAGIC && h->nfds <= FDS_ON_WIRE &&
+	       came < h->nfds && (h->kind == IPC_REQUEST || h->kind == IPC_REPLY);
+}
+
+static int take_lost(struct msghdr *msg, const struct header *h, struct arena *a, struct ipc_msg *m)
+{
+	struct err e;
+
+	collect_fds(msg, m);
+	ipc_msg_close(m);
+	*m = (struct ipc_msg){ .kind = h->kind, .op = h->op, .id = h->id, .lost = true };
+	if (h->kind == IPC_REPLY) {
+		ipc_lost(&e);
+		m->kind = IPC_ERROR;
+		m->body = ipc_err_encode(a, &e);
+	}
+	return 0;
+}
+
 /* The length of the next message without taking it: what must be allocated is known then. */
 static ssize_t peek_length(int fd, int timeout_ms, struct err *e)
 {
@@ -243,6 +272,8 @@ static int take(struct msghdr *msg, const struct header *h, ssize_t n, struct ar
 	struct ipc_msg all = { 0 };
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
 
+	if (lost_some(msg, h, c))
+		return take_lost(msg, h, a, m);
 	if (c && h->flags & BODY_IN_FD && c->cmsg_type == SCM_RIGHTS && c->cmsg_len > CMSG_LEN(0)) {
 		c->cmsg_len -= sizeof memfd;
 		memcpy(&memfd, (char *)CMSG_DATA(c) + c->cmsg_len - CMSG_LEN(0), sizeof memfd);

@@ -399,6 +399,11 @@ static void dispatch(struct ipc_chan *c, struct arena *a, struct ipc_msg *m)
 		return;
 	}
 	op = find_op(c, m->op);
+	if (op && m->lost) {
+		ipc_lost(&why);
+		answer_failed(c, m->op, m->id, &why);
+		return;
+	}
 	if (op) {
 		serve_op(c, op, a, m);
 		return;

@@ -185,8 +185,10 @@ int shim_listen(struct runtime *rt, struct str id, struct err *e)
 	auto_fd fd = dir < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	char name[80];
 
-	if (fd < 0)
+	if (dir < 0)
 		return err_wrap(e, "shim's socket");
+	if (fd < 0)
+		return err_sys(e, "shim's socket");
 	snprintf(name, sizeof name, "%.*s.sock", STR_ARG(id));
 	unlinkat(dir, name, 0);
 	/* By descriptor: the run directory's own path may be longer than an address holds. */

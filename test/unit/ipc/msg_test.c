@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -181,6 +183,45 @@ TEST(hostile_messages_are_refused_and_leak_nothing)
 	CHECK_INT(r.nfds, 0);
 	CHECK_INT(r.body.n, 10);
 	CHECK_INT(open_fds(), before);
+}
+
+/* A process that has no descriptor left: the message is lost, the channel is not. */
+TEST(descriptors_without_room_lose_the_message_only)
+{
+	struct ipc_msg m = { .kind = IPC_REQUEST, .op = 7, .id = 9, .nfds = 2, .body = STR("hello") };
+	struct rlimit was, few;
+	int pair[2], devnull = open("/dev/null", O_RDONLY);
+	char *big = calloc(1, IPC_INLINE_MAX + 1);
+	struct ipc_msg r;
+
+	REQUIRE_OK(ipc_pair(pair, &err), err);
+	m.fds[0] = m.fds[1] = devnull;
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &was) == 0);
+	for (int round = 0; round < 3; round++) {             /* a request, a reply, a request with a body in a descriptor */
+		m.kind = round == 1 ? IPC_REPLY : IPC_REQUEST;
+		if (round == 2)
+			m.body = str_make(big, IPC_INLINE_MAX + 1);
+		REQUIRE_OK(ipc_send(pair[0], &m, 0, &err), err);
+		few = was;
+		few.rlim_cur = (rlim_t)devnull + (round ? 1 : 2);     /* room for none, at first for one at most */
+		REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+		CHECK_INT(ipc_recv(pair[1], &arena, &r, 0, &err), 1);
+		REQUIRE(setrlimit(RLIMIT_NOFILE, &was) == 0);
+		CHECK(r.lost);
+		CHECK_INT(r.id, 9);
+		CHECK_INT(r.nfds, 0);
+		CHECK_INT(r.kind, round == 1 ? IPC_ERROR : IPC_REQUEST);
+		if (round == 1) {
+			ipc_err_decode(r.body, &err);
+			CHECK_INT(err.code, EMFILE);
+		}
+	}
+	REQUIRE_OK(ipc_send(pair[0], &m, 0, &err), err);
+	CHECK_INT(ipc_recv(pair[1], &arena, &r, 0, &err), 1);
+	CHECK(!r.lost);
+	CHECK_INT(r.nfds, 2);
+	ipc_msg_close(&r);
+	free(big);
 }
 
 TEST(errors_arrive_as_they_were_made)
