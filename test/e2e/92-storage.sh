@@ -1,0 +1,150 @@
+# A disk that is full, slow or broken, and roles that run out of descriptors or memory: new work is refused with a sentence, what
+# runs goes on, and when it is over all is well without a restart. (What becomes of the files of the state: test/power.)
+# An instance of its own on a file system in a file.
+
+small_start() { # MKFS-FLAG...
+	disk=$TMP/disk serve= run=$(mktemp -d /tmp/triton-e2e4.XXXXXX)   # not local: the trap runs outside
+	trap 'set +e; trap - ERR; fsfreeze -u "$disk" 2>/dev/null; small_stop
+		grep -e "$disk" -e "$run" /proc/self/mountinfo | cut -d" " -f5 | tac | xargs -r -n1 umount -l; rm -rf "$run" "$TMP"' EXIT
+	modprobe loop 2>/dev/null || true
+	mkdir -p "$disk"
+	truncate -s 400M "$TMP/disk.img"
+	mkfs.ext4 -q "$@" "$TMP/disk.img" 2>/dev/null || skip "no mkfs.ext4"
+	small_mount
+	small_serve
+	small import -c 'ENV PATH=/bin' "$E2E/busybox.tar" busybox >/dev/null
+	small run -d --name old busybox sh -c 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done' >/dev/null
+}
+
+small_mount() { mount -o loop,errors=remount-ro "$TMP/disk.img" "$disk" 2>/dev/null || skip "loop devices cannot be mounted here"; }
+
+small_serve() {
+	"$TRITON" serve --data-dir "$disk/data" --run-dir "$run" --docker "" --cloudapi "" --peer "" --instance "$NAME-s" --uid-base 64500 \
+		>"$TMP/out" 2>"$TMP/err" </dev/null &
+	serve=$!
+	until_ok 15 small ps || fail "serve is not ready: $(tail -n 5 "$TMP/err" "$TMP/out")"
+}
+
+small_stop() {
+	[ -z "$serve" ] || { kill -USR1 $serve; wait $serve; } 2>/dev/null
+	serve=
+}
+
+# Two limits of time: `docker run` does not go at SIGTERM.
+small() { timeout -k 1 $((10 * ${E2E_SLOW:-1})) env -u DOCKER_TLS_VERIFY -u DOCKER_CERT_PATH DOCKER_HOST="unix://$run/docker.sock" docker "$@"; }
+small_role() { awk -v role="$1" '$1 == role { print $2 }' "$run/roles"; }
+small_works() { small run --rm busybox true && small volume create && small exec old true; }
+
+# Its output goes on.
+old_runs() {
+	local before
+	before=$(small logs --tail 1 old)
+	more() { [ "$(small logs --tail 1 old)" -gt "$before" ]; }
+	wait_for 5 more
+}
+
+# As the role's own user: this machine's root may not change the limits of others.
+small_limit() { # ROLE PRLIMIT-FLAG
+	local pid uid gid
+	pid=$(small_role "$1")
+	uid=$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status") gid=$(awk '/^Gid:/ { print $2 }' "/proc/$pid/status")
+	setpriv --reuid "$uid" --regid "$gid" --clear-groups prlimit --pid "$pid" "$2"
+}
+
+test_full_inodes_c09() {
+	local left
+	small_start -N 1500
+	left=$(df --output=iavail "$disk" | tail -1)
+	mkdir "$disk/filler"
+	(cd "$disk/filler" && seq "$left" | xargs touch 2>/dev/null) || true
+	is "$(df --output=iavail "$disk" | tail -1 | tr -d ' ')" 0
+	refused "No space left on device" small run --rm busybox true
+	refused "No space left on device" small import "$E2E/busybox.tar" more
+	refused "No space left on device" small commit old more
+	small exec old true
+	old_runs
+	rm -r "$disk/filler"
+	wait_for 10 small_works
+}
+
+test_no_descriptors_d07() {
+	local role pid highest limit
+	small_start
+	for role in node state; do
+		pid=$(small_role $role)
+		highest=$(ls "/proc/$pid/fd" | sort -n | tail -1)
+		limit=$(awk '/^Max open files/ { print $4 }' "/proc/$pid/limits")
+		small_limit $role --nofile=$((highest + 1)):
+		if [ $role = node ]; then
+			refused "escriptors" small run -d --rm busybox true
+			refused "" small import "$E2E/busybox.tar" more
+		else
+			small volume create >/dev/null                     # needs none there
+		fi
+		small ps >/dev/null
+		small_limit $role --nofile=$limit:
+		wait_for 10 small_works
+		is "$(small_role $role)" "$pid" "the $role role's process"
+	done
+	old_runs
+}
+
+test_no_memory_d07() {
+	local role pid size out
+	small_start
+	for role in api state; do
+		pid=$(small_role $role)
+		size=$(awk '/^VmSize:/ { print $2 }' "/proc/$pid/status")
+		small_limit $role --as=$((size * 1024 + 8192)):
+		out=$(small run --rm busybox true 2>&1) || true
+		wait_for 10 small_works                                    # in its place a new one started
+		kill -0 "$(small_role $role)"
+	done
+	old_runs
+}
+
+test_a_slow_disk_c10() {
+	local pid took begin
+	small_start
+	pid=$(small_role state)
+	if command -v strace >/dev/null; then
+		timeout 20 strace -f -p "$pid" -e trace=fdatasync -e inject=fdatasync:delay_enter=300000 -o "$TMP/strace" 2>"$TMP/strace.err" &
+		wait_for 5 grep -q attached "$TMP/strace.err"
+		begin=$(date +%s%N)
+		small volume create >/dev/null
+		took=$((($(date +%s%N) - begin) / 1000000))
+		[ $took -ge 300 ] || fail "a change took $took ms, though a sync takes 300"
+		kill %2 2>/dev/null; wait %2 2>/dev/null || true
+	fi
+	fsfreeze -f "$disk"                                                # no write ends any more
+	small volume create late >"$TMP/late" 2>&1 &
+	sleep 1
+	is "$(cat "$TMP/late")" ""
+	fsfreeze -u "$disk"
+	done_late() { grep -qx late "$TMP/late"; }
+	wait_for 10 done_late
+	is "$(small_role state)" "$pid" "the state role's process"
+	wait_for 10 small_works
+	old_runs
+}
+
+# ext4 does this to itself after an error; only a check and a new mount end it.
+test_a_file_system_that_turns_read_only_c11() {
+	local dev pid
+	small_start
+	dev=$(findmnt -no SOURCE "$disk")
+	[ -w "/sys/fs/ext4/${dev#/dev/}/trigger_fs_error" ] || skip "this kernel cannot be told to see an error"
+	echo 1 >"/sys/fs/ext4/${dev#/dev/}/trigger_fs_error"
+	refused "" small volume create more
+	refused "Read-only file system" small import "$E2E/busybox.tar" more
+	refused "" small run -d busybox true
+	is "$(small inspect -f '{{.State.Running}}' old)" true
+	small logs --tail 1 old | grep -q .
+	grep -q 'Read-only file system' "$run/log/triton.log"
+	kill -TERM $serve
+	wait $serve || true
+	serve=
+	for pid in $(instance_processes); do                               # what nobody can write down that it ended
+		! ls -l "/proc/$pid/fd" 2>/dev/null | grep -q "$disk" || kill -KILL "$pid"
+	done
+}
