@@ -13,20 +13,30 @@ static int filter_values(struct arena *a, struct json_reader *r, struct strs *ou
 		for (json_enter_object(r); json_next_member(r, &value);) {
 			if (!json_read_bool(r, &on))
 				break;
-			if (on && out->n < FILTERS_MAX)
+			if (on)
 				strs_add(a, out, arena_str(a, value));
 		}
 	} else {
 		for (json_enter_array(r); json_next_item(r);) {
 			if (!json_read_str(r, &value))
 				break;
-			if (out->n < FILTERS_MAX)
-				strs_add(a, out, value);
+			strs_add(a, out, value);
 		}
 	}
 	if (r->err.code)
 		return err_set(e, EINVAL, "invalid filters: %s", r->err.msg);
+	if (out->n > FILTERS_MAX)                     /* one left out would give another list than was asked for */
+		return err_set(e, EINVAL, "a filter with more than %d values", FILTERS_MAX);
 	return 0;
+}
+
+/* Of two filters with one name the last counts, as in Docker. */
+static struct filter *place_of(struct filters *f, struct str name)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (str_eq(f->v[i].name, name))
+			return &f->v[i];
+	return f->n < FILTERS_MAX ? &f->v[f->n++] : NULL;
 }
 
 static bool allowed_has(const char *const *allowed, struct str name)
@@ -40,6 +50,7 @@ static bool allowed_has(const char *const *allowed, struct str name)
 int filters_parse(struct arena *a, struct str text, const char *const *allowed, struct filters *out, struct err *e)
 {
 	struct json_reader r = json_reader_of(a, text);
+	struct filter *at;
 	struct str name;
 
 	*out = (struct filters){ arena_new_n(a, struct filter, FILTERS_MAX), 0 };
@@ -52,9 +63,10 @@ int filters_parse(struct arena *a, struct str text, const char *const *allowed, 
 			return err_set(e, EINVAL, "invalid filter '%.*s'", (int)(name.n > 64 ? 64 : name.n), name.p);
 		if (filter_values(a, &r, &f.values, e))
 			return -1;
-		if (out->n == FILTERS_MAX)
+		at = place_of(out, f.name);
+		if (!at)
 			return err_set(e, EINVAL, "more than %d filters", FILTERS_MAX);
-		out->v[out->n++] = f;
+		*at = f;
 	}
 	if (json_finish(&r, e))
 		return err_wrap(e, "invalid filters");

@@ -16,7 +16,7 @@ struct filters {
 	size_t n;
 };
 
-#define FILTERS_MAX 64                                /* names and values of one query */
+#define FILTERS_MAX 64                                /* names of one query, values of one name */
 
 /* `allowed` ends with NULL; a name outside is "invalid filter 'x'" (EINVAL). An empty text is no filter. */
 int filters_parse(struct arena *a, struct str text, const char *const *allowed, struct filters *out, struct err *e);
