@@ -398,13 +398,26 @@ static void take_event(struct local *l, const struct runtime_event *ev)
 	}
 }
 
-/* The shim is gone without a word: killed by somebody. Its exit record may tell; else it was lost. */
-static void shim_lost(struct local *l)
+/* The exit of a container that has no shim any more: recorded by it, or not known and then `exit_code`. Without a shim nobody has
+ * the workload's output, its exit code, or what it reads of /proc: it must not go on. */
+static void exit_without_shim(struct local *l, int exit_code)
 {
 	auto_arena a = ARENA_INIT;
 	struct runtime_event ev = { 0 };
 	struct err e;
 
+	if (runtime_exit_read(&a, &l->n->rt, l->id, &ev, &e) || ev.gen != l->gen) {
+		ev = (struct runtime_event){ .kind = EVENT_EXIT, .gen = l->gen, .exit_code = exit_code, .time = { clock_wall_ns() } };
+		if (cgroup_kill(&l->n->rt.cgroups, arena_cstr(&a, l->id), &e))
+			log_failed("processes are left", &e, L("id", l->id));
+	}
+	log_warn("a container ended without its shim telling", L("id", l->id), L("exit_code", ev.exit_code));
+	ended(l, &ev);
+}
+
+/* The shim is gone without a word: killed by somebody. */
+static void shim_lost(struct local *l)
+{
 	unwatch(l);
 	if (l->phase == ENDING || l->phase == IDLE)
 		return;
@@ -412,14 +425,7 @@ static void shim_lost(struct local *l)
 		start_failed(l, EIO, 128, STR("the starting process ended without a word; triton's log may tell more"));
 		return;
 	}
-	/* Without it nobody has the workload's output, its exit code, or what it reads of /proc: it must not go on. */
-	if (runtime_exit_read(&a, &l->n->rt, l->id, &ev, &e) || ev.gen != l->gen) {
-		ev = (struct runtime_event){ .kind = EVENT_EXIT, .gen = l->gen, .exit_code = 137, .time = { clock_wall_ns() } };
-		if (cgroup_kill(&l->n->rt.cgroups, arena_cstr(&a, l->id), &e))
-			log_failed("processes are left", &e, L("id", l->id));
-	}
-	log_warn("a shim ended without its container's exit being told", L("id", l->id));
-	ended(l, &ev);
+	exit_without_shim(l, 137);
 }
 
 static void shim_event(struct loop_watch *w, uint32_t events)
@@ -645,9 +651,6 @@ static void recover_shim(struct node_role *n, struct view_txn *t, struct str id)
 static void recover_record(struct node_role *n, struct view_txn *t, const struct container *c)
 {
 	struct local *l = map_get(&n->locals, c->id);
-	auto_arena a = ARENA_INIT;
-	struct runtime_event ev = { 0 };
-	struct err e;
 
 	if (!container_is_running(c) || !str_eq(c->node, n->id) || (l && l->watch_fd >= 0))
 		return;
@@ -656,10 +659,7 @@ static void recover_record(struct node_role *n, struct view_txn *t, const struct
 		return;
 	l->gen = c->gen;
 	l->phase = RUNNING;
-	if (runtime_exit_read(&a, &n->rt, c->id, &ev, &e) || ev.gen != c->gen)
-		ev = (struct runtime_event){ .kind = EVENT_EXIT, .gen = c->gen, .exit_code = 255, .time = { clock_wall_ns() } };
-	log_info("container ended while triton was away", L("id", l->id), L("exit_code", ev.exit_code));
-	ended(l, &ev);
+	exit_without_shim(l, 255);
 }
 
 void life_recover(struct node_role *n)

@@ -1,0 +1,221 @@
+# Kill -9 of whatever is ours, at any step of anything: afterwards state and reality agree, nothing is left over and the
+# next command works (reliability.md 3.7, D01 to D10).
+#
+# Usually one step of every third row is walked. SURVIVE=all walks all steps of all rows (an hour); SURVIVE_SEED chooses other
+# rows and steps; SURVIVE_ROWS is a regular expression of the rows to walk ("start node renameat").
+
+# A process and all that descend from it.
+descent() { # PID
+	local child
+	echo "$1"
+	for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do descent "$child"; done
+}
+
+shim_of() { # NAME
+	awk '/^PPid:/ {print $2}' "/proc/$(inspect "$1" '{{.State.Pid}}')/status"
+}
+
+tracer=
+# Every process below these that makes its N-th CALL from now on is killed at its door.
+kill_at() { # CALL N PID...
+	local call=$1 n=$2 pid args=() i
+	shift 2
+	for pid in "$@"; do args+=(-p "$pid"); done
+	strace -f -e "trace=$call" -e "inject=$call:signal=KILL:when=$n" -o "$TMP/trace" "${args[@]}" 2>"$TMP/strace" &
+	tracer=$!
+	for i in $(seq 200); do
+		[ "$(grep -c attached "$TMP/strace")" -lt $# ] || return 0
+		! not_alive $tracer || break
+		sleep 0.02
+	done
+	return 0                                          # one of them (a zygote) may have ended meanwhile
+}
+
+kill_at_end() { # 1: nobody was killed
+	kill -INT "$tracer" 2>/dev/null || true
+	wait "$tracer" 2>/dev/null || true
+	grep -q 'killed by SIGKILL' "$TMP/trace"
+}
+
+# Writes too: what was in the log when the state role died is applied before its next command.
+answers() { docker volume create dd-probe >/dev/null 2>&1 && docker volume rm dd-probe >/dev/null 2>&1 && docker info >/dev/null 2>&1; }
+
+# The state says that it runs or that it does not, and that is so. One that is on its way may take a moment.
+agrees() { # NAME
+	case $(inspect "$1" '{{.State.Status}}' 2>&1) in
+	running) [ "$(timeout 10 docker exec "$1" echo alive 2>/dev/null)" = alive ] ;;
+	created | exited) [ -z "$(pids_in_group "$1")" ] ;;
+	*"No such object"*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+pids_in_group() { # NAME
+	local id
+	id=$(inspect "$1" '{{.Id}}')
+	grep -ls "triton-$NAME/$id" /proc/[0-9]*/cgroup | cut -d/ -f3 || true
+}
+
+# --- D04: one step of one operation -------------------------------------------------------------------------
+
+before() { # OPERATION: what it needs
+	case $1 in
+	create) ;;
+	start) docker create --name dd -p 0:80 -v ddv:/v busybox sleep 1000 >/dev/null ;;
+	*) docker run -d --name dd -p 0:80 -v ddv:/v busybox sleep 1000 >/dev/null ;;
+	esac
+}
+
+operation() { # OPERATION
+	case $1 in
+	create) docker create --name dd -v ddv:/v busybox sleep 1000 ;;
+	start) docker start dd ;;
+	exec) docker exec dd true ;;
+	stop) docker stop -t 0 dd ;;
+	rm) docker rm -f dd ;;
+	commit) docker commit dd dd-image ;;
+	cp) docker cp "$TRITON" dd:/program ;;
+	esac
+}
+
+victims() { # ROLE
+	case $1 in
+	shim) descent "$(shim_of dd)" ;;
+	*) descent "$(role_pid "$1")" ;;
+	esac
+}
+
+# After the fall: whole or absent, and the same again works.
+after() { # OPERATION
+	wait_for 30 answers
+	wait_for 20 agrees dd
+	case $1 in
+	create)
+		docker inspect dd >/dev/null 2>&1 || docker create --name dd busybox sleep 1000 >/dev/null
+		docker start dd >/dev/null ;;
+	start) docker start dd >/dev/null; is "$(docker exec dd echo yes)" yes ;;
+	exec | cp)
+		[ "$(inspect dd '{{.State.Status}}')" = running ] || docker start dd >/dev/null
+		operation "$1" >/dev/null 2>&1 || fail "$1 does not work again: $(operation "$1" 2>&1)" ;;
+	stop) docker stop -t 0 dd >/dev/null ;;
+	rm) ! docker inspect dd >/dev/null 2>&1 || docker rm -f dd >/dev/null ;;
+	commit)
+		if docker image inspect dd-image >/dev/null 2>&1; then is "$(docker run --rm dd-image echo yes)" yes; fi
+		[ "$(inspect dd '{{.State.Status}}')" = running ] || docker start dd >/dev/null
+		operation "$1" >/dev/null
+		is "$(docker run --rm dd-image echo yes)" yes ;;
+	esac
+	docker rm -f dd >/dev/null 2>&1 || [ "$1" = rm ] || fail "dd cannot be removed"
+	docker image rm -f dd-image >/dev/null 2>&1 || true
+	docker volume rm ddv >/dev/null 2>&1 || true
+}
+
+step() { # OPERATION ROLE CALL N
+	before "$1"
+	kill_at "$3" "$4" $(victims "$2")
+	operation_status=0
+	timeout 20 bash -c '. test/e2e/instance.sh; '"$(declare -f operation)"'; operation "$1"' operation "$1" >"$TMP/said" 2>&1 || operation_status=$?
+	local met=0
+	kill_at_end || met=1
+	echo "$* -> status $operation_status$([ $met = 0 ] && echo ', killed'): $(tail -1 "$TMP/said")"
+	after "$1"
+	return $met
+}
+
+# Per operation: role, system call, and how many of it one process makes at most.
+steps() { # OPERATION
+	case $1 in
+	create) echo "state pwrite64 2;state fdatasync 1;state sendmsg 6;state writev 1;api sendmsg 2;api write 1" ;;
+	start) echo "node sendmsg 4;node renameat 6;node mkdirat 12;node unlinkat 6;node move_mount 20;node fsmount 6;node open_tree 9;node clone3 1;node fork 2;
+		node sendto 15;node write 12;node setns 6;node unshare 1;node pivot_root 1;node execve 1;node seccomp 1;node listen 1;node mount_setattr 9;node umount2 2;
+		state pwrite64 3;state fdatasync 2;state sendmsg 4;api sendmsg 1" ;;
+	exec) echo "node sendmsg 3;shim sendmsg 4;shim clone3 1;shim setns 2;shim execve 1;shim recvmsg 6;state pwrite64 2;state fdatasync 2;api sendmsg 2" ;;
+	stop) echo "node sendmsg 3;node write 3;shim pwrite64 1;shim sendmsg 2;shim unlinkat 4;shim pidfd_send_signal 1;shim wait4 2;shim renameat 1;state pwrite64 2;state fdatasync 2" ;;
+	rm) echo "node sendmsg 3;node renameat 2;node unlinkat 4;shim pwrite64 1;shim sendmsg 1;shim unlinkat 3;state pwrite64 3;state fdatasync 2;state sendmsg 4" ;;
+	commit) echo "node sendmsg 3;node clone3 2;node mkdirat 5;node renameat 4;node unlinkat 8;node write 6;node fchmod 3;node mount_setattr 2;node syncfs 1;node fsync 1;state pwrite64 3" ;;
+	cp) echo "node sendmsg 2;node clone3 2;node write 5;node mkdirat 3;node setns 1;node fchownat 1;api write 3;api sendmsg 2" ;;
+	esac | tr ';' '\n' | awk 'NF == 3'
+}
+
+walk() { # OPERATION
+	local role call most n left row=0
+	need_strace
+	counts_take >"$TMP/counts"
+	RANDOM=${SURVIVE_SEED:-1}
+	while read -r role call most <&3; do
+		[[ "$1 $role $call" =~ ${SURVIVE_ROWS:-.} ]] || continue
+		if [ "${SURVIVE:-}" = all ]; then
+			for n in $(seq 60); do step "$1" "$role" "$call" "$n" || break; done
+		elif [ "${SURVIVE_ROWS:-}" ] || [ $((row++ % 3)) = $((${SURVIVE_SEED:-1} % 3)) ]; then
+			step "$1" "$role" "$call" $((1 + RANDOM % most)) || true
+		fi
+	done 3< <(steps "$1")
+	left=$(counts_compare "$TMP/counts")
+	[ -z "$left" ] || fail "left behind: $left"
+}
+
+need_strace() { command -v strace >/dev/null || skip "there is no strace"; }
+
+# limit test_d04_killed_in_create 60
+test_d04_killed_in_create() { walk create; }
+# limit test_d04_killed_in_start 200
+test_d04_killed_in_start() { walk start; }
+# limit test_d04_killed_in_exec 90
+test_d04_killed_in_exec() { walk exec; }
+# limit test_d04_killed_in_stop 90
+test_d04_killed_in_stop() { walk stop; }
+# limit test_d04_killed_in_rm 90
+test_d04_killed_in_rm() { walk rm; }
+# limit test_d04_killed_in_commit 90
+test_d04_killed_in_commit() { walk commit; }
+# limit test_d04_killed_in_cp 90
+test_d04_killed_in_cp() { walk cp; }
+
+# --- D03: the processes of a container --------------------------------------------------------------------
+
+# limit test_d03_shim_killed 60
+test_d03_shim_killed() {
+	local init
+	docker run -d --name dd busybox sleep 1000 >/dev/null
+	kill -KILL "$(shim_of dd)"
+	is "$(docker wait dd)" 137
+	wait_for 10 agrees dd
+	docker start dd >/dev/null
+	init=$(inspect dd '{{.State.Pid}}')
+	# And while the node role is away: nobody is left to see it, but the workload must not go on unseen.
+	kill -KILL "$(role_pid node)" "$(shim_of dd)"
+	wait_for 20 not_alive "$init"
+	wait_for 20 answers
+	is "$(docker wait dd)" 255
+	docker start dd >/dev/null
+	is "$(docker exec dd echo yes)" yes
+	docker rm -f dd >/dev/null
+}
+
+agent_of() { # NAME
+	local pid
+	for pid in $(pids_in_group "$1"); do if grep -q triton-agent "/proc/$pid/comm"; then echo "$pid"; fi; done
+}
+
+test_d03_helper_of_execs_killed() {
+	docker run -d --name dd --health-cmd true --health-interval 1s busybox sleep 1000 >/dev/null
+	kill -KILL "$(agent_of dd)"
+	wait_for 5 not_alive "$(agent_of dd)"
+	is "$(docker exec dd echo yes)" yes
+	is "$(docker exec dd sh -c 'cut -d: -f3 /proc/self/cgroup | sort -u')" /
+	kill -KILL "$(agent_of dd)"
+	wait_for 10 sh -c 'docker inspect -f "{{.State.Health.Status}}" dd | grep -q ^healthy'
+	is "$(inspect dd '{{.State.Running}}')" true
+	docker rm -f dd >/dev/null
+}
+
+# --- the rest -------------------------------------------------------------------------------------------
+
+# limit test_another_uid_base_is_refused 60
+test_another_uid_base_is_refused() {
+	serve_stop
+	refused "start with --uid-base $UID_BASE as before" timeout 10 "$TRITON" serve --data-dir "$DATA" --run-dir "$RUN" --docker $DOCKER_ADDR \
+		--cloudapi $CLOUD_ADDR --peer "" --datacenter e2e --instance "$NAME" --uid-base $((UID_BASE + 100))
+	serve_start
+	docker ps >/dev/null
+}
