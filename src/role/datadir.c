@@ -92,6 +92,17 @@ static int subdir(int dir, const char *path, int mode, unsigned uid, struct err 
 	return 0;
 }
 
+/* The state role's files stay its user's; with another one it could not open them. */
+static int same_owner(int dir, const char *path, struct datadir_owner owner, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(dir, "state", &st, AT_SYMLINK_NOFOLLOW) || st.st_uid == owner.state_uid || st.st_uid == 0)
+		return 0;
+	return err_set(e, EEXIST, "the state in %s belongs to user %u: start with --uid-base %u as before", path, st.st_uid,
+		       st.st_uid - owner.state_uid_offset);
+}
+
 static int layout(int dir, struct datadir_owner owner, struct err *e)
 {
 	const struct { const char *path; int mode; unsigned uid; } dirs[] = {
@@ -336,7 +347,7 @@ int datadir_open(struct arena *a, const char *path, struct datadir_owner owner, 
 	if (flock(d->lock, LOCK_EX | LOCK_NB))
 		return errno == EWOULDBLOCK ? err_set(e, EBUSY, "another triton serve uses %s; choose another --data-dir", path)
 					    : err_sys(e, "lock %s", path);
-	if (layout(d->fd, owner, e) || node_identity(a, d, e) || node_key(a, d, e) || read_joined(a, d, e))
+	if (same_owner(d->fd, path, owner, e) || layout(d->fd, owner, e) || node_identity(a, d, e) || node_key(a, d, e) || read_joined(a, d, e))
 		return -1;
 	d->fresh = faccessat(d->fd, "ca/cert.pem", F_OK, 0) != 0;
 	return 0;

@@ -36,6 +36,7 @@ struct datadir {
 
 struct datadir_owner {                                /* users of the roles that own parts of it */
 	unsigned state_uid, pull_uid;
+	unsigned state_uid_offset;                    /* state_uid - this = --uid-base */
 };
 
 /* Open, or make on first use: everything but certificates. Errors: EBUSY when another instance holds the lock. */

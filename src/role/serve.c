@@ -7,6 +7,7 @@
 #include "ipc/op.h"
 #include "ipc/spawn.h"
 #include "model/op.h"
+#include "os/cgroup.h"
 #include "os/fd.h"
 #include "os/path.h"
 #include "role/datadir.h"
@@ -27,6 +28,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { R_STATE, R_NODE, R_API, R_PEER, R_SCHEDULER, R_DNS, R_COUNT };
@@ -50,6 +52,8 @@ static const int arrows[][2] = { { R_API, R_STATE }, { R_NODE, R_STATE }, { R_DN
 #define RESTART_CALM_MS  10000                        /* ran this long: the next pause is short again */
 #define STOP_ROLE_MS     5000                         /* until SIGKILL */
 #define STOP_ALL_MS      60000                        /* --stop-containers */
+
+#define GROUPS_TRIES     60                           /* 50 ms each */
 
 #define JOINED_MAX       16
 #define JOINED_MS        60000                        /* that long after the token was used */
@@ -565,7 +569,8 @@ static int directories(struct serve *s, struct err *e)
 {
 	char pid[32];
 	int log_dir;
-	struct datadir_owner owner = { (unsigned)s->o.uid_base + 2, (unsigned)s->o.uid_base + UID_PULL };
+	struct datadir_owner owner = { (unsigned)s->o.uid_base + 2, (unsigned)s->o.uid_base + UID_PULL,
+		(unsigned)roles[R_STATE].uid_offset };
 
 	s->run = datadir_make(s->o.run_dir, 0755, e);
 	if (s->run < 0)
@@ -607,6 +612,26 @@ static int serve_start(struct serve *s, struct err *e)
 	return 0;
 }
 
+/* Zygotes, which ended with the node role, take their own groups away first. */
+static void groups_remove(struct serve *s)
+{
+	struct cgroups g;
+	struct err e;
+
+	if (cgroups_open(&g, s->o.instance, &e)) {
+		log_failed("the instance's control group cannot be removed", &e);
+		return;
+	}
+	for (int i = 0; cgroups_remove(&g, &e); i++) {
+		if (i == GROUPS_TRIES) {
+			log_failed("the instance's control group stays", &e);
+			break;
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	}
+	cgroups_close(&g);
+}
+
 int role_serve(int argc, char **argv)
 {
 	static struct serve s = { .run = -1, .docker = -1, .cloudapi = -1, .peer = -1, .unix_socket = -1 };
@@ -620,6 +645,8 @@ int role_serve(int argc, char **argv)
 	}
 	if (loop_run(&s.loop, &e))
 		log_failed("serve failed", &e);
+	if (s.o.stop_containers)
+		groups_remove(&s);
 	unlinkat(s.run, "serve.pid", 0);
 	unlinkat(s.run, "docker.sock", 0);
 	unlinkat(s.run, "roles", 0);

@@ -258,7 +258,7 @@ instance_left() {
 	for pid in $(instance_processes); do echo "process $pid: $(tr '\0' ' ' <"/proc/$pid/cmdline")"; done
 	for pid in $(namespace_processes); do echo "workload $pid: $(tr '\0' ' ' <"/proc/$pid/cmdline")"; done
 	grep -e "$E2E" -e "$RUN" /proc/self/mountinfo
-	find /sys/fs/cgroup -mindepth 2 -type d -path "*$NAME*/*" 2>/dev/null
+	find /sys/fs/cgroup -mindepth 2 -type d -path "*$NAME*" 2>/dev/null
 }
 
 instance_stop() {
