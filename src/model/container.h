@@ -199,7 +199,7 @@ struct container {
 	struct published_ports     ports;
 	struct mount_points        mounts;
 	struct seccomp_profile     seccomp;           /* of --security-opt seccomp=FILE */
-	int64_t     uid_slot;                         /* host ids are UID_BASE + slot * UID_RANGE */
+	int64_t     uid_slot;                         /* on its node: host ids are UID_BASE + slot * UID_RANGE */
 
 	/* desired: written by commands */
 	int64_t     want;                             /* enum container_want */

@@ -22,7 +22,7 @@
  *  A/<network id>/<ip>              container id (raw bytes): address in use
  *  M/<network id>/<mac>             container id (raw bytes): MAC in use
  *  P/<proto>/<port>/<host ip>       container id (raw bytes): published port in use ("0.0.0.0" for every address)
- *  u/<slot, 10 digits>              container id (raw bytes): uid range in use
+ *  u/<node id>/<slot, 10 digits>    container id (raw bytes): uid range in use on that node
  *  p/<name>                         struct package
  *  d/<node id>                      struct node
  *  R/<node id>                      struct node_room: what it has and what of it is promised

@@ -76,12 +76,12 @@ int alloc_name(struct command_env *c, struct str account, struct str *out, struc
 
 /* --- uid ranges --- */
 
-static struct str slot_key(struct command_env *c, int64_t slot)
+static struct str slot_key(struct command_env *c, struct str node, int64_t slot)
 {
-	return arena_printf(c->a, "u/%010lld", (long long)slot);
+	return arena_printf(c->a, "u/%.*s/%010lld", STR_ARG(node), (long long)slot);
 }
 
-int alloc_slot(struct command_env *c, struct str id, int64_t *slot, struct err *e)
+int alloc_slot(struct command_env *c, struct str node, struct str id, int64_t *slot, struct err *e)
 {
 	struct cluster cl = { 0 };
 
@@ -89,12 +89,20 @@ int alloc_slot(struct command_env *c, struct str id, int64_t *slot, struct err *
 		return -1;
 	for (int64_t i = 0; i < SLOTS_MAX; i++) {
 		*slot = (cl.next_uid_slot + i) % SLOTS_MAX;
-		if (txn_has(c->t, slot_key(c, *slot)))
+		if (txn_has(c->t, slot_key(c, node, *slot)))
 			continue;
 		cl.next_uid_slot = (*slot + 1) % SLOTS_MAX;
-		return cluster_save(c, &cl, e) || txn_put_raw(c->t, slot_key(c, *slot), id, e) ? -1 : 0;
+		return cluster_save(c, &cl, e) || txn_put_raw(c->t, slot_key(c, node, *slot), id, e) ? -1 : 0;
 	}
-	return err_set(e, EBUSY, "all %d ranges of user ids are in use", SLOTS_MAX);
+	return err_set(e, EBUSY, "all %d ranges of user ids of the node are in use", SLOTS_MAX);
+}
+
+int free_slot(struct command_env *c, const struct container *ct, struct err *e)
+{
+	struct str holder, key = slot_key(c, ct->node, ct->uid_slot);
+	int rc = txn_get_raw(c->t, key, &holder, e);
+
+	return rc == 1 && str_eq(holder, ct->id) ? txn_del(c->t, key, e) : rc < 0 ? -1 : 0;
 }
 
 /* --- published ports --- */
@@ -199,18 +207,13 @@ int free_ports(struct command_env *c, struct container *ct, struct err *e)
 
 int free_all(struct command_env *c, struct container *ct, struct err *e)
 {
-	struct str holder;
-
 	for (size_t i = 0; i < ct->endpoints.n; i++)
 		if (free_address(c, &ct->endpoints.v[i], ct->id, e))
 			return -1;
 	for (size_t i = 0; i < ct->leaving.n; i++)
 		if (free_address(c, &ct->leaving.v[i], ct->id, e))
 			return -1;
-	if (txn_get_raw(c->t, slot_key(c, ct->uid_slot), &holder, e) == 1 && str_eq(holder, ct->id) &&
-	    txn_del(c->t, slot_key(c, ct->uid_slot), e))
-		return -1;
-	return free_ports(c, ct, e);
+	return free_slot(c, ct, e) || free_ports(c, ct, e) ? -1 : 0;
 }
 
 /* --- the data center's record --- */

@@ -121,8 +121,9 @@ int alloc_name(struct command_env *c, struct str account, struct str *out, struc
 /* A free address and MAC of the network, those asked for if any; marks them as `id`'s. Also gateway and prefix length. */
 int alloc_address(struct command_env *c, const struct network *n, struct str id, struct endpoint_settings *ep, struct err *e);
 int free_address(struct command_env *c, const struct endpoint_settings *ep, struct str id, struct err *e);
-/* A free uid range; marks it. */
-int alloc_slot(struct command_env *c, struct str id, int64_t *slot, struct err *e);
+/* A free uid range of the node; marks it. */
+int alloc_slot(struct command_env *c, struct str node, struct str id, int64_t *slot, struct err *e);
+int free_slot(struct command_env *c, const struct container *ct, struct err *e);
 /* Take all published ports of a container that is to start; ephemeral ones are chosen. Nothing is taken on failure
  * beyond what the command's undo gives back. */
 int alloc_ports(struct command_env *c, struct container *ct, struct err *e);

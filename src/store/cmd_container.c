@@ -294,7 +294,7 @@ COMMAND(cmd_container_create)
 	reset_fields(c, ct);
 	ct->id = alloc_id(c);
 	if (decide_name(c, q->name, ct, e) || check_image(c, ct, e) || container_resources(c, ct, &ct->resources, e) ||
-	    check_modes(c, ct, e) || (container_show_package(c, ct), place_choose(c, ct, e)) || decide_network(c, ct, e) || decide_volumes(c, ct, e) || alloc_slot(c, ct->id, &ct->uid_slot, e))
+	    check_modes(c, ct, e) || (container_show_package(c, ct), place_choose(c, ct, e)) || decide_network(c, ct, e) || decide_volumes(c, ct, e) || alloc_slot(c, ct->node, ct->id, &ct->uid_slot, e))
 		return -1;
 	if (!ct->config.hostname.n && !str_is(ct->host.network_mode, "host") && !str_is(ct->host.uts_mode, "host") &&
 	    !str_starts(ct->host.network_mode, STR("container:")))

@@ -23,7 +23,7 @@ int network_events(struct command_env *c, const struct container *ct, const stru
 }
 
 /* The lowest eth<n> that neither an endpoint nor one on its way out has. */
-static int64_t free_slot(const struct container *ct)
+static int64_t free_link(const struct container *ct)
 {
 	for (int64_t slot = 0;; slot++) {
 		bool taken = false;
@@ -53,7 +53,7 @@ int endpoint_join(struct command_env *c, struct container *ct, struct endpoint_s
 	ep->network = n.name;
 	ep->internal = n.internal;
 	ep->joined = false;
-	ep->slot = free_slot(ct);
+	ep->slot = free_link(ct);
 	if (alloc_address(c, &n, ct->id, ep, e))
 		return -1;
 	ep->network_id = n.id;                        /* last: from here on it is one of the container's */

@@ -179,7 +179,8 @@ int container_relocate(struct command_env *c, struct container *ct, struct err *
 	struct container to = *ct;
 	struct pairs at = { 0 };
 
-	if (place_choose(c, &to, e) || place_book(c, ct, -1, e) || place_book(c, &to, 1, e) ||
+	if (place_choose(c, &to, e) || place_book(c, ct, -1, e) || place_book(c, &to, 1, e) || free_slot(c, ct, e) ||
+	    alloc_slot(c, to.node, ct->id, &ct->uid_slot, e) ||
 	    txn_put_raw(c->t, key_make(c->a, "w", ct->node, ct->id, STR_NONE), ct->account, e))
 		return -1;
 	pairs_set(c->a, &at, STR("from"), ct->node);

@@ -151,6 +151,8 @@ TEST(containers_of_a_lost_node_start_elsewhere)
 	CHECK_INT(moved.start_gen, c.start_gen + 1);
 	CHECK_INT(room_of(c.node).containers, 0);
 	CHECK_INT(room_of(other).containers, 1);
+	CHECK_INT(fixture_count(&f, "u/"), 1);        /* a range of user ids there instead of here */
+	CHECK(fixture_has(&f, arena_printf(&f.a, "u/%.*s/%010lld", STR_ARG(other), (long long)moved.uid_slot)));
 	CHECK(waits_on(other, c.id) && waits_on(c.node, c.id));
 	CHECK_ERR(move(c.id, c.node), f.e, "where it belongs");
 
