@@ -227,7 +227,7 @@ layers: ## check that includes point down the layers of src/LAYERS only
 
 # --- the rest ---------------------------------------------------------------------------------------
 
-bench: build/triton build/bench/api ## measure against dockerd (test/bench/run)
+bench: build/triton build/bench/api build/bench/placement ## measure against dockerd (test/bench/run)
 	@packaging/deps bench
 	@test/bench/run
 
