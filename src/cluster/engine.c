@@ -409,12 +409,15 @@ int engine_tick(struct engine *g, struct err *e)
 {
 	struct raft_event ev = { .type = RAFT_TIMEOUT };
 
+	g->ticked = engine_now(g);
 	return engine_settle(g, step(g, &ev, e), e);
 }
 
 int64_t engine_deadline(struct engine *g)
 {
-	int64_t at = (int64_t)raft_timeout(&g->raft), least = engine_now(g) + TIMER_LEAST_MS;
+	/* Point 8: the engine's time may lie in the past for long. Counted from the tick, not from now: who is asked again and again,
+	 * with each message, would put the tick off for ever. */
+	int64_t at = (int64_t)raft_timeout(&g->raft), least = g->ticked + TIMER_LEAST_MS;
 
 	return at < least ? least : at;
 }

@@ -16,7 +16,7 @@ struct engine {
 	struct buf                 conf;              /* the configuration applied last, encoded */
 	uint64_t                   conf_index;
 	bool                       was_leader, applying;
-	int64_t                    now;
+	int64_t                    now, ticked;       /* ticked: when engine_tick was called last */
 };
 
 int     engine_failed(struct engine *g, int rv, const char *what, struct err *e);

@@ -377,7 +377,7 @@ static void node_work(struct node *n)
 		if (!n->engine)
 			return;
 	}
-	if (s->now >= engine_deadline(n->engine) - 5)
+	if (s->now >= engine_deadline(n->engine))
 		node_down_if(n, engine_tick(n->engine, &e), &e);
 	if (!n->engine)
 		return;
@@ -650,11 +650,24 @@ TEST(the_timer_never_spins)
 {
 	struct sim *s = sim_new(7, 3);
 	struct node *n = &s->nodes[0];
+	struct err e;
 
 	for (int i = 0; i < 1000; i++) {
 		s->now++;
+		REQUIRE_OK(engine_tick(n->engine, &e), e);
 		CHECK(engine_deadline(n->engine) >= s->now + 5);
 	}
+	sim_free(s);
+}
+
+TEST(questions_about_the_timer_do_not_put_it_off)
+{
+	struct sim *s = sim_new(9, 3);
+	struct node *n = &s->nodes[0];
+	int64_t due = engine_deadline(n->engine);
+
+	for (; s->now < due + 50; s->now++)
+		CHECK(engine_deadline(n->engine) <= due);
 	sim_free(s);
 }
 
