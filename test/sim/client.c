@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define ANSWER_MS 30000                               /* a command must have been answered by then, whatever happened */
-#define FRESH_MS  9000                                /* a read; pauses and slow disks are in it */
+#define FRESH_MS  15000                               /* a read; pauses and slow disks are in it */
 #define SHARED    3
 
 static bool said_unknown(const struct err *e)
@@ -97,6 +97,7 @@ static void begin(struct world *w, struct op *o)
 static void give(struct world *w, struct op *o, struct machine *n)
 {
 	o->given = true;
+	o->since = w->now;
 	if (o->what == PUT)
 		ask_put(w, o, n);
 	else if (o->what == REMOVE)

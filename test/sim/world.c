@@ -141,6 +141,8 @@ bool world_step(struct world *w, int64_t until)
 	w->now = next_moment(w, until);
 	if (w->now >= until || w->failed)
 		return false;
+	if (roll(w, 2))                               /* who has slept may hear its clients first */
+		client_work(w);
 	while (w->n_heap && w->heap[0].at <= w->now)
 		deliver(w, heap_take(w));
 	if (w->fault_at <= w->now)
