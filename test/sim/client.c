@@ -77,9 +77,9 @@ static void choose(struct world *w, struct op *o)
 
 static void begin(struct world *w, struct op *o)
 {
-	struct machine *n = node_up(w);
+	struct machine *n = roll(w, 3) ? node_up(w) : &w->nodes[w->suspect];
 
-	if (!n) {
+	if (!n || n->life != UP) {
 		o->next = w->now + 20;
 		return;
 	}

@@ -51,6 +51,7 @@ void fault_work(struct world *w)
 		return;
 	if (leader && roll(w, 3) == 0)
 		n = leader;
+	w->suspect = n->i;
 	switch (roll(w, 20)) {
 	case 0: case 1:
 		node_kill(n, false, (int64_t)roll(w, roll(w, 3) ? 300 : 4000));

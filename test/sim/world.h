@@ -101,6 +101,7 @@ struct world {
 	uint64_t       tickets;
 	struct admin   admin;
 	int64_t        fault_at;
+	int            suspect;                       /* something happened to this one: clients ask it more often */
 	unsigned       snapshot_bytes, trailing;
 	char           dir[128];
 	struct {
