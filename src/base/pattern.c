@@ -85,14 +85,14 @@ static void character(struct run *r, uint32_t c, const struct str *class)
 	step(r);
 }
 
-/* Where the class that begins behind "[" ends; -1: it does not. The first character is never the end. */
+/* Where the class that begins behind "[" ends; -1: it does not, or is empty. */
 static ptrdiff_t class_end(struct str p)
 {
 	size_t i = str_starts(p, STR("^"));
 
 	for (size_t first = i; i < p.n; i++) {
-		if (p.p[i] == ']' && i > first)
-			return (ptrdiff_t)i;
+		if (p.p[i] == ']')
+			return i > first ? (ptrdiff_t)i : -1;
 		i += p.p[i] == '\\';
 	}
 	return -1;

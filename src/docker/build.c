@@ -168,11 +168,12 @@ static int context_upload(struct build *b, struct err *e)
 	pthread_join(thread, NULL);
 	b->scratch = arena_str(b->a, o.out.id);
 	arena_release(&o.a);
-	if (rc == 0 && o.rc) {
-		*e = o.err;
-		rc = err_wrap(e, "unable to read the build context");
-	}
-	return rc;
+	if (rc || !o.rc)
+		return rc;
+	*e = o.err;
+	if (e->code != ENOSPC && e->code != EDQUOT && e->code != EAGAIN && e->code != EIO && e->code != EFBIG)
+		e->code = EINVAL;                     /* the archive's fault */
+	return err_wrap(e, "unable to read the build context");
 }
 
 /* A file of the context, at most `max` bytes. 0: not there. */

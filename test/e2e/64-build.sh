@@ -310,3 +310,128 @@ test_tags_and_what_is_removed_with_them() {
 	is "$(docker images -aq | wc -l)" "$all"
 	docker builder prune -f >/dev/null
 }
+
+# --- hostile contexts: rows I01-I14 of docker load play here, too -----------------------------------------
+
+# A context of a Dockerfile and what this Python makes of the tar `t` (tarfile): to $TMP/evil.tar.
+evil() {
+	python3 - "$TMP/evil.tar" "${1:-FROM busybox
+COPY . /got/}" <<-END
+		import io, sys, tarfile
+		t = tarfile.open(sys.argv[1], "w")
+		def add(name, data=b"", **more):
+		    i = tarfile.TarInfo(name)
+		    for k, v in more.items(): setattr(i, k, v)
+		    i.size = len(data)
+		    t.addfile(i, io.BytesIO(data))
+		add("Dockerfile", sys.argv[2].encode())
+		$(cat)
+		t.close()
+	END
+}
+evil_build() { api_status POST "/build?rm=1&t=evil" --data-binary "@$TMP/evil.tar" -H 'Content-Type: application/x-tar'; }
+
+test_i01_a_context_does_not_leave_its_root() {
+	for name in ../evil /../../evil a/../../evil; do
+		evil <<<"add('$name', b'x')"
+		is "$(evil_build)" 400
+		has "$(cat "$TMP/body")" "unable to read the build context"
+	done
+	evil <<<$'add("up", type=tarfile.SYMTYPE, linkname="/etc")\nadd("up/evil", b"x")'
+	is "$(evil_build)" 400
+	evil <<<$'add("hard", type=tarfile.LNKTYPE, linkname="../../../../etc/passwd")'
+	is "$(evil_build)" 400
+	[ ! -e /etc/evil ] && [ ! -e "$DATA/evil" ] && [ ! -e "$DATA/fs/evil" ]
+	wait_for 10 sh -c "[ \$(ls $DATA/fs/build | wc -l) = 0 ]"
+}
+
+test_i02_links_in_a_context_end_in_it() {
+	evil $'FROM busybox\nCOPY pw shadow /got/' <<<$'add("pw", type=tarfile.SYMTYPE, linkname="../../../../../../etc/passwd")\nadd("shadow", type=tarfile.SYMTYPE, linkname="/etc/shadow")'
+	evil_build >/dev/null
+	has "$(cat "$TMP/body")" "stat pw: file does not exist"
+	evil $'FROM busybox\nCOPY . /got/' <<<$'add("pw", type=tarfile.SYMTYPE, linkname="/etc/hostname")'
+	evil_build >/dev/null
+	has "$(cat "$TMP/body")" "Successfully built"
+	is "$(docker run --rm evil readlink /got/pw)" /etc/hostname
+	evil $'FROM busybox' <<<$'t.members\nt = tarfile.open(sys.argv[1], "w")\nadd("Dockerfile", type=tarfile.SYMTYPE, linkname="../../../../state/db/data.mdb")'
+	is "$(evil_build)" 400
+	has "$(cat "$TMP/body")" "Cannot locate specified Dockerfile"
+	docker rmi evil >/dev/null
+}
+
+test_i06_devices_setuid_and_whiteouts_in_a_context() {
+	evil <<-'END'
+		add("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3)
+		add("disk", type=tarfile.BLKTYPE, devmajor=8)
+		add("fifo", type=tarfile.FIFOTYPE)
+		add("su", b"x", mode=0o4755, uid=70000, gid=70000)
+		add(".wh.Dockerfile", b"x")
+	END
+	evil_build >/dev/null
+	has "$(cat "$TMP/body")" "Successfully built"
+	is "$(docker run --rm evil sh -c 'cd /got; ls; stat -c "%a %u" su')" Dockerfile$'\n'fifo$'\n'su$'\n'"4755 0"
+	docker rmi evil >/dev/null
+}
+
+test_i12_contexts_that_are_no_archives() {
+	head -c 100000 /dev/urandom >"$TMP/evil.tar"
+	is "$(evil_build)" 400
+	evil <<<'add("f", b"x" * 100000)'
+	head -c 50000 "$TMP/evil.tar" >"$TMP/cut.tar" && mv "$TMP/cut.tar" "$TMP/evil.tar"
+	is "$(evil_build)" 400
+	evil <<<'add("f", b"x")'
+	gzip -c "$TMP/evil.tar" | head -c 150 >"$TMP/cut.tar" && mv "$TMP/cut.tar" "$TMP/evil.tar"
+	is "$(evil_build)" 400
+	evil <<<"add('/'.join(['d'] * 1500), b'x')"
+	evil_build >/dev/null
+	has "$(cat "$TMP/body")" "directories deep"
+	evil <<<'add("Dockerfile", b"FROM busybox\nRUN " + b"x" * 1100000)'
+	is "$(evil_build)" 413
+	: >"$TMP/evil.tar"
+	is "$(evil_build)" 400
+	wait_for 10 sh -c "[ \$(ls $DATA/fs/build | wc -l) = 0 ]"
+}
+
+test_i13_a_context_of_an_archive_that_grows() {
+	mkdir -p "$TMP/ctx"
+	head -c 300M /dev/zero | gzip -9 >"$TMP/ctx/zeros.gz"
+	build <<<$'FROM busybox\nADD zeros.gz /\nRUN ls -l /zeros.gz | awk \'{ print "size", $5 }\''
+	has "$out" $'\nsize '"$(stat -c %s "$TMP/ctx/zeros.gz")"$'\n'
+	docker image prune -f >/dev/null
+}
+
+test_a_dockerfile_escapes_nothing_in_the_output() {
+	evil $'FROM busybox\nRUN printf "\\\\033[31m\\\\377{\\"error\\":\\"x\\"}\\\\n"' </dev/null
+	evil_build >/dev/null
+	jq -es 'map(select(.stream)) | length > 3' "$TMP/body" >/dev/null || fail "not JSON: $(cat "$TMP/body")"
+	has "$(cat "$TMP/body")" "Successfully built"
+	docker rmi evil >/dev/null
+}
+
+# --- other clients ----------------------------------------------------------------------------------------
+
+test_compose_builds() {
+	command -v docker-compose >/dev/null || skip "there is no docker-compose"
+	mkdir -p "$TMP/p/app"
+	printf 'FROM busybox\nARG WORD\nRUN echo "$WORD" >/word\nCMD cat /word\n' >"$TMP/p/app/Dockerfile"
+	cat >"$TMP/p/docker-compose.yml" <<-'END'
+		version: "3.4"
+		services:
+		  app:
+		    image: composed:1
+		    build: { context: app, args: { WORD: by compose }, labels: { from: compose } }
+	END
+	(cd "$TMP/p" && env -u REQUESTS_CA_BUNDLE -u CURL_CA_BUNDLE docker-compose -p built build) >"$TMP/out" 2>&1 || fail "$(cat "$TMP/out")"
+	has "$(cat "$TMP/out")" "Successfully built"
+	is "$(docker run --rm composed:1)" "by compose"
+	is "$(docker image inspect -f '{{.Config.Labels.from}}' composed:1)" compose
+	docker rmi composed:1 >/dev/null
+}
+
+test_another_accounts_images_and_builds_are_not_there() {
+	docker tag busybox only:mine
+	mkdir -p "$TMP/ctx"
+	printf 'FROM only:mine\n' >"$TMP/ctx/Dockerfile"
+	as other docker build "$TMP/ctx" >"$TMP/out" 2>&1 && fail "it was built: $(cat "$TMP/out")"
+	docker rmi only:mine >/dev/null
+}
