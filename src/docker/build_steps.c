@@ -382,6 +382,7 @@ static int run_container(struct build *b, const struct instruction *i, const str
 	q.config.env = *args;
 	/* Where the layers are made, for the next step needs them there. */
 	pairs_set(b->a, &q.config.labels, STR(LABEL_CONSTRAINTS), arena_printf(b->a, "[\"node==%.*s\"]", STR_ARG(api_of(b->r)->node_id)));
+	pairs_set(b->a, &q.config.labels, STR(LABEL_BUILD), b->scratch);
 	if (create_plan(b->a, &q, &image, &in, e) || api_command(b->r, CMD_CONTAINER_CREATE, container_create_fields, &in, container_fields, out, e))
 		return -1;
 	strs_add(b->a, &b->containers, out->id);

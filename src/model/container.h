@@ -180,6 +180,7 @@ enum container_want { WANT_STOPPED, WANT_RUNNING, WANT_REMOVED };
 enum container_status {
 	STATUS_CREATED, STATUS_RUNNING, STATUS_PAUSED, STATUS_RESTARTING, STATUS_EXITED, STATUS_REMOVING, STATUS_DEAD,
 };
+#define LABEL_BUILD "com.triton.build"                /* of a container that RUN made: the build's id; it ends with the build */
 const char *container_status_name(int64_t status);    /* Docker's words: "created", "running", ... */
 
 struct container {

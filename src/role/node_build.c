@@ -28,6 +28,30 @@ struct build_root {
 	struct loop_watch watch;
 };
 
+static void removed(void *ctx, const struct err *e, struct str payload)
+{
+	(void)ctx, (void)payload;
+	if (e && e->code != ENOENT && e->code != EALREADY)
+		log_failed("a container of a build that is over could not be removed", e);
+}
+
+/* The client's thread removes what it started, unless it was killed itself: then a command may still be running. */
+static void end_containers(struct node_role *n, struct str build)
+{
+	size_t at = 0;
+	struct str key;
+	void *val;
+
+	while (map_next(&n->locals, &at, &key, &val)) {
+		struct local *l = val;
+		struct container_remove in = { .id = l->id, .force = true, .volumes = true };
+		const struct str *of = pairs_get(&l->rec.config.labels, STR(LABEL_BUILD));
+
+		if (of && str_eq(*of, build) && (l->phase == STARTING || l->phase == RUNNING))
+			node_command(n, l->account, CMD_CONTAINER_REMOVE, container_remove_fields, &in, removed, NULL);
+	}
+}
+
 static void root_over(struct loop_watch *w, uint32_t events)
 {
 	struct build_root *b = list_entry(w, struct build_root, watch);
@@ -39,6 +63,7 @@ static void root_over(struct loop_watch *w, uint32_t events)
 		return;
 	loop_remove(&b->n->loop, w);
 	close(w->fd);
+	end_containers(b->n, b->id);
 	if (build_root_remove(&b->n->rt, b->id, &e))
 		log_failed("files of a build could not be removed", &e);
 	arena_release(&b->arena);

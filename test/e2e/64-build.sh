@@ -298,6 +298,21 @@ test_a_cancelled_client_ends_the_build() {
 	wait_for 10 sh -c "[ \$(ls $DATA/fs/build | wc -l) = 0 ]"
 }
 
+test_a_build_ends_with_the_role_that_drives_it() {
+	mkdir -p "$TMP/ctx"
+	printf 'FROM busybox\nRUN sleep 300\n' >"$TMP/ctx/Dockerfile"
+	for role in api node; do
+		docker build "$TMP/ctx" >"$TMP/out" 2>&1 &
+		wait_for 10 grep -q "Running in" "$TMP/out"
+		wait_for 10 sh -c '[ "$(docker ps -q | wc -l)" = 1 ]'
+		kill -9 "$(role_pid $role)"
+		[ $role = api ] || { wait_for 20 docker version; kill %%; }
+		wait || true
+		wait_for 20 sh -c '[ "$(docker ps -aq 2>&1 | wc -l)" = 0 ]'
+		wait_for 10 sh -c "[ \$(ls $DATA/fs/build | wc -l) = 0 ]"
+	done
+}
+
 test_tags_and_what_is_removed_with_them() {
 	docker image prune -f >/dev/null
 	local shown=$(docker images -q | wc -l) all=$(docker images -aq | wc -l)
