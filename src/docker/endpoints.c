@@ -8,7 +8,7 @@ const struct endpoint docker_endpoints[] = {
 	{ GET,    "/ca.pem",  sys_ca,      PUBLIC, "" },
 	{ GET,    "/info",    sys_info,    0, "" },
 	{ GET,    "/events",  sys_events,  0, "since until filters" },
-	{ GET,    "/system/df", sys_df,    0, "" },
+	{ GET,    "/system/df", sys_df,    0, "type" },
 	{ POST,   "/auth",    image_login, 0, "" },
 
 	{ GET,    "/containers/json",           containers_get,    0, "all limit size filters" },

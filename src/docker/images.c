@@ -58,22 +58,38 @@ static struct image_view image_view_of(struct req *r, const struct image_lists *
 	return v;
 }
 
-/* "reference" patterns: "busybox", "busy*", "*:latest", "host/na*:1.?" */
-static bool reference_matches(const struct filters *f, const struct image_view *v)
+/* "busybox", "busy*", "*:latest", "host/na*:1.?" */
+static bool reference_fits(const struct strs *want, struct str ref, char mark)
+{
+	ptrdiff_t at = str_rfind(ref, mark);
+	struct str name = at > 0 ? str_head(ref, (size_t)at) : ref;
+
+	for (size_t i = 0; i < want->n; i++)
+		if (str_glob(want->v[i], ref) || str_glob(want->v[i], name))
+			return true;
+	return false;
+}
+
+static void references_keep(struct strs *refs, const struct strs *want, char mark)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < refs->n; i++)
+		if (reference_fits(want, refs->v[i], mark))
+			refs->v[n++] = refs->v[i];
+	refs->n = n;
+}
+
+/* As with Docker only the references that fit are shown. */
+static bool reference_matches(const struct filters *f, struct image_view *v)
 {
 	const struct strs *want = filters_get(f, "reference");
 
-	for (size_t i = 0; want && i < want->n; i++)
-		for (size_t k = 0; k < v->tags.n; k++) {
-			struct str tag = v->tags.v[k], name = tag;
-			ptrdiff_t colon = str_rfind(tag, ':');
-
-			if (colon > 0)
-				name = str_head(tag, (size_t)colon);
-			if (str_glob(want->v[i], tag) || str_glob(want->v[i], name))
-				return true;
-		}
-	return !want;
+	if (!want)
+		return true;
+	references_keep(&v->tags, want, ':');
+	references_keep(&v->digests, want, '@');
+	return v->tags.n || v->digests.n;
 }
 
 struct image_listing {
@@ -105,7 +121,7 @@ static int listing_of(struct req *r, struct view_txn *t, struct image_listing *l
 	return 0;
 }
 
-static bool listed(const struct image_listing *l, const struct image_view *v)
+static bool listed(const struct image_listing *l, struct image_view *v)
 {
 	const struct image *i = v->image;
 

@@ -14,6 +14,7 @@ struct render_env {
 	struct str    data_dir;                       /* paths shown in inspect: where things lie on the node */
 	struct strs   exec_ids;                       /* of the inspected container */
 	struct { struct raw rw, root; } size;         /* bytes of the writable layer, and with the image; "" where nobody asked */
+	struct raw    usage;                          /* of a volume, for `system df`; "" elsewhere */
 	struct health health;                         /* the inspected one's; status "": nothing is checked */
 	const struct node *node;                      /* where the container is; NULL: not known */
 };

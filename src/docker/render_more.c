@@ -71,6 +71,8 @@ static const struct field image_json_fields[] = {
 	FIELD(7,  image_json, docker_version, "DockerVersion", 0),
 	FIELD(8,  image_json, author,         "Author",        0),
 	FIELD_OBJ(9, image_json, config,      "Config",        0, container_config_fields),
+	/* Docker dropped it with API 1.45, but docker-compose 1.29 looks here for the image's volumes. */
+	FIELD_OBJ(17, image_json, config,     "ContainerConfig", 0, container_config_fields),
 	FIELD(10, image_json, architecture,   "Architecture",  0),
 	FIELD(11, image_json, variant,        "Variant",       FIELD_OMIT_EMPTY),
 	FIELD(12, image_json, os,             "Os",            0),
@@ -223,6 +225,7 @@ struct volume_json {
 	struct str   name, driver, mountpoint, scope;
 	struct field_time created;
 	struct pairs labels, options;
+	struct raw   usage;
 };
 static const struct field volume_json_fields[] = {
 	FIELD(1, volume_json, created,    "CreatedAt",  0),
@@ -232,6 +235,7 @@ static const struct field volume_json_fields[] = {
 	FIELD(5, volume_json, name,       "Name",       0),
 	FIELD(6, volume_json, options,    "Options",    FIELD_NULL_EMPTY),
 	FIELD(7, volume_json, scope,      "Scope",      0),
+	FIELD(8, volume_json, usage,      "UsageData",  FIELD_OMIT_EMPTY),
 	FIELD_END
 };
 
@@ -239,7 +243,7 @@ void render_volume(struct render_env *env, struct buf *b, const struct volume *v
 {
 	struct volume_json j = {
 		.name = v->name, .driver = v->driver, .mountpoint = volume_mountpoint(env, v->account, v->name), .scope = STR("local"),
-		.created = v->created, .labels = v->labels, .options = v->options,
+		.created = v->created, .labels = v->labels, .options = v->options, .usage = env->usage,
 	};
 
 	json_encode(b, volume_json_fields, &j);

@@ -391,45 +391,130 @@ int sys_events(struct req *r, struct err *e)
 
 /* --- the rest ----------------------------------------------------------------------------------------- */
 
-struct image_sizes { struct image *v; size_t n; };
+struct disk_usage {
+	struct { struct image *v; size_t n; } images;
+	struct containers containers;
+	struct { struct volume *v; size_t n; } volumes;
+};
+
+static int usage_read(struct req *r, struct view_txn *t, struct disk_usage *u, struct err *e)
+{
+	struct arena *a = &r->arena;
+	struct str login = who(r)->login;
+
+	return view_list(t, a, key_prefix(a, "i", login, STR_NONE), image_fields, sizeof(*u->images.v), &u->images, e) ||
+	       view_list(t, a, key_prefix(a, "c", login, STR_NONE), container_listed_fields, sizeof(*u->containers.v), &u->containers, e) ||
+	       view_list(t, a, key_prefix(a, "v", login, STR_NONE), volume_fields, sizeof(*u->volumes.v), &u->volumes, e) ? -1 : 0;
+}
+
+static int usage_images(struct req *r, struct view_txn *t, const struct disk_usage *u, struct buf *b, struct err *e)
+{
+	struct render_env env = render_env_of(r);
+	int64_t layers = 0;
+
+	buf_char(b, '[');
+	for (size_t i = 0; i < u->images.n; i++) {
+		struct image_view v = { .image = &u->images.v[i] };
+
+		if (image_refs(r, t, v.image->id, &v, e))
+			return -1;
+		for (size_t k = 0; k < u->containers.n; k++)
+			v.containers += str_eq(u->containers.v[k].image_id, v.image->id);
+		layers += v.image->size;
+		buf_puts(b, i ? "," : "");
+		render_image_item(&env, b, &v);
+	}
+	buf_printf(b, "],\"LayersSize\":%lld", (long long)layers);
+	return 0;
+}
+
+static int usage_containers(struct req *r, const struct disk_usage *u, struct buf *b, struct err *e)
+{
+	struct render_env env = render_env_of(r);
+	size_t n = 0;
+
+	buf_char(b, '[');
+	for (size_t i = 0; i < u->containers.n; i++) {
+		if (container_sizes(r, &u->containers.v[i], &env, e)) {
+			if (e->code != ENOENT)
+				return -1;
+			continue;                     /* removed meanwhile */
+		}
+		buf_puts(b, n++ ? "," : "");
+		render_container_item(&env, b, &u->containers.v[i]);
+	}
+	buf_char(b, ']');
+	return 0;
+}
+
+static int64_t volume_users(const struct disk_usage *u, struct str name)
+{
+	int64_t users = 0;
+
+	for (size_t i = 0; i < u->containers.n; i++)
+		for (size_t k = 0; k < u->containers.v[i].mounts.n; k++)
+			if (str_is(u->containers.v[i].mounts.v[k].type, "volume") && str_eq(u->containers.v[i].mounts.v[k].name, name)) {
+				users++;
+				break;
+			}
+	return users;
+}
+
+static void usage_volumes(struct req *r, const struct disk_usage *u, struct buf *b)
+{
+	struct render_env env = render_env_of(r);
+
+	buf_char(b, '[');
+	for (size_t i = 0; i < u->volumes.n; i++) {
+		buf_puts(b, i ? "," : "");
+		env.usage.json = arena_printf(&r->arena, "{\"Size\":-1,\"RefCount\":%lld}", (long long)volume_users(u, u->volumes.v[i].name));
+		render_volume(&env, b, &u->volumes.v[i]);
+	}
+	buf_char(b, ']');
+}
+
+/* Without a type: all of them. */
+static bool type_wanted(const struct strs *types, const char *type)
+{
+	return types->n == 0 || strs_has(types, str_of(type));
+}
+
+static int types_check(const struct strs *types, struct err *e)
+{
+	for (size_t i = 0; i < types->n; i++) {
+		struct str t = types->v[i];
+
+		if (!str_is(t, "container") && !str_is(t, "image") && !str_is(t, "volume") && !str_is(t, "build-cache"))
+			return err_set(e, EINVAL, "unknown object type: %.*s", STR_ARG(str_head(t, 40)));
+	}
+	return 0;
+}
 
 int sys_df(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
 	auto_buf b = BUF_INIT(256 << 20);
-	struct render_env env = render_env_of(r);
-	struct arena *a = &r->arena;
-	struct image_sizes images = { 0 };
-	struct containers containers = { 0 };
-	struct { struct volume *v; size_t n; } volumes = { 0 };
-	int64_t layers = 0;
+	struct strs types = req_query_all(r, "type");
+	struct disk_usage u = { 0 };
 
-	if (api_view(r, &t, e) || view_list(&t, a, key_prefix(a, "i", who(r)->login, STR_NONE), image_fields, sizeof(*images.v), &images, e) ||
-	    view_list(&t, a, key_prefix(a, "c", who(r)->login, STR_NONE), container_listed_fields, sizeof(*containers.v), &containers, e) ||
-	    view_list(&t, a, key_prefix(a, "v", who(r)->login, STR_NONE), volume_fields, sizeof(*volumes.v), &volumes, e))
+	if (types_check(&types, e) || api_view(r, &t, e) || usage_read(r, &t, &u, e))
 		return -1;
-	buf_puts(&b, "{\"Images\":[");
-	for (size_t i = 0; i < images.n; i++) {
-		struct image_view v = { .image = &images.v[i] };
-
-		if (image_refs(r, &t, v.image->id, &v, e))
-			return -1;
-		for (size_t k = 0; k < containers.n; k++)
-			v.containers += str_eq(containers.v[k].image_id, v.image->id);
-		layers += v.image->size;
-		buf_puts(&b, i ? "," : "");
-		render_image_item(&env, &b, &v);
-	}
-	buf_puts(&b, "],\"Containers\":[");
-	for (size_t i = 0; i < containers.n; i++) {
-		buf_puts(&b, i ? "," : "");
-		render_container_item(&env, &b, &containers.v[i]);
-	}
-	buf_puts(&b, "],\"Volumes\":[");
-	for (size_t i = 0; i < volumes.n; i++) {
-		buf_puts(&b, i ? "," : "");
-		render_volume(&env, &b, &volumes.v[i]);
-	}
-	buf_printf(&b, "],\"LayersSize\":%lld,\"BuildCache\":[],\"BuilderSize\":0}", (long long)layers);
+	buf_puts(&b, "{\"Images\":");
+	if (!type_wanted(&types, "image"))
+		buf_puts(&b, "null,\"LayersSize\":0");
+	else if (usage_images(r, &t, &u, &b, e))
+		return -1;
+	view_end(&t);                                 /* counting takes its time */
+	buf_puts(&b, ",\"Containers\":");
+	if (!type_wanted(&types, "container"))
+		buf_puts(&b, "null");
+	else if (usage_containers(r, &u, &b, e))
+		return -1;
+	buf_puts(&b, ",\"Volumes\":");
+	if (type_wanted(&types, "volume"))
+		usage_volumes(r, &u, &b);
+	else
+		buf_puts(&b, "null");
+	buf_printf(&b, ",\"BuildCache\":%s,\"BuilderSize\":0}", type_wanted(&types, "build-cache") ? "[]" : "null");
 	return reply_json(r, 200, &b, e);
 }
