@@ -125,7 +125,7 @@ static int log_check(const struct host_config *h, struct err *e)
 {
 	const struct log_config *l = &h->log_config;
 	bool file = l->type.n == 0 || str_is(l->type, "json-file");
-	int64_t n;
+	int64_t n, size = 0, files = 1;
 
 	if (!file && !str_is(l->type, "none"))
 		return err_set(e, EINVAL, "logger: no log driver named '%.*s' is registered (json-file and none are)",
@@ -134,17 +134,20 @@ static int log_check(const struct host_config *h, struct err *e)
 		const struct pair *o = &l->config.v[i];
 
 		if (file && str_is(o->key, "max-size")) {
-			if (size_parse(o->val, &n, e))
+			if (size_parse(o->val, &size, e))
 				return err_wrap(e, "log-opt max-size");
 		} else if (file && str_is(o->key, "max-file")) {
 			if (!str_to_i64(o->val, &n) || n < 1 || n > 1000)
 				return err_set(e, EINVAL, "log-opt max-file: '%.*s' is not a number from 1 to 1000",
 					       (int)(o->val.n > 20 ? 20 : o->val.n), o->val.p);
+			files = n;
 		} else {
 			return err_set(e, EINVAL, "unknown log opt '%.*s' for %s log driver", (int)(o->key.n > 40 ? 40 : o->key.n),
 				       o->key.p, file ? "json-file" : "none");
 		}
 	}
+	if (size > LOG_TOTAL_MAX / files)
+		return err_set(e, EINVAL, "log-opt max-size times max-file may be 1g at most");
 	return 0;
 }
 

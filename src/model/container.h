@@ -242,6 +242,9 @@ extern const struct field container_listed_fields[], container_age_fields[], con
 #define UID_BASE  1000000
 #define UID_RANGE 65536
 #define SHM_SIZE_DEFAULT (64 << 20)
+#define LOG_SIZE_DEFAULT (50 << 20)                   /* of a file of a json-file log without max-size */
+#define LOG_FILES_DEFAULT 2                           /* and so many */
+#define LOG_TOTAL_MAX    (INT64_C(1) << 30)           /* of all files of one log */
 
 /* [a-zA-Z0-9][a-zA-Z0-9_.-]+, at most 255. Error in Docker's words (EINVAL). */
 int container_name_check(struct str name, struct err *e);

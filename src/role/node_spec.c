@@ -174,10 +174,16 @@ static void log_options(const struct container *c, struct runtime_spec *s)
 	struct err ignored;
 
 	s->log_driver = c->host.log_config.type;
+	s->log_max_file = size ? 1 : LOG_FILES_DEFAULT;
 	if (size)
 		size_parse(*size, &s->log_max_size, &ignored);
 	if (files)
 		str_to_i64(*files, &s->log_max_file);
+	/* No log grows without end: it is not on the container's disk, so no quota counts it. */
+	if (s->log_max_size <= 0) {
+		s->log_max_size = LOG_TOTAL_MAX / s->log_max_file;
+		s->log_max_size = s->log_max_size < LOG_SIZE_DEFAULT ? s->log_max_size : LOG_SIZE_DEFAULT;
+	}
 }
 
 /* The container of a mode "container:<id>": it must be there and run. 1 found, 0 another kind of mode. */

@@ -54,6 +54,14 @@ TEST(what_everybody_may)
 			test_failed(__FILE__, __LINE__, "%s: %s", fine[i], err.msg);
 }
 
+TEST(a_log_has_an_end)
+{
+	CHECK_INT(check("\"LogConfig\":{\"Type\":\"json-file\",\"Config\":{\"max-size\":\"512m\",\"max-file\":\"2\"}}", false), 0);
+	CHECK_INT(check("\"LogConfig\":{\"Type\":\"json-file\",\"Config\":{\"max-file\":\"1000\"}}", false), 0);
+	CHECK_INT(check("\"LogConfig\":{\"Type\":\"json-file\",\"Config\":{\"max-size\":\"512m\",\"max-file\":\"3\"}}", true), -1);
+	CHECK(err.code == EINVAL && strstr(err.msg, "max-size times max-file"));
+}
+
 TEST(nonsense_is_named)
 {
 	static const struct { const char *host; int code; const char *part; } bad[] = {
