@@ -137,7 +137,7 @@ int containers_get(struct req *r, struct err *e), container_create(struct req *r
 	container_rename(struct req *r, struct err *e), container_wait(struct req *r, struct err *e),
 	container_pause(struct req *r, struct err *e), container_unpause(struct req *r, struct err *e),
 	container_update(struct req *r, struct err *e), container_prune(struct req *r, struct err *e);
-int container_attach(struct req *r, struct err *e), container_logs(struct req *r, struct err *e),
+int container_attach(struct req *r, struct err *e), container_attach_ws(struct req *r, struct err *e), container_logs(struct req *r, struct err *e),
 	container_resize(struct req *r, struct err *e), container_top(struct req *r, struct err *e),
 	container_stats(struct req *r, struct err *e), container_changes(struct req *r, struct err *e),
 	container_export(struct req *r, struct err *e), exec_create(struct req *r, struct err *e),

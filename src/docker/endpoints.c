@@ -26,7 +26,7 @@ const struct endpoint docker_endpoints[] = {
 	{ POST,   "/containers/{id}/update",    container_update,  0, "" },
 	{ DELETE, "/containers/{id}",           container_remove,  0, "v force link" },
 	{ POST,   "/containers/{id}/attach",    container_attach,  0, "detachKeys logs stream stdin stdout stderr" },
-	{ GET,    "/containers/{id}/attach/ws", sys_later,         0, "" },
+	{ GET,    "/containers/{id}/attach/ws", container_attach_ws, 0, "detachKeys logs stream stdin stdout stderr" },
 	{ GET,    "/containers/{id}/logs",      container_logs,    0, "follow stdout stderr since until timestamps tail details" },
 	{ POST,   "/containers/{id}/resize",    container_resize,  0, "h w" },
 	{ GET,    "/containers/{id}/top",       container_top,     0, "ps_args" },

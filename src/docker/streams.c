@@ -3,8 +3,10 @@
 #include "docker/api.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "codec/json.h"
 #include "codec/rec.h"
+#include "http/websocket.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,22 +35,48 @@ static int one_fd(struct req *r, const struct container *c, int op, const struct
 	return n == 1 ? fd : err_set(e, EIO, "the node answered without a stream");
 }
 
-int container_attach(struct req *r, struct err *e)
+/* The container's stream, as the query wants it. A descriptor, or -1. */
+static int attach(struct req *r, struct container *c, struct err *e)
 {
-	struct container c = { 0 };
 	struct stream_call in;
-	int fd;
 
-	if (container_of(r, &c, e))
+	if (container_of(r, c, e))
 		return -1;
-	if (c.status == STATUS_PAUSED)
-		return err_set(e, EBUSY, "container %.*s is paused, unpause the container before attach", STR_ARG(c.id));
-	in = (struct stream_call){ .id = c.id, .account = c.account, .stdin_ = req_query_bool(r, "stdin"),
+	if (c->status == STATUS_PAUSED)
+		return err_set(e, EBUSY, "container %.*s is paused, unpause the container before attach", STR_ARG(c->id));
+	in = (struct stream_call){ .id = c->id, .account = c->account, .stdin_ = req_query_bool(r, "stdin"),
 		.stdout_ = req_query_bool(r, "stdout"), .stderr_ = req_query_bool(r, "stderr"), .stream = req_query_bool(r, "stream"),
 		.logs = req_query_bool(r, "logs"), .detach_keys = req_query(r, "detachKeys") };
 	if (!in.stream && !in.logs)
 		return err_set(e, EINVAL, "attach needs stream=1 or logs=1");
-	fd = one_fd(r, &c, OP_ATTACH, stream_call_fields, &in, NULL, NULL, e);
+	return one_fd(r, c, OP_ATTACH, stream_call_fields, &in, NULL, NULL, e);
+}
+
+/* For browsers: messages instead of a raw stream, and no frames of Docker's in them. */
+int container_attach_ws(struct req *r, struct err *e)
+{
+	struct container c = { 0 };
+	struct str accept, ahead;
+	struct conn *conn;
+	auto_fd fd = -1;
+
+	if (websocket_check(&r->arena, &r->head, &accept, e))
+		return -1;
+	fd = attach(r, &c, e);
+	if (fd < 0)
+		return -1;
+	conn = reply_websocket(r, accept, &ahead, e);
+	if (!conn)
+		return -1;
+	websocket_bridge(conn, ahead, fd_take(&fd), !c.config.tty);
+	return 0;
+}
+
+int container_attach(struct req *r, struct err *e)
+{
+	struct container c = { 0 };
+	int fd = attach(r, &c, e);
+
 	if (fd < 0)
 		return -1;
 	return reply_hijack(r, api_of(r)->pump, stream_type(r, c.config.tty), fd, e);

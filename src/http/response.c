@@ -242,6 +242,29 @@ bool reply_client_gone(struct req *r)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
+struct conn *reply_websocket(struct req *r, struct str accept, struct str *ahead, struct err *e)
+{
+	auto_buf b = BUF_INIT(128 << 10), usual = BUF_INIT(64 << 10);
+	struct str rest;
+
+	if (request_drain(r, e))
+		return NULL;
+	r->keep = false;
+	head_begin(r, &usual, 101, NULL);
+	rest = buf_as_str(&usual);
+	buf_puts(&b, "HTTP/1.1 101 Switching Protocols\r\n");
+	buf_str(&b, str_drop(rest, (size_t)str_find(rest, '\n') + 1));
+	buf_puts(&b, "Connection: Upgrade\r\nUpgrade: websocket\r\n");
+	header_line(&b, "Sec-WebSocket-Accept: ", accept);
+	buf_puts(&b, "\r\n");
+	r->conn->timeout_ms = WRITE_STALL_MS;
+	if (conn_write_all(r->conn, b.p, b.n, e))
+		return NULL;
+	*ahead = buf_as_str(&r->in);
+	r->taken = true;
+	return r->conn;
+}
+
 /* The head of a hijacked answer. Docker's clients look for this reason, not for "Switching Protocols". */
 static void hijack_head(struct req *r, struct buf *b, const char *type)
 {

@@ -115,6 +115,9 @@ int reply_hijack(struct req *r, struct pump *p, const char *type, int fd, struct
 /* The same head; then the connection is the handler's, who frees it. `ahead` (lives as long as the request) was read from it. */
 struct conn *reply_take(struct req *r, const char *type, struct str *ahead, struct err *e);
 
+/* 101 to a WebSocket handshake that websocket_check() answered with `accept`; then as reply_take. */
+struct conn *reply_websocket(struct req *r, struct str accept, struct str *ahead, struct err *e);
+
 /* Head 200 chunked, then the bytes of `fd` until it ends, by the pump; the client's leaving closes fd. For logs, stats, tar. */
 int reply_pump(struct req *r, struct pump *p, const char *type, int fd, struct err *e);
 
