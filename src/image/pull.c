@@ -1,8 +1,8 @@
 #include "image/pull.h"
 
 #include "codec/sha256.h"
+#include "image/crew.h"
 #include "os/path.h"
-#include "image/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,10 +78,8 @@ struct layer {
 
 struct fetch {
 	struct pull *p;
-	struct registry *registry;
 	struct layer *layers;
-	size_t n, next;
-	struct err failed;
+	size_t n;
 	pthread_mutex_t lock;
 };
 
@@ -156,41 +154,19 @@ static int get_layer(struct fetch *f, struct registry *r, struct layer *l, struc
 	return 0;
 }
 
-/* Take layers until there are none, or one of us failed. */
-static void *worker(void *arg)
+static int get_one(void *ctx, struct registry *r, size_t i, struct err *e)
 {
-	struct fetch *f = arg;
-	struct registry *r = NULL;
-	struct err e = { 0 };
+	struct fetch *f = ctx;
 
-	for (;;) {
-		struct layer *l = NULL;
-
-		pthread_mutex_lock(&f->lock);
-		if (e.code && !f->failed.code)
-			f->failed = e;
-		if (!f->failed.code && f->next < f->n)
-			l = &f->layers[f->next++];
-		pthread_mutex_unlock(&f->lock);
-		if (!l)
-			break;
-		if (l->same)
-			continue;
-		if (!r)
-			r = registry_clone(f->registry);
-		if (get_layer(f, r, l, &e) == 0)
-			e.code = 0;
-	}
-	registry_free(r);
-	return NULL;
+	return f->layers[i].same ? 0 : get_layer(f, r, &f->layers[i], e);
 }
 
 static int get_layers(struct pull *p, struct registry *r, const struct manifest *m, struct image *img, struct err *e)
 {
-	struct fetch f = { .p = p, .registry = r, .n = m->layers.n, .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct fetch f = { .p = p, .n = m->layers.n, .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct crew crew = { .registry = r, .n = f.n, .piece = get_one, .ctx = &f };
 	int64_t *sizes = arena_new_n(p->arena, int64_t, f.n);
-	pthread_t thread[WORKERS];
-	size_t i, k, threads = f.n < WORKERS ? f.n : WORKERS;
+	size_t i, k;
 
 	if (img->layers.n != f.n)
 		return err_set(e, EBADMSG, "the image's config tells of %zu layers, its manifest of %zu", img->layers.n, f.n);
@@ -205,13 +181,8 @@ static int get_layers(struct pull *p, struct registry *r, const struct manifest 
 		if (l->same && !str_eq(l->same->diff_id, l->diff_id))
 			return err_set(e, EBADMSG, "one layer of the image has two diff ids");
 	}
-	for (i = 0; i < threads; i++)
-		if (pthread_create(&thread[i], NULL, worker, &f))
-			abort();
-	for (i = 0; i < threads; i++)
-		pthread_join(thread[i], NULL);
-	if (f.failed.code)
-		return err_set(e, f.failed.code, "%s", f.failed.msg);
+	if (crew_run(&crew, WORKERS, e))
+		return -1;
 	for (i = 0; i < f.n; i++) {
 		const struct layer_reply *reply = f.layers[i].same ? &f.layers[i].same->reply : &f.layers[i].reply;
 

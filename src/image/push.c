@@ -5,12 +5,11 @@
 
 #include "codec/deflate.h"
 #include "codec/sha256.h"
-#include "image/registry.h"
+#include "image/crew.h"
 #include "os/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,9 +30,7 @@ struct push {
 	struct pull *p;
 	struct registry *registry;
 	struct layer *layers;
-	size_t n, next;
-	struct err failed;
-	pthread_mutex_t lock;
+	size_t n;
 };
 
 static int lent(struct pull *p, struct str digest, struct err *e)
@@ -181,40 +178,19 @@ static int push_layer(struct push *s, struct registry *r, struct layer *l, struc
 	return 0;
 }
 
-static void *worker(void *arg)
+static int push_one(void *ctx, struct registry *r, size_t i, struct err *e)
 {
-	struct push *s = arg;
-	struct registry *r = NULL;
-	struct err e = { 0 };
+	struct push *s = ctx;
 
-	for (;;) {
-		struct layer *l = NULL;
-
-		pthread_mutex_lock(&s->lock);
-		if (e.code && !s->failed.code)
-			s->failed = e;
-		if (!s->failed.code && s->next < s->n)
-			l = &s->layers[s->next++];
-		pthread_mutex_unlock(&s->lock);
-		if (!l)
-			break;
-		if (l->same)
-			continue;
-		if (!r)
-			r = registry_clone(s->registry);
-		if (push_layer(s, r, l, &e) == 0)
-			e.code = 0;
-	}
-	registry_free(r);
-	return NULL;
+	return s->layers[i].same ? 0 : push_layer(s, r, &s->layers[i], e);
 }
 
 static int push_layers(struct push *s, const struct push_item *item, struct err *e)
 {
 	const struct image *img = &item->image;
 	struct pull *p = s->p;
-	pthread_t thread[WORKERS];
-	size_t i, k, threads;
+	struct crew crew = { .registry = s->registry, .piece = push_one, .ctx = s };
+	size_t i, k;
 
 	if (img->blobs.n != img->layers.n)
 		return err_set(e, ENOENT, "the layers of the image are not kept as blobs");
@@ -233,13 +209,8 @@ static int push_layers(struct push *s, const struct push_item *item, struct err 
 		if (!l->same)
 			progress_status(&p->progress, l->id, "Preparing");
 	}
-	threads = s->n < WORKERS ? s->n : WORKERS;
-	for (i = 0; i < threads; i++)
-		if (pthread_create(&thread[i], NULL, worker, s))
-			abort();
-	for (i = 0; i < threads; i++)
-		pthread_join(thread[i], NULL);
-	return s->failed.code ? err_set(e, s->failed.code, "%s", s->failed.msg) : 0;
+	crew.n = s->n;
+	return crew_run(&crew, WORKERS, e);
 }
 
 /* ---- configuration and manifest ---- */
@@ -355,7 +326,7 @@ static int push_item(struct pull *p, const struct push_item *item, struct err *e
 	const struct pull_call *call = &p->start.call;
 	struct registry_config rc = { .username = call->username, .password = call->password, .is_push = true,
 		.identity_token = call->identity_token, .registry_token = call->registry_token, .is_private_ok = p->start.is_private_ok };
-	struct push s = { .p = p, .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct push s = { .p = p };
 	int failed;
 	size_t i;
 
