@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -203,16 +202,6 @@ fail:
 	close(pair[0]);                               /* an agent that was born sees the end and goes */
 	close(pair[1]);
 	return -1;
-}
-
-int agent_renew(struct agent *g, struct runtime *rt, const char *group_name, struct err *e)
-{
-	struct pollfd p = { .fd = g->sock };
-
-	if (g->sock >= 0 && (poll(&p, 1, 0) == 0 || !(p.revents & (POLLHUP | POLLERR))))
-		return 0;
-	fd_close(&g->sock);
-	return agent_start(g, rt, group_name, NULL, NULL, e);
 }
 
 static pid_t answer(struct agent *g, struct err *e)

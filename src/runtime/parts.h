@@ -47,7 +47,6 @@ struct agent { pid_t pid; int sock; bool blank; };    /* blank: it was forked be
 /* `s` and `init_io` NULL: a blank one, which hears of them with the call for init. */
 int agent_start(struct agent *g, struct runtime *rt, const char *group, const struct runtime_spec *s, const struct start_io *init_io,
 		struct err *e);
-int agent_renew(struct agent *g, struct runtime *rt, const char *group, struct err *e); /* a new one for execs, if it was killed */
 pid_t agent_spawn_init(struct agent *g, const struct runtime_spec *s, const struct start_io *init_io, struct err *e);
 /* The container runs: the agent of a closed one (spec_is_closed()) enters it for good, or ends. */
 void agent_settle(struct agent *g, int pidfd);

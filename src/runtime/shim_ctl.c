@@ -175,8 +175,6 @@ static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t
 	    exec_pipe(s, &errfd, &io_err, *stream >= 0 && !x->tty, false, e))
 		return -1;
 	inside.cpu_view = s->spec->cpu_view;
-	if (agent_renew(&s->agent, s->rt, s->id, e))
-		return -1;
 	*pid = agent_spawn_exec(&s->agent, &inside, &(struct start_io){ io_sync, io_in, io_out, io_err }, s->pidfd, e);
 	if (*pid < 0)
 		return -1;
@@ -218,8 +216,6 @@ struct task *shim_exec_begin(struct shim *s, const struct exec_spec *x, int *syn
 		goto fail;
 	inside.cpu_view = s->spec->cpu_view;
 	*t = (struct task){ .is_probe = true, .in = { .fd = -1 }, .err = { .fd = -1 } };
-	if (agent_renew(&s->agent, s->rt, s->id, e))
-		goto fail;
 	t->pid = agent_spawn_exec(&s->agent, &inside, &(struct start_io){ io_sync, null, io_out, io_out }, s->pidfd, e);
 	if (t->pid < 0)
 		goto fail;

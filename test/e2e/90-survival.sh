@@ -128,7 +128,7 @@ steps() { # OPERATION
 	start) echo "node sendmsg 4;node renameat 6;node mkdirat 12;node unlinkat 6;node move_mount 20;node fsmount 6;node open_tree 9;node clone3 1;node fork 2;
 		node sendto 15;node write 12;node setns 6;node unshare 1;node pivot_root 1;node execve 1;node seccomp 1;node listen 1;node mount_setattr 9;node umount2 2;
 		state pwrite64 3;state fdatasync 2;state sendmsg 4;api sendmsg 1" ;;
-	exec) echo "node sendmsg 3;shim sendmsg 4;shim clone3 1;shim setns 2;shim execve 1;shim recvmsg 6;state pwrite64 2;state fdatasync 2;api sendmsg 2" ;;
+	exec) echo "node sendmsg 3;shim sendmsg 4;shim recvmsg 6;state pwrite64 2;state fdatasync 2;api sendmsg 2" ;;
 	stop) echo "node sendmsg 3;node write 3;shim pwrite64 1;shim sendmsg 2;shim unlinkat 4;shim pidfd_send_signal 1;shim wait4 2;shim renameat 1;state pwrite64 2;state fdatasync 2" ;;
 	rm) echo "node sendmsg 3;node renameat 2;node unlinkat 4;shim pwrite64 1;shim sendmsg 1;shim unlinkat 3;state pwrite64 3;state fdatasync 2;state sendmsg 4" ;;
 	commit) echo "node sendmsg 3;node clone3 2;node mkdirat 5;node renameat 4;node unlinkat 8;node write 6;node fchmod 3;node mount_setattr 2;node syncfs 1;node fsync 1;state pwrite64 3" ;;
@@ -196,15 +196,15 @@ agent_of() { # NAME
 	for pid in $(pids_in_group "$1"); do if grep -q triton-agent "/proc/$pid/comm"; then echo "$pid"; fi; done
 }
 
+# The shim may not make processes any more: without its helper there are no execs until the container starts again.
 test_d03_helper_of_execs_killed() {
-	docker run -d --name dd --health-cmd true --health-interval 1s busybox sleep 1000 >/dev/null
+	docker run -d --name dd busybox sleep 1000 >/dev/null
 	kill -KILL "$(agent_of dd)"
 	wait_for 5 not_alive "$(agent_of dd)"
-	is "$(docker exec dd echo yes)" yes
-	is "$(docker exec dd sh -c 'cut -d: -f3 /proc/self/cgroup | sort -u')" /
-	kill -KILL "$(agent_of dd)"
-	wait_for 10 sh -c 'docker inspect -f "{{.State.Health.Status}}" dd | grep -q ^healthy'
+	! timeout 20 docker exec dd echo yes || fail "who did that?"
 	is "$(inspect dd '{{.State.Running}}')" true
+	docker restart -t 0 dd >/dev/null
+	is "$(docker exec dd echo yes)" yes
 	docker rm -f dd >/dev/null
 }
 
