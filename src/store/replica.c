@@ -300,8 +300,9 @@ static void fill(struct replica *r)
 		trim_events(r, now, &event_n);
 }
 
-/* One batch, up to its submission. An error here concerns the batch's callers, not this process. */
-static int submit(struct replica *r, struct err *e)
+/* One batch, up to its submission. An error here concerns the batch's callers, not this process, unless `*dead`: the log's disk
+ * fails. */
+static int submit(struct replica *r, bool *dead, struct err *e)
 {
 	struct str set;
 	uint64_t index, expect = engine_last(r->engine) + 1;
@@ -314,7 +315,11 @@ static int submit(struct replica *r, struct err *e)
 		return err_set(e, EIO, "the state could not be written");
 	if (set.n == 0)
 		return 0;
-	if (engine_reserve(r->engine, set.n, e) || db_reserve(&r->db, set.n, e))
+	if (engine_reserve(r->engine, set.n, e)) {
+		*dead = e->code == EIO;
+		return -1;
+	}
+	if (db_reserve(&r->db, set.n, e))
 		return -1;
 	r->batch_index = expect;
 	r->batch_term = engine_term(r->engine);
@@ -324,23 +329,23 @@ static int submit(struct replica *r, struct err *e)
 	return 0;
 }
 
-/* Only a write to the log that failed ends this process (point 16): some of it may be there. */
+/* A write to the log that failed ends this process (point 16), since some of it may be there; so does a disk that fails before it. */
 static int batch_begin(struct replica *r, struct err *e)
 {
 	struct err why = { 0 };
-	bool torn;
+	bool torn, dead = false;
 
-	if (submit(r, &why)) {
+	if (submit(r, &dead, &why)) {
 		torn = r->batch_index && why.code != EAGAIN && why.code != ENOSPC;
+		*e = why;
 		if (torn) {
-			*e = why;
 			err_set(&why, EAGAIN, "the log could not be written; it is not known whether this was done");
 		}
 		/* Full disk: refuse the work, keep what there is. If not even a transaction could begin, nobody was run. */
 		if (r->batch.n == 0)
 			replica_answer_all(r, &r->queue, &why);
 		batch_fail(r, &why);
-		return torn ? -1 : 0;
+		return torn || dead ? -1 : 0;
 	}
 	if (r->batch_index == 0) {                    /* nothing changed: failures and repetitions */
 		txn_abort(&r->txn);
