@@ -299,10 +299,11 @@ static void test_power_loss(void)
 	history_release(&h);
 }
 
-/* The same for a program that forgets a sync, played by images in which it did nothing: each must be found. */
+/* The same for a program that forgets a sync, played by images in which it did nothing: each must be found. One of the database
+ * would not be missed: its clean mark carries a checksum, and what does not fit is rebuilt. */
 static void test_planted_faults(void)
 {
-	static const char *const lies[] = { "log/log-", "log/snap", "log", "db/data" };
+	static const char *const lies[] = { "log/log-", "log/snap", "log" };
 	const char *dir = path_of("planted");
 	unsigned kinds[LOSS_KINDS] = { 0 };
 
