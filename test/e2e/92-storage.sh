@@ -30,6 +30,19 @@ small_stop() {
 	serve=
 }
 
+# What nobody can write down that it ended: the containers, their shims, their control groups, the firewall's table.
+small_forget() {
+	local pid groups
+	groups=$(find /sys/fs/cgroup -maxdepth 2 -type d -name "triton-$NAME-s")
+	for pid in $(find $groups -name cgroup.procs -exec cat {} + | sort -u); do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != triton-agent ] || kill -KILL "$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")"
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+	gone() { find $groups -depth -type d -exec rmdir {} + 2>/dev/null; ! ls -d $groups 2>/dev/null; }
+	wait_for 10 gone
+	nft delete table ip "triton-$NAME-s" 2>/dev/null || true
+}
+
 # Two limits of time: `docker run` does not go at SIGTERM.
 small() { timeout -k 1 $((10 * ${E2E_SLOW:-1})) env -u DOCKER_TLS_VERIFY -u DOCKER_CERT_PATH DOCKER_HOST="unix://$run/docker.sock" docker "$@"; }
 small_role() { awk -v role="$1" '$1 == role { print $2 }' "$run/roles"; }
@@ -130,7 +143,7 @@ test_a_slow_disk_c10() {
 
 # ext4 does this to itself after an error; only a check and a new mount end it.
 test_a_file_system_that_turns_read_only_c11() {
-	local dev pid
+	local dev
 	small_start
 	dev=$(findmnt -no SOURCE "$disk")
 	[ -w "/sys/fs/ext4/${dev#/dev/}/trigger_fs_error" ] || skip "this kernel cannot be told to see an error"
@@ -144,7 +157,5 @@ test_a_file_system_that_turns_read_only_c11() {
 	kill -TERM $serve
 	wait $serve || true
 	serve=
-	for pid in $(instance_processes); do                               # what nobody can write down that it ended
-		! ls -l "/proc/$pid/fd" 2>/dev/null | grep -q "$disk" || kill -KILL "$pid"
-	done
+	small_forget
 }
