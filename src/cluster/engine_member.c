@@ -56,23 +56,39 @@ int engine_transfer(struct engine *g, uint64_t to, struct err *e)
 	return engine_settle(g, engine_handle(g, &u, e), e);
 }
 
-/* What a heartbeat would say, to those that are known to have all of it. */
+static uint64_t *told(struct engine *g, uint64_t id)
+{
+	size_t oldest = 0;
+
+	for (size_t i = 0; i < TOLD_MAX; i++) {
+		if (g->told[i].id == id)
+			return &g->told[i].commit;
+		if (g->told[i].commit < g->told[oldest].commit)
+			oldest = i;
+	}
+	g->told[oldest].id = id;
+	g->told[oldest].commit = 0;
+	return &g->told[oldest].commit;
+}
+
+/* What a heartbeat would say, to each once it is known to have all of it. */
 void engine_tell_commit(struct engine *g)
 {
 	const struct raft_configuration *conf = &g->raft.configuration;
 	struct raft_message m = { .type = RAFT_APPEND_ENTRIES };
 
-	if (!engine_is_leader(g) || !g->hooks->send || g->told >= g->commit || engine_last(g) != g->commit)
+	if (!engine_is_leader(g) || !g->hooks->send || engine_last(g) != g->commit)
 		return;
-	g->told = g->commit;
 	m.append_entries = (struct raft_append_entries){ .term = engine_term(g), .prev_log_index = g->commit,
 		.prev_log_term = logfile_term_of(g->log, g->commit), .leader_commit = g->commit };
 	for (unsigned i = 0; m.append_entries.prev_log_term && i < conf->n; i++) {
+		uint64_t id = conf->servers[i].id;
 		raft_index match = 0;
 
-		if (conf->servers[i].id == g->cfg.id || raft_match_index(&g->raft, conf->servers[i].id, &match) || match < g->commit)
+		if (id == g->cfg.id || *told(g, id) >= g->commit || raft_match_index(&g->raft, id, &match) || match < g->commit)
 			continue;
-		m.server_id = conf->servers[i].id;
+		*told(g, id) = g->commit;
+		m.server_id = id;
 		engine_message(g, &m);
 	}
 }

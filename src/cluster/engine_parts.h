@@ -5,13 +5,16 @@
 #include "cluster/engine.h"
 #include "cluster/engine_conf.h"
 
+#define TOLD_MAX 16                                   /* servers of a configuration, and some that were in one */
+
 struct engine {
 	struct raft                raft;
 	struct logfile            *log;
 	const struct engine_hooks *hooks;
 	struct engine_config       cfg;
 	struct arena               mem;               /* of one step */
-	uint64_t                   applied, commit, told; /* told: the commit index that the others were told apart from entries */
+	uint64_t                   applied, commit;
+	struct { uint64_t id, commit; } told[TOLD_MAX]; /* the commit index that each was told apart from entries */
 	uint64_t                   snap_index, snap_term;
 	struct buf                 conf;              /* the configuration applied last, encoded */
 	uint64_t                   conf_index;

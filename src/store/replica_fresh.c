@@ -100,8 +100,7 @@ void fresh_message(struct replica *r, uint64_t from, const struct message *m)
 				w->index = m->again ? 0 : m->index;
 				w->number = m->again ? 0 : w->number;
 			}
-		if (m->again)
-			r->net.asked_ms = net_now(r); /* the office changes hands: not at once */
+		r->net.asked_ms = m->again ? net_now(r) : 0; /* again: the office changes hands, so not at once */
 		return;
 	case MSG_PROBE:
 		net_send(r, from, &(struct message){ .type = MSG_ECHO, .number = m->number, .term = (int64_t)engine_term(r->engine) });
