@@ -206,3 +206,16 @@ struct mac mac_of_ip(struct ip a)
 {
 	return (struct mac){ { 0x02, 0x42, a.b[0], a.b[1], a.b[2], a.b[3] } };
 }
+
+bool host_port_cut(struct str text, struct str *host, struct str *port)
+{
+	ptrdiff_t colon = str_rfind(text, ':');
+
+	if (colon < 0)
+		return false;
+	*host = str_head(text, (size_t)colon);
+	*port = str_drop(text, (size_t)colon + 1);
+	if (host->n >= 2 && host->p[0] == '[' && host->p[host->n - 1] == ']')
+		*host = str_make(host->p + 1, host->n - 2);
+	return true;
+}

@@ -53,4 +53,7 @@ bool mac_eq(struct mac a, struct mac b);
 /* Docker's: 02:42 and the four bytes of the address. Unique in a network because the address is. */
 struct mac mac_of_ip(struct ip a);
 
+/* "HOST:PORT" or "[HOST]:PORT" at its last colon; the host without brackets. False: there is no colon. */
+bool host_port_cut(struct str text, struct str *host, struct str *port);
+
 #endif

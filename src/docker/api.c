@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #define COMMAND_TIMEOUT_MS 30000
+#define FETCH_TIMEOUT_MS   600000
 
 int api_view(struct req *r, struct view_txn *t, struct err *e)
 {
@@ -168,6 +169,14 @@ int image_find(struct req *r, struct view_txn *t, struct str ref, struct image *
 			return found < 0 ? -1 : 0;
 	}
 	return no_image(ref, e);
+}
+
+int image_here(struct req *r, struct str id, struct err *e)
+{
+	if (api_of(r)->alone)
+		return 0;
+	return api_node(r, OP_IMAGE_HERE, image_call_fields, &(struct image_call){ who(r)->login, id }, NULL, NULL, NULL, 0, NULL, NULL,
+	                FETCH_TIMEOUT_MS, e);
 }
 
 int image_refs(struct req *r, struct view_txn *t, struct str id, struct image_view *v, struct err *e)

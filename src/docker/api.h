@@ -73,6 +73,8 @@ int container_of(struct req *r, struct container *c, struct err *e);
 
 /* The caller's image by reference, id or prefix: familiar normalisation ("busybox" is "busybox:latest"). ENOENT. */
 int image_find(struct req *r, struct view_txn *t, struct str ref, struct image *i, struct err *e);
+/* Before an operation of this node on the image's layers: they are here when it returns 0. Blocks while they come from another node. */
+int image_here(struct req *r, struct str id, struct err *e);
 /* The references of an image of the caller. */
 int image_refs(struct req *r, struct view_txn *t, struct str id, struct image_view *v, struct err *e);
 
@@ -98,7 +100,7 @@ int container_sizes(struct req *r, const struct container *c, struct render_env 
 /* An operation on images that is no stream to the client (OP_COMMIT, OP_LOGIN, OP_SEARCH...): *status is its last word, in the request's arena.
  * Blocks until it ends. EACCES: a registry refused the credentials. */
 int image_job(struct req *r, int op, const struct pull_call *call, struct str *status, struct err *e);
-int image_job_with(struct req *r, int op, const struct field *f, const void *in, struct str *status, struct err *e); /* OP_BUILD_COPY */
+int image_job_with(struct req *r, struct str node, int op, const struct field *f, const void *in, struct str *status, struct err *e); /* OP_BUILD_COPY */
 
 /* The registry's credentials from X-Registry-Auth into `call`, if there are any. EINVAL. */
 int registry_auth_read(struct req *r, struct pull_call *call, struct err *e);

@@ -149,7 +149,7 @@ static int copy_commit(struct build *b, const struct build_copy *q, struct err *
 {
 	struct str id;
 
-	return image_job_with(b->r, OP_BUILD_COPY, build_copy_fields, q, &id, e) || build_next(b, id, e) ? -1 : 0;
+	return image_job_with(b->r, STR_NONE, OP_BUILD_COPY, build_copy_fields, q, &id, e) || build_next(b, id, e) ? -1 : 0;
 }
 
 static int copy_step(struct build *b, const struct instruction *i, struct err *e)

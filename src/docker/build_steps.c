@@ -115,7 +115,7 @@ int build_cached(struct build *b, struct str line, struct str what, struct str *
 	b->busted = !found;
 	if (!found)
 		return 0;
-	return build_say(b, e, " ---> Using cache\n") || build_next(b, id, e) ? -1 : 1;
+	return build_say(b, e, " ---> Using cache\n") || build_next(b, id, e) || image_here(b->r, id, e) ? -1 : 1;
 }
 
 struct pull_call build_commit_call(struct build *b, struct str created_by, struct str step)
@@ -181,8 +181,9 @@ int build_image(struct build *b, struct str ref, bool pull, struct image *out, s
 		if ((!pull && e->code != ENOENT) || build_pull(b, ref, e) || api_view(b->r, &t, e) || image_find(b->r, &t, ref, &img, e))
 			return -1;
 	}
+	view_end(&t);
 	*out = img;
-	return 0;
+	return image_here(b->r, img.id, e);
 }
 
 /* --- FROM --------------------------------------------------------------------------------------------- */

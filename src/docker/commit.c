@@ -47,16 +47,16 @@ static int job_result(struct req *r, int fd, struct str *status, struct err *e)
 
 int image_job(struct req *r, int op, const struct pull_call *call, struct str *status, struct err *e)
 {
-	return image_job_with(r, op, pull_call_fields, call, status, e);
+	return image_job_with(r, STR_NONE, op, pull_call_fields, call, status, e);
 }
 
-int image_job_with(struct req *r, int op, const struct field *f, const void *in, struct str *status, struct err *e)
+int image_job_with(struct req *r, struct str node, int op, const struct field *f, const void *in, struct str *status, struct err *e)
 {
 	int fds[2], rc;
 
 	if (pipe2(fds, O_CLOEXEC))
 		return err_sys(e, "pipe");
-	rc = api_node(r, op, f, in, NULL, NULL, &fds[1], 1, NULL, NULL, -1, e);
+	rc = api_on(r, node, op, f, in, NULL, NULL, &fds[1], 1, NULL, NULL, -1, e);
 	close(fds[1]);
 	if (rc == 0)
 		rc = job_result(r, fds[0], status, e);
@@ -139,7 +139,7 @@ int image_commit(struct req *r, struct err *e)
 	pause = c.status == STATUS_RUNNING && c.want == WANT_RUNNING && (!req_query(r, "pause").n || req_query_bool(r, "pause"));
 	if (pause && container_freeze(r, &c, true, e))  /* its files stand still meanwhile, as with Docker */
 		return -1;
-	rc = image_job(r, OP_COMMIT, &call, &out.id, e);
+	rc = image_job_with(r, c.node, OP_COMMIT, pull_call_fields, &call, &out.id, e);
 	if (pause)
 		container_freeze(r, &c, false, &ignored);
 	return rc ? -1 : reply(r, 201, committed_fields, &out, e);

@@ -414,7 +414,7 @@ int image_load(struct req *r, struct err *e)
 }
 
 /* What the node is to save: the tag as it was named, or the id where an image was named otherwise. */
-static int save_name(struct req *r, struct view_txn *t, struct str name, struct save_call *in, struct err *e)
+static int save_name(struct req *r, struct view_txn *t, struct str name, struct save_call *in, struct strs *ids, struct err *e)
 {
 	struct image i = { 0 };
 	struct image_view v = { .image = &i };
@@ -428,6 +428,7 @@ static int save_name(struct req *r, struct view_txn *t, struct str name, struct 
 		tag = reference_familiar(&r->arena, &ref);
 	}
 	strs_add(&r->arena, &in->refs, tag.n && strs_has(&v.tags, tag) ? tag : i.id);
+	strs_add(&r->arena, ids, i.id);
 	return 0;
 }
 
@@ -435,18 +436,21 @@ int image_save(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
 	struct save_call in = { .account = who(r)->login };
-	struct strs names = req_query_all(r, "names");
+	struct strs names = req_query_all(r, "names"), ids = { 0 };
 	size_t n = 1;
 	int fd = -1;
 
-	if (api_view(r, &t, e) || (req_var(r, "name").n && save_name(r, &t, req_var(r, "name"), &in, e)))
+	if (api_view(r, &t, e) || (req_var(r, "name").n && save_name(r, &t, req_var(r, "name"), &in, &ids, e)))
 		return -1;
 	for (size_t i = 0; i < names.n; i++)
-		if (save_name(r, &t, names.v[i], &in, e))
+		if (save_name(r, &t, names.v[i], &in, &ids, e))
 			return -1;
 	view_end(&t);
 	if (in.refs.n == 0)
 		return err_set(e, EINVAL, "no image names given");
+	for (size_t i = 0; i < ids.n; i++)
+		if (image_here(r, ids.v[i], e))
+			return -1;
 	if (api_node(r, OP_SAVE, save_call_fields, &in, NULL, NULL, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e))
 		return -1;
 	return n == 1 ? reply_pump(r, api_of(r)->pump, "application/x-tar", fd, e) : err_set(e, EIO, "the node answered without a stream");

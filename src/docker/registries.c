@@ -145,6 +145,24 @@ static const struct field platform_query_fields[] = {
 	FIELD_END
 };
 
+/* All that the reference stands for, with or without a tag. */
+static int pushed_here(struct req *r, struct str ref, struct err *e)
+{
+	auto_view t = { 0 };
+	struct { struct image_tag *v; size_t n; } tags = { 0 };
+	struct reference want, one;
+
+	if (reference_parse(&r->arena, ref, &want, e) || api_view(r, &t, e) ||
+	    view_list(&t, &r->arena, key_prefix(&r->arena, "t", who(r)->login, STR_NONE), image_tag_fields, sizeof(*tags.v), &tags, e))
+		return -1;
+	view_end(&t);
+	for (size_t i = 0; i < tags.n; i++)
+		if (reference_parse(&r->arena, tags.v[i].ref, &one, NULL) == 0 && str_eq(one.host, want.host) && str_eq(one.path, want.path) &&
+		    (!want.tag.n || str_eq(one.tag, want.tag)) && image_here(r, tags.v[i].image_id, e))
+			return -1;
+	return 0;
+}
+
 int image_push(struct req *r, struct err *e)
 {
 	struct pull_call in = { .account = who(r)->login };
@@ -164,7 +182,7 @@ int image_push(struct req *r, struct err *e)
 		in.platform = arena_printf(&r->arena, "%.*s/%.*s%s%.*s", STR_ARG(p.os), STR_ARG(p.architecture), p.variant.n ? "/" : "", STR_ARG(p.variant));
 	}
 	in.ref = reference_familiar(&r->arena, &ref);
-	return registry_stream(r, OP_PUSH, &in, e);
+	return pushed_here(r, in.ref, e) ? -1 : registry_stream(r, OP_PUSH, &in, e);
 }
 
 /* "host/term": the registry to be asked and the term; without a host the default one. */

@@ -1,6 +1,7 @@
 #include "docker/render.h"
 
 #include "base/clock.h"
+#include "base/ip.h"
 #include "codec/json.h"
 
 #define SECOND 1000000000ll
@@ -358,11 +359,13 @@ static const struct field node_json_fields[] = {
 
 static struct node_json node_of(const struct node *n)
 {
-	ptrdiff_t colon = n ? str_rfind(n->address, ':') : -1;
+	struct str ip, port;
 
 	if (!n)
 		return (struct node_json){ 0 };
-	return (struct node_json){ .id = n->id, .ip = colon < 0 ? n->address : str_head(n->address, (size_t)colon), .addr = n->address,
+	if (!host_port_cut(n->address, &ip, &port))
+		ip = n->address;
+	return (struct node_json){ .id = n->id, .ip = ip, .addr = n->address,
 		.name = n->name, .cpus = n->cpus, .memory = n->memory, .labels = n->labels, .state = n->state.n ? n->state : STR("up") };
 }
 

@@ -72,6 +72,8 @@ void image_op_cancel(struct image_op *op);            /* before done(): done() w
 
 /* Is every layer (diff ids) unpacked on this node? */
 bool image_layers_have(int data, const struct strs *diff_ids);
+/* Are its configuration and compressed layers here, as save and push send them? */
+bool image_blobs_have(int data, const struct image *i);
 
 /* Remove all layers and blobs that are in neither list (diff ids; digests). Blocks as removal does (call it in a child), and must not
  * run while an operation is under way: image_host_busy(). Returns bytes freed. */

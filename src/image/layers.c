@@ -43,6 +43,15 @@ int layer_find(int data, struct str diff_id, struct layer_note *note, struct err
 	return 1;
 }
 
+static bool blob_is_in(int dir, struct str digest)
+{
+	char name[DIGEST_TEXT + 1];
+	struct str hex = digest_hex(digest);
+
+	snprintf(name, sizeof name, "%.*s", STR_ARG(hex));
+	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 bool image_layers_have(int data, const struct strs *diff_ids)
 {
 	struct layer_note note;
@@ -53,6 +62,16 @@ bool image_layers_have(int data, const struct strs *diff_ids)
 		if (layer_find(data, diff_ids->v[i], &note, &e) != 1)
 			return false;
 	return true;
+}
+
+bool image_blobs_have(int data, const struct image *i)
+{
+	auto_fd dir = path_open(data, "blobs/sha256", O_RDONLY | O_DIRECTORY, 0, NULL);
+	bool have = dir >= 0 && blob_is_in(dir, i->id);
+
+	for (size_t k = 0; have && k < i->blobs.n; k++)
+		have = !i->blobs.v[k].n || blob_is_in(dir, i->blobs.v[k]);
+	return have;
 }
 
 int layer_place(int data, int from, const char *name, const char *diff_id, const struct layer_note *note, struct err *e)

@@ -250,3 +250,9 @@ const struct field remote_call_fields[] = {
 	FIELD(4, remote_call, timeout_ms, "timeout_ms", 0),
 	FIELD_END
 };
+
+const struct field image_call_fields[] = {
+	FIELD(1, image_call, account, "account", 0),
+	FIELD(2, image_call, image,   "image",   0),
+	FIELD_END
+};

@@ -11,7 +11,7 @@ enum op {
 	OP_CHANNEL      = 4,   /* serve -> a role, event: channel + one descriptor: a fresh channel to that partner */
 	OP_READY        = 5,   /* a role -> serve, event: ready */
 	OP_STOP         = 6,   /* serve -> node, event: stop all containers, then answer OP_READY */
-	OP_JOINED       = 7,   /* state -> serve, event: joined_key: a token was used; the authority's key may be sealed for this one */
+	OP_JOINED       = 7,   /* state -> serve: joined_key: a token was used; the authority's key may be sealed for this one */
 	OP_CA_SEAL      = 8,   /* peer -> serve: ca_seal with the machine's point -> ca_seal with what was sealed */
 
 	/* state and peer: one link for each direction, frames of a length (4 bytes, little-endian) and a message */
@@ -48,6 +48,7 @@ enum op {
 	OP_NODE_INFO    = 36,  /* (empty) -> node_info */
 	OP_LIMITS       = 38,  /* by_id: the record's limits hold now for the running container */
 	OP_HEALTH       = 46,  /* by_id -> health: the last results of its health check */
+	OP_IMAGE_HERE   = 64,  /* image_call: answered when the layers are on this node; where they are not they come from one that has them */
 	OP_BUILD_OPEN   = 60,  /* (empty) (fds: tar, guard) -> by_id: a scratch root of the archive's files, there until the guard hangs up */
 	OP_BUILD_FILE   = 61,  /* build_file -> (fd: a regular file of the scratch root) */
 	OP_BUILD_HASH   = 62,  /* build_copy -> text_reply: a digest of what would be copied */
@@ -129,6 +130,8 @@ struct build_copy {
 	struct pull_call commit;                      /* the image that it becomes; commit.base.id: what it goes into, "" is scratch */
 };
 extern const struct field build_copy_fields[];
+struct image_call { struct str account, image; };     /* image: its id */
+extern const struct field image_call_fields[];
 struct save_call { struct str account; struct strs refs; };
 extern const struct field save_call_fields[];
 struct net_stats { struct str name; uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors, tx_dropped; };

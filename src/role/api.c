@@ -12,6 +12,7 @@
 #include "http/tls.h"
 #include "ipc/spawn.h"
 #include "role/confine.h"
+#include "role/front.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -240,35 +241,6 @@ static void on_serve_event(void *ctx, struct ipc_msg *m)
 
 /* --- starting ----------------------------------------------------------------------------------------- */
 
-/* Its text, and nothing of it stays open: whoever takes this process over later must not find the key's file. */
-static struct str file_of(struct arena *a, const char *name)
-{
-	auto_fd fd = spawn_fd(name, 0);
-	struct stat st;
-	char *p;
-
-	if (fd < 0 || fstat(fd, &st) || st.st_size > 1 << 20)
-		return STR_NONE;
-	p = arena_alloc(a, (size_t)st.st_size + 1);
-	return str_make(p, pread(fd, p, (size_t)st.st_size, 0) == st.st_size ? (size_t)st.st_size : 0);
-}
-
-static struct server *the_server;                     /* for the signal thread only */
-
-static void *signal_wait(void *arg)
-{
-	sigset_t set;
-	int sig;
-
-	(void)arg;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigwait(&set, &sig);
-	server_stop(the_server, DRAIN_MS);
-	return NULL;
-}
-
 static int listeners(struct server *s, struct api *api, const struct tls_identity *tls, struct err *e)
 {
 	const struct listener docker = { .name = "docker", .fd = spawn_fd("docker", 0), .tls = tls, .endpoints = docker_endpoints,
@@ -295,14 +267,12 @@ static int api_start(struct api *api, char **argv, struct server **server, struc
 	struct ipc_client *serve;
 	struct tls_identity *tls;
 	unsigned uid = (unsigned)strtoul(argv[4], NULL, 10);
-	struct str key = file_of(&a, "key");
+	struct str key = front_file(&a, "key");
 	char state_dir[4096];
-	pthread_t thread;
-	sigset_t set;
 
 	*api = (struct api){ .data_dir = str_of(argv[1]), .node_id = str_of(argv[2]), .datacenter = str_of(argv[3]),
-		.docker_endpoint = str_of(argv[5]), .peer_endpoint = str_of(argv[6]), .ca_pem = file_of(&a, "ca"), .start_ns = clock_mono_ns() };
-	tls = tls_identity_new(file_of(&a, "cert"), key, e);
+		.docker_endpoint = str_of(argv[5]), .peer_endpoint = str_of(argv[6]), .ca_pem = front_file(&a, "ca"), .start_ns = clock_mono_ns() };
+	tls = tls_identity_new(front_file(&a, "cert"), key, e);
 	secret_wipe((char *)key.p, key.n);
 	if (!tls)
 		return err_wrap(e, "server certificate");
@@ -310,20 +280,16 @@ static int api_start(struct api *api, char **argv, struct server **server, struc
 	api->view = view_open(state_dir, VIEW_TIMEOUT_MS, e);
 	if (!api->view || (uid && confine(&confine_api, uid, "", e)))
 		return -1;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	*server = server_new(CONNECTIONS_MAX, CONNECTIONS_ADDR);
+	if (front_signals(*server, DRAIN_MS, e))
+		return -1;
 	api->pump = pump_new(e);
 	api->state = ipc_client_new(ROLE_STATE, on_state_event, api, e);
 	api->node = ipc_client_new(ROLE_NODE, NULL, api, e);
 	api->peer = ipc_client_new(ROLE_PEER, NULL, api, e);
 	serve = ipc_client_new(ROLE_SERVE, on_serve_event, api, e);
-	the_server = *server = server_new(CONNECTIONS_MAX, CONNECTIONS_ADDR);
 	if (!api->pump || !api->state || !api->node || !api->peer || !serve || listeners(*server, api, tls, e))
 		return -1;
-	if (pthread_create(&thread, NULL, signal_wait, NULL))
-		return err_sys(e, "start a thread");
 	ipc_client_arm(serve, spawn_fd("serve", 0));
 	return ipc_client_event(serve, OP_READY, NULL, NULL, NULL, 0, e);
 }

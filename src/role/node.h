@@ -146,6 +146,7 @@ void images_sweep(struct node_role *n);               /* remove layers that nobo
 
 int role_node(int argc, char **argv);
 
+int op_image_here(struct ipc_req *r, void *in, struct err *e);
 /* Before a start: 0 the image is here, 1 it is on its way (the scan comes again when it has ended), -1 it cannot be had. */
 int fetch_image(struct node_role *n, const struct container *c, struct err *e);
 

@@ -1,4 +1,4 @@
-/* Images that a container here needs and this node has not: they come from a node that has them, as `docker save` writes and `docker
+/* Images that are needed here and not on this node: they come from a node that has them, as `docker save` writes and `docker
  * load` reads them, so every layer is checked against the image's digests by the unprivileged process that unpacks it. */
 #include "role/node.h"
 
@@ -20,6 +20,7 @@ struct fetch {
 	bool             active;
 	struct err       err;
 	int64_t          ended_ms;
+	struct list      waits;                       /* struct sync_wait: who asked by OP_IMAGE_HERE */
 };
 
 static void fetch_free(struct fetch *f)
@@ -29,9 +30,11 @@ static void fetch_free(struct fetch *f)
 	free(f);
 }
 
-/* Those that wait for it look again: they start, or fail with its error. */
+/* Containers that wait for it look again: they start, or fail with its error. */
 static void ended(struct fetch *f, const struct err *e)
 {
+	struct list *pos, *tmp;
+
 	if (e)
 		log_failed("an image could not be fetched from another node", e, L("image", f->image));
 	else
@@ -39,6 +42,16 @@ static void ended(struct fetch *f, const struct err *e)
 	f->active = false;
 	f->ended_ms = clock_mono_ms();
 	f->err = e ? *e : (struct err){ 0 };
+	list_each(pos, tmp, &f->waits) {
+		struct sync_wait *w = list_entry(pos, struct sync_wait, link);
+
+		if (e)
+			ipc_token_fail(w->token, e);
+		else
+			ipc_token_reply(w->token, NULL, NULL, NULL, 0);
+		list_remove(&w->link);
+		free(w);
+	}
 	loop_after(&f->n->loop, &f->n->scan, 0);
 	if (!e)
 		fetch_free(f);
@@ -95,31 +108,67 @@ static struct fetch *fetch_find(struct node_role *n, struct str image)
 	return NULL;
 }
 
-int fetch_image(struct node_role *n, const struct container *c, struct err *e)
+/* 0 the image is here, 1 it is on its way as *out, -1 it cannot be had. */
+static int fetch(struct node_role *n, struct str account, struct str image, bool here, struct fetch **out, struct err *e)
 {
-	struct fetch *f = n->alone ? NULL : fetch_find(n, c->image_id);
-	struct save_call call = { .account = c->account };
+	struct fetch *f = n->alone ? NULL : fetch_find(n, image);
+	struct save_call call = { .account = account };
 	auto_arena a = ARENA_INIT;
 
+	*out = f;
 	if (f && f->active)
 		return 1;
 	if (f) {
 		*e = f->err;
 		return -1;
 	}
-	if (n->alone || image_layers_have(n->rt.data, &c->layers))
+	if (n->alone || here)
 		return 0;
 	if (!n->peer)
-		return err_set(e, EAGAIN, "this node does not have image %.*s and no link to those that have", STR_ARG(c->image_id));
-	f = calloc(1, sizeof *f);
+		return err_set(e, EAGAIN, "this node does not have image %.*s and no link to those that have", STR_ARG(image));
+	*out = f = calloc(1, sizeof *f);
 	if (!f)
 		abort();
 	f->n = n;
 	f->active = true;
-	f->account = arena_str(&f->arena, c->account);
-	f->image = arena_str(&f->arena, c->image_id);
+	f->account = arena_str(&f->arena, account);
+	f->image = arena_str(&f->arena, image);
+	list_init(&f->waits);
 	list_add_tail(&n->fetches, &f->link);
 	strs_add(&a, &call.refs, f->image);
 	ipc_chan_request(n->peer, OP_FETCH, save_call_fields, &call, NULL, 0, FETCH_MS, sent, f);
 	return 1;
+}
+
+int fetch_image(struct node_role *n, const struct container *c, struct err *e)
+{
+	struct fetch *f;
+
+	return fetch(n, c->account, c->image_id, n->alone || image_layers_have(n->rt.data, &c->layers), &f, e);
+}
+
+int op_image_here(struct ipc_req *r, void *in, struct err *e)
+{
+	struct node_role *n = r->ctx;
+	const struct image_call *call = in;
+	auto_view t = { 0 };
+	struct image img = { 0 };
+	struct fetch *f;
+	struct sync_wait *w;
+	int rc;
+
+	if (view_begin(n->view, &t, e))
+		return -1;
+	rc = view_get(&t, r->arena, key_make(r->arena, "i", call->account, call->image, STR_NONE), image_fields, &img, e);
+	if (rc <= 0)
+		return rc < 0 ? -1 : err_set(e, ENOENT, "No such image: %.*s", STR_ARG(call->image));
+	rc = fetch(n, call->account, call->image, image_layers_have(n->rt.data, &img.layers) && image_blobs_have(n->rt.data, &img), &f, e);
+	if (rc <= 0)
+		return rc;
+	w = calloc(1, sizeof *w);
+	if (!w)
+		abort();
+	w->token = ipc_defer(r);
+	list_add_tail(&f->waits, &w->link);
+	return 0;
 }

@@ -288,8 +288,8 @@ int op_save(struct ipc_req *r, void *in, struct err *e)
 
 	if (saves_of(n, r->arena, call, v, &count, e))
 		return -1;
-	for (size_t i = 0; i < count; i++)
-		if (!image_layers_have(n->rt.data, &v[i].image->layers))
+	for (size_t i = 0; i < count; i++)            /* another node that looks for it asks the next one */
+		if (!image_blobs_have(n->rt.data, v[i].image))
 			return err_set(e, ENODATA, "image %.*s is not on this node", STR_ARG(v[i].image->id));
 	if (pipe2(fds, O_CLOEXEC))
 		return err_sys(e, "pipe");

@@ -378,12 +378,9 @@ void net_remotes(struct node_role *n, struct view_txn *t)
 
 bool address_ip(struct str address, struct ip *ip)
 {
-	ptrdiff_t colon = str_rfind(address, ':');
-	struct str host = colon < 0 ? address : str_head(address, (size_t)colon);
+	struct str host, port;
 
-	if (host.n > 2 && host.p[0] == '[')
-		host = str_make(host.p + 1, host.n - 2);
-	return ip_parse(host, ip);
+	return host_port_cut(address, &host, &port) && ip_parse(host, ip);
 }
 
 /* --- published ports ------------------------------------------------------------------------------------ */

@@ -1,5 +1,7 @@
 #include "role/options.h"
 
+#include "base/ip.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <netdb.h>
@@ -86,16 +88,12 @@ int serve_options_parse(int argc, char **argv, struct serve_options *o, struct e
 
 int host_port(const char *text, char host[256], char port[8], struct err *e)
 {
-	const char *colon = strrchr(text, ':');
-	size_t n = colon ? (size_t)(colon - text) : 0;
+	struct str h, p;
 
-	if (!colon || n >= 256 || strlen(colon + 1) > 5 || !colon[1])
+	if (!host_port_cut(str_of(text), &h, &p) || h.n >= 256 || p.n == 0 || p.n > 5)
 		return err_set(e, EINVAL, "%s is not HOST:PORT", text);
-	if (n >= 2 && text[0] == '[' && text[n - 1] == ']')
-		snprintf(host, 256, "%.*s", (int)n - 2, text + 1);
-	else
-		snprintf(host, 256, "%.*s", (int)n, text);
-	snprintf(port, 8, "%s", colon + 1);
+	snprintf(host, 256, "%.*s", STR_ARG(h));
+	snprintf(port, 8, "%.*s", STR_ARG(p));
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "codec/hex.h"
 #include "codec/pubkey.h"
@@ -13,6 +14,7 @@
 #include "model/account.h"
 #include "model/keys.h"
 #include "role/confine.h"
+#include "role/front.h"
 #include "role/join.h"
 
 #include <errno.h>
@@ -263,18 +265,14 @@ struct conn *peer_dial(struct peer *p, struct arena *a, const struct member *m, 
 	struct http_client c = { .host = m->id, .tls = true, .trust = { .ca_pem = p->ca_pem }, .identity = p->tls,
 		.connect_ms = 3000, .stall_ms = 10000 };
 	struct http_head head = { 0 };
+	struct conn *conn = NULL;
 	struct str port;
 	int64_t number;
-	struct conn *conn = NULL;
-	ptrdiff_t colon = str_rfind(m->address, ':');
 
-	if (colon < 0 || !str_to_i64(port = str_drop(m->address, (size_t)colon + 1), &number)) {
+	if (!host_port_cut(m->address, &c.address, &port) || !str_to_i64(port, &number)) {
 		err_set(e, EHOSTUNREACH, "node %.*s is at \"%.*s\", which is no HOST:PORT", STR_ARG(m->id), STR_ARG(m->address));
 		return NULL;
 	}
-	c.address = str_head(m->address, (size_t)colon);
-	if (c.address.n > 2 && c.address.p[0] == '[')
-		c.address = str_make(c.address.p + 1, c.address.n - 2);
 	c.port = (int)number;
 	if (http_request(&c, "POST", str_of(path), arena_printf(a, "Connection: Upgrade\r\nUpgrade: tcp\r\nTriton-Server: %lld\r\nTriton-Address: %.*s\r\n",
 	                 (long long)own_server(p, a), STR_ARG(p->address)), STR_NONE, &head, e) == 0) {
@@ -413,46 +411,16 @@ static const struct endpoint endpoints[] = {
 	{ 0 }
 };
 
-static struct str file_of(struct arena *a, const char *name)
-{
-	auto_fd fd = spawn_fd(name, 0);
-	struct stat st;
-	char *p;
-
-	if (fd < 0 || fstat(fd, &st) || st.st_size > 1 << 20)
-		return STR_NONE;
-	p = arena_alloc(a, (size_t)st.st_size + 1);
-	return str_make(p, pread(fd, p, (size_t)st.st_size, 0) == st.st_size ? (size_t)st.st_size : 0);
-}
-
-static struct server *the_server;                     /* for the signal thread only */
-
-static void *signal_wait(void *arg)
-{
-	sigset_t set;
-	int sig;
-
-	(void)arg;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigwait(&set, &sig);
-	server_stop(the_server, DRAIN_MS);
-	return NULL;
-}
-
-static int start(struct peer *p, char **argv, struct err *e)
+static int start(struct peer *p, char **argv, struct server **server, struct err *e)
 {
 	static struct arena a;
 	unsigned uid = (unsigned)strtoul(argv[3], NULL, 10);
 	struct listener l = { .name = "peer", .fd = spawn_fd("peer", 0), .endpoints = endpoints, .authorize = authorize, .ctx = p };
-	struct str key = file_of(&a, "key");
-	pthread_t thread;
-	sigset_t set;
+	struct str key = front_file(&a, "key");
 
 	*p = (struct peer){ .node_id = str_of(argv[2]), .server = strtoll(argv[4], NULL, 10), .address = str_of(argv[5]),
-		.ca_pem = file_of(&a, "ca"), .lock = PTHREAD_MUTEX_INITIALIZER };
-	p->tls = tls_identity_new(file_of(&a, "cert"), key, e);
+		.ca_pem = front_file(&a, "ca"), .lock = PTHREAD_MUTEX_INITIALIZER };
+	p->tls = tls_identity_new(front_file(&a, "cert"), key, e);
 	secret_wipe((char *)key.p, key.n);
 	if (!p->tls)
 		return err_wrap(e, "the node's certificate");
@@ -460,20 +428,16 @@ static int start(struct peer *p, char **argv, struct err *e)
 	p->view = view_open(argv[1], VIEW_TIMEOUT_MS, e);
 	if (!p->view || (uid && confine(&confine_peer, uid, "", e)))
 		return -1;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	*server = server_new(CONNECTIONS_MAX, CONNECTIONS_MAX);
+	if (front_signals(*server, DRAIN_MS, e))
+		return -1;
 	p->pump = pump_new(e);
 	p->state = ipc_client_new(ROLE_STATE, on_state_event, p, e);
 	p->node = ipc_client_new(ROLE_NODE, on_node_event, p, e);
 	p->api = ipc_client_new(ROLE_API, on_api_event, p, e);
 	p->serve = ipc_client_new(ROLE_SERVE, on_serve_event, p, e);
-	the_server = server_new(CONNECTIONS_MAX, CONNECTIONS_MAX);
-	if (!p->pump || !p->state || !p->node || !p->api || !p->serve || (l.fd >= 0 && server_listen(the_server, &l, e)))
+	if (!p->pump || !p->state || !p->node || !p->api || !p->serve || (l.fd >= 0 && server_listen(*server, &l, e)))
 		return -1;
-	if (pthread_create(&thread, NULL, signal_wait, NULL))
-		return err_sys(e, "start a thread");
 	ipc_client_arm(p->serve, spawn_fd("serve", 0));
 	return ipc_client_event(p->serve, OP_READY, NULL, NULL, NULL, 0, e);
 }
@@ -481,6 +445,7 @@ static int start(struct peer *p, char **argv, struct err *e)
 int role_peer(int argc, char **argv)
 {
 	static struct peer p;
+	struct server *server;
 	struct err e = { 0 };
 
 	log_open("peer", 2, LOG_INFO);
@@ -490,7 +455,7 @@ int role_peer(int argc, char **argv)
 		log_failed("peer role cannot start", &e);
 		return 2;
 	}
-	if (start(&p, argv, &e) || server_run(the_server, &e)) {
+	if (start(&p, argv, &server, &e) || server_run(server, &e)) {
 		log_failed("peer role failed", &e);
 		return 1;
 	}

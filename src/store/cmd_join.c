@@ -1,21 +1,14 @@
 /* How machines come in: tokens that let one join, and the record that a machine gets when it shows one. */
 #include "store/cmd.h"
 
-#include "codec/rec.h"
+#include "codec/hex.h"
 #include "codec/pubkey.h"
+#include "codec/rec.h"
 
 #include <errno.h>
 
 #define TOKEN_LIFE_MAX_NS (30ll * 86400 * 1000000000)
 #define NAME_MAX_BYTES    64
-
-static bool is_hex(struct str s, size_t n)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'f'))
-			return false;
-	return s.n == n;
-}
 
 /* Tokens that nobody can use any more go when the next one is made. */
 static int drop_stale(struct command_env *c, struct err *e)
@@ -40,7 +33,7 @@ COMMAND(cmd_token_create)
 	(void)result;
 	if (!c->operator_)
 		return err_set(e, EPERM, "only operators make tokens");
-	if (!is_hex(t->hash, 64))
+	if (!hex_is(t->hash, 64))
 		return err_set(e, EINVAL, "a token is known by the SHA-256 of its secret");
 	if (t->expires.ns <= c->now_ns || t->expires.ns > c->now_ns + TOKEN_LIFE_MAX_NS)
 		return err_set(e, EINVAL, "a token is good for at least a second and at most 30 days");
@@ -97,7 +90,7 @@ COMMAND(cmd_node_join)
 	struct str key;
 	int rc;
 
-	if (!is_hex(n->id, 32) || !is_hex(n->key, 64) || !n->name.n || n->name.n > NAME_MAX_BYTES || n->address.n > 256)
+	if (!hex_is(n->id, 32) || !hex_is(n->key, 64) || !n->name.n || n->name.n > NAME_MAX_BYTES || n->address.n > 256)
 		return err_set(e, EINVAL, "a machine joins with an id, a name and the hash of its key");
 	key = key_make(c->a, "d", n->id, STR_NONE, STR_NONE);
 	rc = txn_get(c->t, c->a, key, node_fields, &old, e);

@@ -65,7 +65,7 @@ static void forward_all(struct replica *r, uint64_t leader)
 			struct err again;
 
 			err_set(&again, EAGAIN, "this node is not the leader");
-			p->revision = -1;
+			p->refused = true;
 			replica_answer(r, p, &again);
 			continue;
 		}
@@ -91,7 +91,7 @@ static void on_forward(struct replica *r, uint64_t from, const struct message *m
 	p->from_number = m->number;
 	if (!engine_is_leader(r->engine) || !call.node.n) {
 		err_set(&e, EAGAIN, "this node is not the leader");
-		p->revision = -1;                     /* it was not run: see net_answer */
+		p->refused = true;
 		replica_answer(r, p, &e);
 		return;
 	}
@@ -105,7 +105,7 @@ void net_answer(struct replica *r, struct pending *p, const struct err *e)
 	if (e) {
 		m.code = e->code ? e->code : EIO;
 		m.error = str_of(e->msg);
-		m.again = p->revision < 0;
+		m.again = p->refused;
 	} else {
 		m.payload = p->result;
 	}

@@ -16,7 +16,7 @@ struct pending {                                      /* one command, queued or 
 	struct arena        a;                        /* the call, the command's work, its result */
 	struct replica_call call;
 	struct err          err;
-	bool                failed;
+	bool                failed, refused;          /* refused: not run, and may be sent again */
 	struct str          result;
 	int64_t             until, end;               /* mono_ms: this step is given up then; no further try after `end` */
 	int64_t             number;                   /* away: of the question */

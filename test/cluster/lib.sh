@@ -16,7 +16,7 @@ until_ok() { # SECONDS COMMAND...
 	local until=$(($(date +%s) + $1))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ "$(date +%s)" -lt $until ] || return 1
+		[ "$(date +%s)" -lt $until ] || { echo "not in time: $*"; return 1; }
 		sleep 0.05
 	done
 }

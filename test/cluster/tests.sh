@@ -50,6 +50,19 @@ test_every_node_does_everything_with_every_container() {
 	for i in 1 2 3; do is "$(docker_at $i ps -q)" "" "seen by node $i at once"; done
 }
 
+test_an_image_is_at_hand_on_every_node() {
+	docker_at 2 run --name made bb:1 sh -c 'echo made >/tmp/made' >/dev/null
+	for i in 1 2 3; do
+		docker_at $i commit made "com:$i" >/dev/null
+		is "$(docker_at $((i % 3 + 1)) save "com:$i" | tar -t | grep -c manifest.json)" 1 "saved by another node than committed it"
+		is "$(printf 'FROM com:%s\nCOPY f /f\nRUN cat /tmp/made /f >/both\n' $i | cat - >"$C/Dockerfile"; echo file >"$C/f"
+			tar -C "$C" -c Dockerfile f | DOCKER_BUILDKIT=0 docker_at $((i % 3 + 1)) build -q -t "built:$i" - >/dev/null
+			docker_at "$i" run --rm "built:$i" cat /both | tr '\n' ' ')" "made file "
+	done
+	docker_at 1 rm made >/dev/null
+	docker_at 1 rmi built:1 built:2 built:3 com:1 com:2 com:3 >/dev/null
+}
+
 test_containers_are_spread() {
 	for k in 1 2 3 4 5 6; do docker_at 1 run -d --name "s$k" bb:1 sleep 1000 >/dev/null; done
 	is "$(docker_at 1 inspect -f '{{.Config.Hostname}}' s1 | wc -l)" 1
@@ -90,7 +103,7 @@ test_C01_the_leader_is_killed() {
 		acked="$acked after$round"
 	done
 	for i in 1 2 3; do
-		until_ok 10 write_at $i "last$i"
+		until_ok 30 write_at $i "last$i"      # what a leader was asked that is no more is given up after 10 s
 		for v in $acked; do volumes_at $i | grep -qx "$v" || fail "$v was acknowledged and is not on node $i"; done
 	done
 }

@@ -106,3 +106,16 @@ TEST(hardware_addresses)
 		if (mac_parse(str_of(bad[i]), &m))
 			test_failed(__FILE__, __LINE__, "\"%s\" was taken for a MAC", bad[i]);
 }
+
+TEST(host_and_port_are_cut_at_the_last_colon)
+{
+	struct str host, port;
+
+	REQUIRE(host_port_cut(STR("192.0.2.1:2377"), &host, &port));
+	CHECK(str_is(host, "192.0.2.1") && str_is(port, "2377"));
+	REQUIRE(host_port_cut(STR("[fd00::1]:80"), &host, &port));
+	CHECK(str_is(host, "fd00::1") && str_is(port, "80"));
+	REQUIRE(host_port_cut(STR(":80"), &host, &port));
+	CHECK(host.n == 0 && str_is(port, "80"));
+	CHECK(!host_port_cut(STR("nowhere"), &host, &port));
+}
