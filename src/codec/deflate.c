@@ -52,12 +52,3 @@ ssize_t deflate_read(struct deflate *z, void *p, size_t n, struct err *e)
 	return (ssize_t)(n - z->gz.avail_out);
 }
 
-static ssize_t read_deflate(void *ctx, void *p, size_t n, struct err *e)
-{
-	return deflate_read(ctx, p, n, e);
-}
-
-struct source source_of_deflate(struct deflate *z)
-{
-	return (struct source){ read_deflate, z };
-}

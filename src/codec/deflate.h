@@ -13,6 +13,5 @@ void deflate_free(struct deflate *z);
 
 /* Up to n compressed bytes; 0 at the end. Blocks and fails as `from` does. */
 ssize_t deflate_read(struct deflate *z, void *p, size_t n, struct err *e);
-struct source source_of_deflate(struct deflate *z);
 
 #endif

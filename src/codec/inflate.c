@@ -52,11 +52,6 @@ void inflate_free(struct inflate *z)
 	free(z);
 }
 
-enum inflate_kind inflate_kind_of(const struct inflate *z)
-{
-	return z->kind;
-}
-
 static int fill(struct inflate *z, struct err *e)
 {
 	ssize_t n;

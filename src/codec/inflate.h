@@ -30,6 +30,5 @@ void inflate_free(struct inflate *z);
 ssize_t inflate_read(struct inflate *z, void *p, size_t n, struct err *e);
 struct source source_of_inflate(struct inflate *z);
 
-enum inflate_kind inflate_kind_of(const struct inflate *z); /* after the first read */
 
 #endif

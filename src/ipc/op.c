@@ -283,11 +283,6 @@ void ipc_token_fail(struct ipc_token *t, const struct err *e)
 	free(t);
 }
 
-bool ipc_token_alive(const struct ipc_token *t)
-{
-	return t->chan != NULL;
-}
-
 void ipc_chan_event(struct ipc_chan *c, uint16_t op, const struct field *f, const void *in, const int *fds, size_t nfds)
 {
 	auto_arena a = ARENA_INIT;
@@ -501,11 +496,6 @@ struct ipc_chan *ipc_chan_new(struct loop *l, int fd, unsigned role, const struc
 unsigned ipc_chan_role(const struct ipc_chan *c)
 {
 	return c->role;
-}
-
-void *ipc_chan_ctx(const struct ipc_chan *c)
-{
-	return c->ctx;
 }
 
 /* ---- calling: the whole role waits ---- */

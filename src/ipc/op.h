@@ -54,7 +54,6 @@ struct ipc_chan *ipc_chan_new(struct loop *l, int fd, unsigned role, const struc
                               const struct ipc_chan_fns *fns, void *ctx, struct err *e);
 void     ipc_chan_free(struct ipc_chan *c);           /* closes; no on_close. Safe inside its handlers. NULL is fine */
 unsigned ipc_chan_role(const struct ipc_chan *c);
-void    *ipc_chan_ctx(const struct ipc_chan *c);
 
 /* Answer now. Descriptors are borrowed. Always 0, so that `return ipc_reply(...)` reads well. */
 int ipc_reply(struct ipc_req *r, const struct field *f, const void *out, const int *fds, size_t nfds);
@@ -65,7 +64,6 @@ struct ipc_token;
 struct ipc_token *ipc_defer(struct ipc_req *r);
 void ipc_token_reply(struct ipc_token *t, const struct field *f, const void *out, const int *fds, size_t nfds);
 void ipc_token_fail(struct ipc_token *t, const struct err *e);
-bool ipc_token_alive(const struct ipc_token *t);      /* is anybody still waiting for it? */
 
 /* Send an event. */
 void ipc_chan_event(struct ipc_chan *c, uint16_t op, const struct field *f, const void *in, const int *fds, size_t nfds);

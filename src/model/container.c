@@ -486,18 +486,6 @@ int signal_parse(struct str s, struct err *e)
 	return err_set(e, EINVAL, "invalid signal: %.*s", (int)(s.n > 40 ? 40 : s.n), s.p);
 }
 
-const char *signal_name(int number)
-{
-	static char names[sizeof(signals) / sizeof(signals[0])][12];
-
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		if (signals[i].number == number) {
-			snprintf(names[i], sizeof(names[i]), "SIG%s", signals[i].name);
-			return names[i];
-		}
-	return "";
-}
-
 static bool better_gateway(const struct endpoint_settings *a, const struct endpoint_settings *b)
 {
 	return a->gw_priority != b->gw_priority ? a->gw_priority > b->gw_priority : str_cmp(a->network, b->network) < 0;

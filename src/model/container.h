@@ -271,7 +271,6 @@ const struct endpoint_settings *container_endpoint(const struct container *c, st
 
 /* "SIGTERM", "TERM", "15" -> 15. -1 with "invalid signal: X". */
 int signal_parse(struct str s, struct err *e);
-const char *signal_name(int number);                  /* "SIGTERM"; "" if unknown */
 
 /* `docker exec`: a state record, so that every node can tell its exit code. */
 struct exec_config {

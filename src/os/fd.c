@@ -64,13 +64,6 @@ int fd_nonblock(int fd, bool on)
 	return f < 0 ? -1 : fcntl(fd, F_SETFL, on ? f | O_NONBLOCK : f & ~O_NONBLOCK);
 }
 
-int fd_cloexec(int fd, bool on)
-{
-	int f = fcntl(fd, F_GETFD);
-
-	return f < 0 ? -1 : fcntl(fd, F_SETFD, on ? f | FD_CLOEXEC : f & ~FD_CLOEXEC);
-}
-
 static void close_span(unsigned first, unsigned last)
 {
 	if (first <= last)

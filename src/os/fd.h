@@ -31,7 +31,6 @@ static inline int fd_take(int *fd)
 int fd_write_all(int fd, const void *p, size_t n);    /* -1 with errno; retries EINTR and short writes; waits on EAGAIN */
 ssize_t fd_read_full(int fd, void *p, size_t n);      /* up to n bytes, less only at the end; -1 with errno */
 int fd_nonblock(int fd, bool on);
-int fd_cloexec(int fd, bool on);
 int fd_pipe_wide(int fds[2], struct err *e);          /* a pipe for bulk data: holds a megabyte where the kernel grants that */
 
 /* Close all descriptors but 0, 1, 2 and those in `keep` (any order). */

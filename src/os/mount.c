@@ -190,11 +190,6 @@ int mount_make_private(const char *path, struct err *e)
 	return propagation(path, 1UL << 18, e);       /* MS_PRIVATE */
 }
 
-int mount_make_slave(const char *path, struct err *e)
-{
-	return propagation(path, 1UL << 19, e);       /* MS_SLAVE */
-}
-
 int mount_pivot(int new_root, struct err *e)
 {
 	auto_fd old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

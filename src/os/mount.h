@@ -45,7 +45,6 @@ int mount_overlay(int target, const int *lowers, size_t n, int upper, int work, 
 
 int mount_bind_file(const char *from, int target, unsigned attrs, struct err *e); /* absolute path of ours onto a descriptor */
 int mount_make_private(const char *path, struct err *e); /* the whole tree: nothing propagates in or out */
-int mount_make_slave(const char *path, struct err *e);
 
 /* The mount at `new_root` (also the current directory afterwards) becomes "/", everything else of this mount
  * namespace is let go. */

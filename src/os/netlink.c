@@ -141,11 +141,6 @@ void link_set_up(struct netlink *nl, int index)
 	set_flag(nl, index, IFF_UP, "bring up");
 }
 
-void link_set_down(struct netlink *nl, int index)
-{
-	set_flag(nl, index, 0, "bring down");
-}
-
 void link_no_ipv6(struct netlink *nl, int index)
 {
 	struct nl_msg *m = set_link(nl, index, "set address mode of");

@@ -70,7 +70,6 @@ struct vxlan {
 void link_add_vxlan(struct netlink *nl, const struct vxlan *v); /* no learning, no default destination */
 
 void link_set_up(struct netlink *nl, int index);
-void link_set_down(struct netlink *nl, int index);
 void link_no_ipv6(struct netlink *nl, int index);     /* before it comes up: no link-local address, so nothing is sent from it */
 void link_set_mtu(struct netlink *nl, int index, int mtu);
 void link_set_mac(struct netlink *nl, int index, const struct mac *mac);

@@ -66,13 +66,6 @@ int ns_enter(int fd, int flags, struct err *e)
 	return 0;
 }
 
-int ns_same(int a, int b)
-{
-	struct stat x, y;
-
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 int ns_user_new(uint32_t first, uint32_t count, struct err *e)
 {
 	int go[2], fd = -1;

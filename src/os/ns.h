@@ -20,8 +20,6 @@ int ns_open(pid_t pid, const char *name, struct err *e);
 /* setns(2) by a pidfd with several CLONE_NEW* flags at once, or by a namespace descriptor (flags 0: any kind). */
 int ns_enter(int fd, int flags, struct err *e);
 
-/* Are both descriptors the same namespace? */
-int ns_same(int a, int b);
 
 /* A user namespace with that map that no process lives in: for idmapped mounts outside of a container's life. */
 int ns_user_new(uint32_t first, uint32_t count, struct err *e);

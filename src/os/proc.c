@@ -69,30 +69,6 @@ void proc_set_name(const char *name)
 	}
 }
 
-uint64_t proc_start_time(pid_t pid)
-{
-	char path[40], text[1024], *p;
-	unsigned long long start = 0;
-	char state = 0;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = 0;
-	p = strrchr(text, ')');                       /* the name may hold anything, parentheses too */
-	if (!p || sscanf(p + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
-	    &state, &start) != 2 || state == 'Z' || state == 'X')
-		return 0;
-	return start;
-}
-
 void proc_reset_signals(void)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };

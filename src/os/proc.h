@@ -23,7 +23,6 @@ int proc_exit_code(int wait_status);
 void proc_set_name(const char *name);
 void proc_keep_argv(int argc, char **argv);           /* once in main, so that proc_set_name may overwrite the command line */
 
-uint64_t proc_start_time(pid_t pid);                  /* clock ticks since boot (field 22 of stat); 0: no such process or a zombie */
 
 /* In a forked child: default dispositions of all signals, nothing blocked, no parent-death signal. */
 void proc_reset_signals(void);

@@ -652,7 +652,7 @@ static void recover_record(struct node_role *n, struct view_txn *t, const struct
 {
 	struct local *l = map_get(&n->locals, c->id);
 
-	if (!container_is_running(c) || !str_eq(c->node, n->id) || (l && l->watch_fd >= 0))
+	if (!container_is_running(c) || (l && l->watch_fd >= 0))
 		return;
 	l = local_get(n, c->id, c->account);
 	if (record_read(l, t) != 1)
@@ -685,11 +685,12 @@ void life_recover(struct node_role *n)
 		for (size_t i = 0; i < shims.n; i++)
 			recover_shim(n, &t, shims.v[i]);
 	for (size_t i = 0; i < all.n; i++) {
-		if (container_is_running(&all.v[i])) {
-			struct err ignored;
+		struct err ignored;
 
+		if (!str_eq(all.v[i].node, n->id))
+			continue;
+		if (container_is_running(&all.v[i]))
 			net_prepare(n, &t, &all.v[i], &ignored);
-		}
 		recover_record(n, &t, &all.v[i]);
 	}
 	net_sweep(n, &t);
@@ -725,8 +726,7 @@ void life_stop_all(struct node_role *n)
 	while (map_next(&n->locals, &at, &key, &val)) {
 		struct local *l = val;
 
-		if (l->phase == RUNNING) {
+		if (l->phase == RUNNING)
 			stop(l, l->rec.stop_timeout_s > 0 ? l->rec.stop_timeout_s : STOP_ALL_MS / 1000);
-		}
 	}
 }

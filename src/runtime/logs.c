@@ -274,17 +274,8 @@ static size_t files_open(struct copy *c, int *fds, struct err *e)
 
 /* --- following ---------------------------------------------------------------------------------------- */
 
-typedef bool ended_fn(int stop);
-
-static bool ended_plain(int stop)
-{
-	struct pollfd p = { .fd = stop, .events = POLLIN };
-
-	return poll(&p, 1, 0) != 0;
-}
-
 /* A watching connection of the shim: other events than the exit may come. */
-static bool ended_shim(int conn)
+static bool ended(int conn)
 {
 	auto_arena a = ARENA_INIT;
 	struct pollfd p = { .fd = conn, .events = POLLIN };
@@ -327,13 +318,13 @@ static int newest(struct copy *c, int *fd, struct err *e)
 	return 0;
 }
 
-static int follow(struct copy *c, int *fd, int stop, ended_fn *ended, struct err *e)
+static int follow(struct copy *c, int *fd, int conn, struct err *e)
 {
 	int pause = IDLE_MIN_MS;
 
 	while (!c->over) {
-		bool last = stop < 0 || ended(stop);  /* asked before reading: what came before the end is read below */
-		struct pollfd p[2] = { { .fd = stop, .events = POLLIN }, { .fd = c->out } };
+		bool last = conn < 0 || ended(conn);  /* asked before reading: what came before the end is read below */
+		struct pollfd p[2] = { { .fd = conn, .events = POLLIN }, { .fd = c->out } };
 
 		if (newest(c, fd, e) || file_out(c, *fd, e))
 			return -1;
@@ -349,7 +340,7 @@ static int follow(struct copy *c, int *fd, int stop, ended_fn *ended, struct err
 	return 0;
 }
 
-static int copy(int dir, const struct logs_query *q, int stop, ended_fn *ended, int out, struct err *e)
+static int copy(int dir, const struct logs_query *q, int conn, int out, struct err *e)
 {
 	static int fds[FILES_MAX];
 	struct copy c = { .q = q, .dir = dir, .out = out, .pending = BUF_INIT(OUT_BYTES + LINE_BYTES), .line = malloc(LINE_BYTES) };
@@ -368,17 +359,12 @@ static int copy(int dir, const struct logs_query *q, int stop, ended_fn *ended, 
 	if (rc == 0)
 		rc = flush(&c, e);
 	if (rc == 0 && q->follow && n)
-		rc = follow(&c, &fds[0], stop, ended, e);
+		rc = follow(&c, &fds[0], conn, e);
 	if (n)
 		close(fds[0]);
 	buf_release(&c.pending);
 	free(c.line);
 	return rc;
-}
-
-int logs_copy(int dir, const struct logs_query *q, int stop, int out, struct err *e)
-{
-	return copy(dir, q, stop, ended_plain, out, e);
 }
 
 void logs_serve(struct runtime *rt, struct str id, const struct logs_query *q, int conn, int out)
@@ -396,6 +382,6 @@ void logs_serve(struct runtime *rt, struct str id, const struct logs_query *q, i
 	fd_close_others(keep, 3);
 	/* Still the owner of the files, which rotation makes anew, but without a single capability. */
 	if (dir >= 0 && sandbox_enter(&box, &e) == 0)
-		copy(dir, q, conn, ended_shim, out, &e);
+		copy(dir, q, conn, out, &e);
 	_exit(0);
 }

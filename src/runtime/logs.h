@@ -16,10 +16,6 @@ struct logs_query {
  * a watching shim connection or -1) and exits the process. Drops its rights first. */
 _Noreturn void logs_serve(struct runtime *rt, struct str id, const struct logs_query *q, int conn, int out);
 
-/* The core: the log's directory, newest file "log" then "log.1", ... oldest. Follow ends when `stop` becomes readable and all
- * was written. 0, or -1 with `e` (EPIPE: the reader went away). */
-int logs_copy(int dir, const struct logs_query *q, int stop, int out, struct err *e);
-
 /* One line of the file, {"log":"...","stream":"stdout","time":"..."}. `text` is decoded in place into `line`. */
 struct logs_line { struct str text; bool is_stderr; int64_t time_ns; };
 bool logs_parse(char *line, size_t n, struct logs_line *out);

@@ -284,23 +284,6 @@ int db_reserve(struct db *db, size_t bytes, struct err *e)
 	return err_set(e, ENOSPC, "no space left for the state");
 }
 
-int db_clear(struct db *db, struct err *e)
-{
-	MDB_txn *t;
-	int rc = mdb_txn_begin(db->env, NULL, 0, &t);
-
-	if (rc)
-		return lmdb_err(e, rc, "clear the state");
-	rc = mdb_drop(t, db->dbi, 0);
-	if (rc) {
-		mdb_txn_abort(t);
-		return lmdb_err(e, rc, "clear the state");
-	}
-	rc = mdb_txn_commit(t);
-	db->applied = db->term = 0;
-	return rc ? lmdb_err(e, rc, "clear the state") : 0;
-}
-
 void db_check_readers(struct db *db)
 {
 	int dead;

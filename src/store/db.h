@@ -41,8 +41,6 @@ void db_close(struct db *db);                         /* without the mark; safe 
 /* Make sure that `bytes` more can be written. Errors: ENOSPC with a sentence; the database stays usable. */
 int db_reserve(struct db *db, size_t bytes, struct err *e);
 
-/* Remove everything, in one transaction (before a snapshot is filled in). */
-int db_clear(struct db *db, struct err *e);
 
 void db_check_readers(struct db *db);                 /* frees the slots of processes that died */
 uint64_t db_bytes(struct db *db);                     /* size of the used pages */
