@@ -56,7 +56,7 @@ LINK    = $(CC) -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,re
 # --- the program ------------------------------------------------------------------------------------
 
 .PHONY: help all deps test api-table test-vm check layers asan fuzz fuzz-smoke bench install up down clean dist-cache
-.PHONY: FORCE
+.PHONY: FORCE harness
 .SUFFIXES:
 
 help: ## this list
@@ -90,7 +90,7 @@ build/obj/%.o: %.c Makefile | $(VENDOR)
 	$(call say,cc,$<)
 	$Q$(CC) $(CFLAGS) $(WARN) $(if $(filter test/%,$<),-Itest) -c -o $@ $<
 
--include $(OBJ:.o=.d) $(UNITS:.o=.d) $(POWER:%.c=build/obj/%.d)
+-include $(OBJ:.o=.d) $(UNITS:.o=.d) $(HARNESS:build/harness/%=build/obj/test/cluster/%.d) $(POWER:%.c=build/obj/%.d)
 
 # --- third-party libraries --------------------------------------------------------------------------
 
@@ -156,6 +156,16 @@ build/bench/%: build/obj/test/bench/%.o build/libtriton.a | $(VENDOR)
 	$(call say,link,$@)
 	$Q$(call LINK,$< build/obj/src/base/relro.o build/libtriton.a)
 
+# The harness of test/cluster: the wire, the clients, the checker of what they saw.
+HARNESS := $(patsubst test/cluster/%.c,build/harness/%,$(wildcard test/cluster/*.c))
+
+harness: $(HARNESS)
+
+build/harness/%: build/obj/test/cluster/%.o build/libtriton.a | $(VENDOR)
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$Q$(call LINK,$< build/obj/src/base/relro.o build/libtriton.a)
+
 # The same sources with clang, the host's libc and sanitizers, in build/asan: for `make asan` and the fuzzers.
 ASAN_CC := clang
 # NULL + 0 is what str_drop(STR_NONE, 0) does, and what C2y says is fine: hence no pointer-overflow.
@@ -192,7 +202,7 @@ $A/fuzz/%: $A/obj/test/fuzz/%.o $A/libtriton.a
 	$Q$(call A_LINK,-fsanitize=fuzzer,$^)
 
 -include $(A_OBJ:.o=.d) $(A_UNITS:.o=.d) $(FUZZ:%=$A/obj/test/fuzz/%.d)
-.PRECIOUS: $A/obj/%.o
+.PRECIOUS: $A/obj/%.o build/obj/test/cluster/%.o
 
 asan: $A/unit ## the unit tests under address and undefined-behaviour sanitizers
 	@UNIT=$A/unit ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 test/run unit
@@ -206,7 +216,7 @@ fuzz-smoke: fuzz ## run each fuzzer for a few seconds over its corpus
 test: ## install what is missing, build, run every tier; ends in "N passed, N failed, N skipped"
 	@packaging/deps build test
 	@mkdir -p build/test
-	@+$(MAKE) --no-print-directory all build/unit build/apitable build/power build/sim fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
+	@+$(MAKE) --no-print-directory all build/unit build/apitable build/power build/sim $(HARNESS) fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
 	@test/run
 
 # All the end to end tests on Debian's own kernel under software emulation: an hour or two.

@@ -42,16 +42,25 @@ leader() { # the node that the nodes in $1 (default all) agree on
 	echo "${l:-}"
 }
 
-# --- the place ----------------------------------------------------------------------------------------
+# --- the place: e0 of each node hangs on the wire (link.c) -------------------------------------------
 
+link() { "$ROOT/build/harness/link" "$C/link.sock" "$@"; }
+link_start() { # SEED
+	"$ROOT/build/harness/link" serve "$C/link.sock" "$1" >"$C/link.out" 2>&1 </dev/null &
+	LINK_PID=$!
+	until_ok 5 link show
+}
 place_create() { # I
-	ip netns add "$NS-$1" && ip link add e0 netns "$NS-$1" type veth peer name "p$1" netns "$NS-sw" || return 1
-	ip netns exec "$NS-sw" ip link set "p$1" master br0 up
+	ip netns add "$NS-$1" && link add "$1" "/run/netns/$NS-$1" || return 1
 	on "$1" ip link set lo up && on "$1" ip addr add "10.77.0.$1/24" dev e0 && on "$1" ip link set e0 up &&
 		on "$1" ip route add default via 10.77.0.254
 }
-link_down() { ip netns exec "$NS-sw" ip link set "p$1" down; }
-link_up() { ip netns exec "$NS-sw" ip link set "p$1" up; }
+place_remove() { # I
+	link remove "$1"
+	ip netns del "$NS-$1"
+}
+link_down() { link set "$1" '*' cut=1 && link set '*' "$1" cut=1; } # I: silence, as of a pulled cable; nobody is told
+link_up() { link set "$1" '*' cut=0 && link set '*' "$1" cut=0; }
 
 serve_start() { # I FLAG...: waits until it serves
 	local i=$1
@@ -69,7 +78,7 @@ voters() { status_at "$1" | jq -r .state.voters; }
 names() { hostname; }
 
 cluster_create() {
-	ip netns add "$NS-sw" && ip netns exec "$NS-sw" ip link add br0 type bridge && ip netns exec "$NS-sw" ip link set br0 up || return 1
+	link_start "${SEED:-1}" || return 1
 	for i in $(seq $NODES); do place_create "$i" || return 1; done
 	serve_start 1 || return 1
 	for i in $(seq 2 $NODES); do join "$i" || return 1; done
@@ -88,8 +97,8 @@ busybox_image() { # an image of busybox only, made on node 2
 # Three nodes that serve, linked, with a leader, without containers, volumes and networks of a test.
 cluster_heal() {
 	local i pid
+	link clear
 	for i in $(seq $NODES); do
-		link_up "$i"
 		for pid in $(awk '{ print $2 }' "$RUN/$i/roles" 2>/dev/null); do [ "$pid" != 0 ] && kill -CONT "$pid" 2>/dev/null; done
 		alive "$(serve_pid "$i")" || serve_start "$i" || return 1
 	done
@@ -108,6 +117,7 @@ cluster_destroy() {
 		alive "$pid" && kill -USR1 "$pid"     # stops its containers, too
 	done
 	for i in "$RUN"/*/; do until_ok 30 sh -c "! [ -e /proc/$(serve_pid "$(basename "$i")" || echo none) ]"; done
+	[ "${LINK_PID:-}" ] && kill "$LINK_PID"
 	for i in $(ip netns list | sed -n "s/^\($NS-[^ ]*\).*/\1/p"); do ip netns del "$i"; done
 }
 

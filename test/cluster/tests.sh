@@ -1,7 +1,7 @@
 # Three nodes: what one data center promises. Names carry the ids of the faults they play.
 
 joining() { # FLAG...: a fourth machine that must be refused; prints what it says
-	place_create 4 2>/dev/null
+	[ -e "/run/netns/$NS-4" ] || place_create 4
 	rm -rf "$C/4"
 	mkdir -p "$C/4"
 	! on 4 timeout 30 "$TRITON" serve --data-dir "$C/4/data" --run-dir "$RUN/4" --peer 10.77.0.4:2377 --instance "cl$$-4" \
@@ -25,7 +25,7 @@ test_a_token_is_good_once_and_for_one_data_center() {
 	sleep 1.2
 	has "$(joining --join 10.77.0.3:2377 --token "$t")" "has expired"
 	has "$(joining --join 10.77.0.3:2377 --token x)" "no token"
-	ip netns del "$NS-4"
+	place_remove 4
 	has "$("$TRITON" serve --join x:1 2>&1 || true)" "go together"
 }
 
@@ -182,7 +182,7 @@ test_five_nodes_have_five_voters_and_three_again() {
 		kill -USR1 "$(serve_pid $i)"
 		until_ok 20 sh -c "! [ -e /proc/$(serve_pid $i || echo none) ]"
 		until_ok 20 "$TRITON" node remove "$id" --force --run-dir "$RUN/1" || "$TRITON" node remove "$id" --run-dir "$RUN/1"
-		ip netns del "$NS-$i"
+		place_remove $i
 		rm -rf "$RUN/$i"
 	done
 	until_is 30 3 voters 1
