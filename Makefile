@@ -115,7 +115,7 @@ build/notices.txt: vendor/notices vendor/NOTICES.md vendor/raft-edits | $(VENDOR
 build/obj/src/tool/licenses.o $A/obj/src/tool/licenses.o: build/notices.txt
 
 dist-cache: $(VENDOR) ## build/cache.tar: the source packages, to build without a network
-	tar -cf build/cache.tar -C build --exclude=cache/vm --exclude=cache/debian-rootfs.tar cache
+	tar -cf build/cache.tar -C build --exclude=cache/vm --exclude=cache/npm --exclude=cache/debian-rootfs.tar cache
 
 # --- tests ------------------------------------------------------------------------------------------
 

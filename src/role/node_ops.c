@@ -64,6 +64,24 @@ static void attach_later(struct local *l, const struct attach_opts *o, int fd)
 	list_add_tail(&l->attaches, &p->link);
 }
 
+/* logs=1: a child writes what was logged so far, and after it attaches the stream itself where the container runs. */
+static int attach_logs(struct ipc_req *r, const struct stream_call *q, const struct attach_opts *o, const struct container *c, struct local *l,
+		       int stream, struct err *e)
+{
+	struct node_role *n = node_of(r);
+	bool runs = q->stream && l && l->phase == RUNNING;
+	struct logs_query lq = { .stdout_ = q->stdout_, .stderr_ = q->stderr_, .tty = c->config.tty, .tail = -1, .then = runs ? o : NULL };
+	auto_fd conn = -1;
+	pid_t pid;
+
+	if (runs && (conn = life_shim(l, e)) < 0)
+		return not_running(q->id, e);
+	pid = fork();
+	if (pid == 0)
+		logs_serve(&n->rt, q->id, &lq, conn, stream);
+	return pid < 0 ? err_sys(e, "fork") : 0;
+}
+
 static int op_attach(struct ipc_req *r, void *in, struct err *e)
 {
 	struct node_role *n = node_of(r);
@@ -78,18 +96,19 @@ static int op_attach(struct ipc_req *r, void *in, struct err *e)
 	if (view_begin(n->view, &t, e) || record_of(r, &t, q->account, q->id, &c, e))
 		return -1;
 	view_end(&t);
-	if (q->logs && (container_is_running(&c) || (l && l->phase == RUNNING)))
-		return err_set(e, ENOTSUP, "attach with logs=1 is not supported; ask for the logs and attach then");
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
 		return err_sys(e, "socketpair");
 	mine = fds[0];
 	theirs = fds[1];
-	if (l && l->phase == RUNNING) {
+	if (q->logs && attach_logs(r, q, &o, &c, l, mine, e))
+		return -1;
+	if (l && l->phase == RUNNING && !q->logs) {
 		auto_fd conn = life_shim(l, e);
 
 		if (conn < 0 || shim_attach(conn, &o, mine, e))
 			return not_running(q->id, e);
-	} else {                                      /* before the start: the shim gets it with its birth */
+	}
+	if (q->stream && !(l && l->phase == RUNNING)) { /* before the start: the shim gets it with its birth */
 		if (!l)
 			l = local_get(n, q->id, q->account);
 		attach_later(l, &o, fd_take(&mine));

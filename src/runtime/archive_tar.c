@@ -237,7 +237,9 @@ static int entry_out(struct output *o, int dir, const char *file, struct str nam
 		link[n] = 0;
 		t.link = str_of(link);
 	}
-	if (t.type == TAR_FILE && st.st_nlink > 1 && linked(o, &st, name, &t.link))
+	if (o->one_fs && depth)                       /* the root's own entries: without "./", as Docker has them */
+		t.name = str_drop(name, 2);
+	if (t.type == TAR_FILE && st.st_nlink > 1 && linked(o, &st, t.name, &t.link))
 		t.type = TAR_LINK;
 	if (t.type == TAR_FILE || t.type == TAR_DIR) {
 		fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | (t.type == TAR_DIR ? O_DIRECTORY : 0));
@@ -247,11 +249,8 @@ static int entry_out(struct output *o, int dir, const char *file, struct str nam
 	t.size = t.type == TAR_FILE ? st.st_size : 0;
 	if (fd >= 0)
 		xattrs_of(&a, fd, &t.xattrs);
-	if (t.type == TAR_DIR && !str_ends(name, STR("/")))
-		t.name = arena_printf(&a, "%.*s/", STR_ARG(name));
-	else
-		t.name = arena_str(&a, name);
-	if (!(o->diff && depth == 0) && tar_write_header(&o->tar, &t, e)) /* a layer does not speak of the root itself */
+	t.name = arena_printf(&a, "%.*s%s", STR_ARG(t.name), t.type == TAR_DIR && !str_ends(name, STR("/")) ? "/" : "");
+	if (!((o->diff || o->one_fs) && depth == 0) && tar_write_header(&o->tar, &t, e)) /* neither speaks of the root itself */
 		return -1;
 	if (t.type == TAR_FILE)
 		return file_out(o, fd, t.size, e);

@@ -381,7 +381,7 @@ void logs_serve(struct runtime *rt, struct str id, const struct logs_query *q, i
 	keep[2] = dir;
 	fd_close_others(keep, 3);
 	/* Still the owner of the files, which rotation makes anew, but without a single capability. */
-	if (dir >= 0 && sandbox_enter(&box, &e) == 0)
-		copy(dir, q, conn, out, &e);
+	if (dir >= 0 && sandbox_enter(&box, &e) == 0 && copy(dir, q, conn, out, &e) == 0 && q->then)
+		shim_attach(conn, q->then, out, &e);  /* it ended meanwhile: so does the stream */
 	_exit(0);
 }

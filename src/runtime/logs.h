@@ -10,10 +10,11 @@ struct logs_query {
 	int64_t since_ns, until_ns;                   /* 0: open */
 	int64_t tail;                                 /* lines; -1 all */
 	struct str details_text;                      /* "a=b,c=d", put before each line with `details` */
+	const struct attach_opts *then;               /* attach `out` to the container after it; NULL does not */
 };
 
 /* Forked child of node: writes to `out` until the end (follow: until the container is not running any more; `conn` is
- * a watching shim connection or -1) and exits the process. Drops its rights first. */
+ * a watching shim connection or -1; with `then` one that does not watch) and exits the process. Drops its rights first. */
 _Noreturn void logs_serve(struct runtime *rt, struct str id, const struct logs_query *q, int conn, int out);
 
 /* One line of the file, {"log":"...","stream":"stdout","time":"..."}. `text` is decoded in place into `line`. */

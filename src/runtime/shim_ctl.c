@@ -83,8 +83,10 @@ static int do_resize(struct shim *s, const struct shim_call *call, struct err *e
 {
 	struct task *t = find_task(s, call->exec_id);
 
-	if (!t || t->exited || !t->tty || t->out.fd < 0)
-		return err_set(e, ESRCH, t && !t->tty ? "the process has no terminal" : "the process is not running");
+	if (t && !t->exited && !t->tty)               /* no terminal has no size: as with Docker that is no error */
+		return 0;
+	if (!t || t->exited || t->out.fd < 0)
+		return err_set(e, ESRCH, "the process is not running");
 	return pty_resize(t->out.fd, (uint16_t)call->rows, (uint16_t)call->cols, e);
 }
 
