@@ -504,12 +504,27 @@ int engine_receive(struct engine *g, uint64_t from, struct str msg, struct err *
 
 	if (wire_decode(msg, &m, e))
 		return -1;
+	if (m.type == RAFT_APPEND_ENTRIES && m.append_entries.term >= raft_current_term(&g->raft))
+		g->heard_commit = m.append_entries.leader_commit;
 	return engine_settle(g, has_change(&m) ? receive_split(g, from, &m, e) : receive(g, from, &m, e), e);
 }
 
 bool engine_is_leader(const struct engine *g)
 {
 	return g->raft.state == RAFT_LEADER;
+}
+
+uint64_t engine_term_at(const struct engine *g, uint64_t index)
+{
+	return index == g->snap_index ? g->snap_term : logfile_term_of(g->log, index);
+}
+
+bool engine_current(const struct engine *g)
+{
+	if (engine_is_leader(g))
+		return engine_ready_to_read(g) && g->applied == g->commit;
+	/* What a leader knows to be committed is all there is only when an entry of its own term is in it. */
+	return engine_leader(g) && g->applied >= g->heard_commit && engine_term_at(g, g->applied) == engine_term(g);
 }
 
 uint64_t engine_leader(const struct engine *g)

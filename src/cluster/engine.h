@@ -70,6 +70,7 @@ int engine_receive(struct engine *g, uint64_t from, struct str msg, struct err *
 bool     engine_ready(const struct engine *g);
 bool     engine_ready_to_read(const struct engine *g); /* leader, and its commit index covers all that was ever committed */
 bool     engine_is_leader(const struct engine *g);
+bool     engine_current(const struct engine *g);       /* there is a leader, and what it said to be committed is applied here */
 uint64_t engine_leader(const struct engine *g);       /* id, 0 unknown */
 uint64_t engine_term(const struct engine *g);
 uint64_t engine_commit(const struct engine *g);
@@ -98,6 +99,10 @@ size_t engine_members(struct engine *g, struct arena *a, struct engine_member **
 /* Leader: who takes part from now on; at most one server may be added, removed or change its vote (Raft thesis, section 4.2).
  * EAGAIN: not the leader, or the last change or the first entry of this term is not committed yet (points 1, 2). */
 int engine_change(struct engine *g, const struct engine_server *v, size_t n, struct err *e);
+
+/* A new leader that found everything committed has no entry of its own term: it makes one, so that what was asked of leaders before it
+ * is settled (done, or never to be), and members and reads need not wait. Call it after engine_sync. */
+int engine_begin_term(struct engine *g, struct err *e);
 
 /* Leader: tell the others at once how far is committed. The engine does so with the next entries or heartbeat only; their clients
  * wait for it. Nothing is sent when there is nothing new, or entries are on their way. */

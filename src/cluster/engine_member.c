@@ -23,6 +23,23 @@ size_t engine_members(struct engine *g, struct arena *a, struct engine_member **
 	return conf->n;
 }
 
+static int begin_term(struct engine *g, struct err *e)
+{
+	static const char nothing[8];
+	uint64_t index;
+
+	return engine_append(g, RAFT_BARRIER, str_make(nothing, sizeof nothing), &index, e);
+}
+
+int engine_begin_term(struct engine *g, struct err *e)
+{
+	if (!engine_ready(g) || g->raft.configuration.n < 2 || engine_term_at(g, g->commit) == engine_term(g))
+		return 0;
+	if (engine_reserve(g, 8, e))
+		return e->code == ENOSPC ? 0 : -1;    /* a full disk: reads and writes will say so */
+	return begin_term(g, e) ? -1 : engine_sync(g, e);
+}
+
 int engine_change(struct engine *g, const struct engine_server *v, size_t n, struct err *e)
 {
 	auto_arena a = ARENA_INIT;
@@ -31,13 +48,8 @@ int engine_change(struct engine *g, const struct engine_server *v, size_t n, str
 
 	if (g->raft.configuration_uncommitted_index || !engine_ready(g))
 		return err_set(e, EAGAIN, "another change of the members is not committed yet");
-	if (logfile_term_of(g->log, g->commit) != engine_term(g)) {
-		/* A new leader that found everything committed has no entry of its own term: it makes one first. */
-		static const char nothing[8];
-
-		return engine_append(g, RAFT_BARRIER, str_make(nothing, sizeof nothing), &index, e) ? -1
-		       : err_set(e, EAGAIN, "the first entry of this term is not committed yet");
-	}
+	if (logfile_term_of(g->log, g->commit) != engine_term(g))
+		return begin_term(g, e) ? -1 : err_set(e, EAGAIN, "the first entry of this term is not committed yet");
 	if (engine_conf_encode(v, n, &a, &conf, e) || engine_reserve(g, conf.n, e))
 		return -1;
 	return engine_append(g, RAFT_CHANGE, conf, &index, e);

@@ -14,6 +14,7 @@ struct engine {
 	struct engine_config       cfg;
 	struct arena               mem;               /* of one step */
 	uint64_t                   applied, commit;
+	uint64_t                   heard_commit;      /* the leader's, as it said last */
 	struct { uint64_t id, commit; } told[TOLD_MAX]; /* the commit index that each was told apart from entries */
 	uint64_t                   snap_index, snap_term;
 	struct buf                 conf;              /* the configuration applied last, encoded */
@@ -24,6 +25,7 @@ struct engine {
 
 int     engine_failed(struct engine *g, int rv, const char *what, struct err *e);
 int64_t engine_now(struct engine *g);
+uint64_t engine_term_at(const struct engine *g, uint64_t index); /* also of the snapshot's last entry; 0: not known */
 int     engine_handle(struct engine *g, struct raft_update *u, struct err *e); /* what a step asks for */
 void    engine_message(struct engine *g, const struct raft_message *m);        /* out it goes */
 int     engine_settle(struct engine *g, int rc, struct err *e);                /* after each event from outside */

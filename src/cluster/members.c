@@ -1,20 +1,28 @@
 #include "cluster/members.h"
 
-static const struct members_node *node_of(const struct members_node *nodes, size_t n, uint64_t server)
+static bool is_node(const struct members_node *nodes, size_t n, uint64_t server)
 {
 	for (size_t i = 0; i < n; i++)
 		if (nodes[i].server == server)
-			return &nodes[i];
-	return NULL;
+			return !nodes[i].leaving;
+	return false;
 }
 
-/* Of those that have a record. */
+static bool takes_part(const struct engine_member *v, size_t n, uint64_t server)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].server.id == server)
+			return true;
+	return false;
+}
+
+/* Of those that are to stay. */
 static bool good(const struct engine_member *m, const struct members_node *nodes, size_t n)
 {
-	return m->online && node_of(nodes, n, m->server.id);
+	return m->online && is_node(nodes, n, m->server.id);
 }
 
-/* Without `out` as a voter, is a majority of the voters that remain there to go on? One whose record is gone votes until it leaves. */
+/* Without `out` as a voter, is a majority of the voters that remain there to go on? One that was removed votes until it leaves. */
 static bool can_lose(const struct engine_member *v, size_t n, uint64_t out)
 {
 	size_t voters = 0, there = 0;
@@ -44,7 +52,7 @@ static struct members_step promote(const struct engine_member *v, size_t n, cons
 	return (struct members_step){ 0 };
 }
 
-/* One that is lost or whose record is gone goes first; never the leader itself while there is another. */
+/* One that is lost or was removed goes first; never the leader itself while there is another. */
 static struct members_step demote(const struct engine_member *v, size_t n, uint64_t self)
 {
 	const struct engine_member *pick = NULL;
@@ -63,7 +71,7 @@ static struct members_step leave(const struct engine_member *v, size_t n, const 
 	for (size_t i = 0; i < n; i++) {
 		uint64_t id = v[i].server.id, other;
 
-		if (node_of(nodes, nnodes, id))
+		if (is_node(nodes, nnodes, id))
 			continue;
 		if (v[i].server.voter && !can_lose(v, n, id))
 			continue;
@@ -79,22 +87,39 @@ static struct members_step leave(const struct engine_member *v, size_t n, const 
 static struct members_step enter(const struct engine_member *v, size_t n, const struct members_node *nodes, size_t nnodes)
 {
 	for (size_t k = 0; k < nnodes && n < MEMBERS_MAX; k++) {
-		bool there = false;
-
-		for (size_t i = 0; i < n; i++)
-			there |= v[i].server.id == nodes[k].server;
-		if (!there)
-			return (struct members_step){ MEMBERS_ADD, nodes[k].server, nodes[k].id };
+		if (!nodes[k].leaving && !takes_part(v, n, nodes[k].server))
+			return (struct members_step){ MEMBERS_ADD, nodes[k].server, nodes[k].where };
 	}
+	return (struct members_step){ 0 };
+}
+
+/* One that is reached in another way than the configuration says. */
+static struct members_step move(const struct engine_member *v, size_t n, const struct members_node *nodes, size_t nnodes)
+{
+	for (size_t k = 0; k < nnodes; k++)
+		for (size_t i = 0; i < n; i++)
+			if (v[i].server.id == nodes[k].server && !nodes[k].leaving && !str_eq(v[i].server.address, nodes[k].where))
+				return (struct members_step){ MEMBERS_MOVE, nodes[k].server, nodes[k].where };
+	return (struct members_step){ 0 };
+}
+
+static struct members_step forget(const struct engine_member *v, size_t n, const struct members_node *nodes, size_t nnodes)
+{
+	for (size_t k = 0; k < nnodes; k++)
+		if (nodes[k].leaving && !takes_part(v, n, nodes[k].server))
+			return (struct members_step){ MEMBERS_FORGET, nodes[k].server, nodes[k].id };
 	return (struct members_step){ 0 };
 }
 
 struct members_step members_next(const struct engine_member *v, size_t n, const struct members_node *nodes, size_t nnodes, uint64_t self,
                                  uint64_t last)
 {
-	size_t want = nnodes >= 5 ? 5 : nnodes >= 3 ? 3 : 1, voters = 0, there = 0;
+	size_t stay = 0, want, voters = 0, there = 0;
 	struct members_step s = { 0 };
 
+	for (size_t k = 0; k < nnodes; k++)
+		stay += !nodes[k].leaving;
+	want = stay >= 5 ? 5 : stay >= 3 ? 3 : 1;
 	for (size_t i = 0; i < n; i++) {
 		voters += v[i].server.voter;
 		there += v[i].server.voter && good(&v[i], nodes, nnodes);
@@ -107,6 +132,10 @@ struct members_step members_next(const struct engine_member *v, size_t n, const 
 		s = enter(v, n, nodes, nnodes);
 	if (s.what == MEMBERS_NOTHING && voters > want)
 		s = demote(v, n, self);
+	if (s.what == MEMBERS_NOTHING)
+		s = move(v, n, nodes, nnodes);
+	if (s.what == MEMBERS_NOTHING)
+		s = forget(v, n, nodes, nnodes);
 	return s;
 }
 
@@ -124,6 +153,8 @@ size_t members_apply(struct arena *a, const struct engine_member *v, size_t n, s
 			s.voter = true;
 		if (s.id == step.server && step.what == MEMBERS_DEMOTE)
 			s.voter = false;
+		if (s.id == step.server && step.what == MEMBERS_MOVE)
+			s.address = step.id;
 		(*out)[k++] = s;
 	}
 	if (step.what == MEMBERS_ADD)

@@ -11,17 +11,19 @@
 
 struct members_node {                                 /* from the nodes' records */
 	uint64_t   server;
-	struct str id;
+	struct str id, where;                         /* where: what stands in the configuration, so that it is known before any record is */
+	bool       leaving;                           /* removed by an operator; it is linked until it takes no part any more */
 };
 
-enum members_what { MEMBERS_NOTHING, MEMBERS_ADD, MEMBERS_PROMOTE, MEMBERS_DEMOTE, MEMBERS_REMOVE, MEMBERS_HAND_OVER };
+enum members_what { MEMBERS_NOTHING, MEMBERS_ADD, MEMBERS_PROMOTE, MEMBERS_DEMOTE, MEMBERS_REMOVE, MEMBERS_HAND_OVER, MEMBERS_MOVE, MEMBERS_FORGET };
 
 struct members_step {
 	enum members_what what;
 	uint64_t          server;                     /* HAND_OVER: the office, to this one, because we are to go */
-	struct str        id;                         /* ADD */
+	struct str        id;                         /* ADD, MOVE: its new `where`; FORGET: of the node that left, whose record can go */
 };
 
+/* `v` must be a configuration that is committed. */
 struct members_step members_next(const struct engine_member *v, size_t n, const struct members_node *nodes, size_t nnodes, uint64_t self,
                                  uint64_t last);
 

@@ -61,8 +61,9 @@ enum command {
 	                             * EPERM "this token was used already" / "... expired" / "there is no such token"; the same node (id and key) may ask again */
 	CMD_TOKEN_CREATE      = 33, /* join_token: hash and expires given. Operators */
 	CMD_NODE_UPDATE       = 34, /* node_update: availability, labels. Operators. ENOENT "No such node: X" */
-	CMD_NODE_REMOVE       = 35, /* node_update with only the id. EBUSY while it has containers and is not lost, unless force */
+	CMD_NODE_REMOVE       = 35, /* node_update with only the id. EBUSY while it has containers and is not lost, unless force. It stays linked until it is out of the log */
 	CMD_NODE_STATE        = 36, /* node_update: state, from the scheduler: "lost" or "up" */
+	CMD_NODE_FORGET       = 37, /* by_id, from the leader's own replica: a removed node takes no part in the log any more, so its links may go */
 
 	CMD_IMAGE_PUT         = 40, /* image_put: record i/, and t/ for each ref. Event pull/load/import (action given) on the ref.
 	                             * Action push: only `packed` and refs by digest, when the image is still there */

@@ -25,6 +25,7 @@ const struct key_kind key_kinds[] = {
 	{ "u/", "uid-range",       NULL, 0 },
 	{ "p/", "package",         package_fields,     sizeof(struct package) },
 	{ "d/", "node",            node_fields,        sizeof(struct node) },
+	{ "D/", "leaving-node",    node_fields,        sizeof(struct node) },
 	{ "R/", "room",            node_room_fields,   sizeof(struct node_room) },
 	{ "F/", "room-order",      NULL, 0 },
 	{ "S/", "spread",          NULL, 0 },

@@ -25,6 +25,7 @@
  *  u/<node id>/<slot, 10 digits>    container id (raw bytes): uid range in use on that node
  *  p/<name>                         struct package
  *  d/<node id>                      struct node
+ *  D/<node id>                      struct node: it was removed, but still takes part in the log; linked until it does not
  *  R/<node id>                      struct node_room: what it has and what of it is promised
  *  F/<room, 20 digits>/<node id>    (empty) nodes that take containers, ordered by room (sched/place.h)
  *  S/<account>/<node id>            how many containers of the account are there (decimal)

@@ -15,7 +15,12 @@ const struct field command_done_fields[] = {
 	FIELD_END
 };
 
-const struct field revision_fields[] = { FIELD(1, revision, n, "n", 0), FIELD(2, revision, alone, "alone", 0), FIELD_END };
+const struct field revision_fields[] = {
+	FIELD(1, revision, n,       "n",       0),
+	FIELD(2, revision, alone,   "alone",   0),
+	FIELD(3, revision, current, "current", 0),
+	FIELD_END
+};
 
 const struct field state_status_fields[] = {
 	FIELD(1, state_status, revision,       "revision",       0),
@@ -242,7 +247,12 @@ const struct field dns_socket_fields[] = {
 
 const struct field joined_key_fields[] = { FIELD(1, joined_key, key, "key", 0), FIELD_END };
 const struct field ca_seal_fields[] = { FIELD(1, ca_seal, point, "point", 0), FIELD_END };
-const struct field link_fields[] = { FIELD(1, link, server, "server", 0), FIELD(2, link, node, "node", 0), FIELD_END };
+const struct field link_fields[] = {
+	FIELD(1, link, server,  "server",  0),
+	FIELD(2, link, node,    "node",    0),
+	FIELD(3, link, address, "address", 0),
+	FIELD_END
+};
 const struct field remote_call_fields[] = {
 	FIELD(1, remote_call, node,       "node",       0),
 	FIELD(2, remote_call, op,         "op",         0),

@@ -64,7 +64,9 @@ struct command_call { uint32_t cmd; struct str account; bool operator_; struct s
 extern const struct field command_call_fields[];
 struct command_done { int64_t revision; struct str payload; };
 extern const struct field command_done_fields[];
-struct revision { int64_t n; bool alone; };            /* alone: one node, so that what is here is all there is */
+/* alone: one node, so that what is here is all there is. current: a leader is known and its state is here, so who has no record is
+ * no member. */
+struct revision { int64_t n; bool alone, current; };
 extern const struct field revision_fields[];
 struct state_status { int64_t revision, term, last_index, snapshot_index, log_bytes; bool leader; struct str node; int64_t server, leader_server, members, voters; };
 extern const struct field state_status_fields[];
@@ -79,7 +81,7 @@ struct joined_key { struct str key; };                /* SHA-256 of the public k
 extern const struct field joined_key_fields[];
 struct ca_seal { struct str point; };                 /* raw bytes */
 extern const struct field ca_seal_fields[];
-struct link { int64_t server; struct str node; };     /* id in the raft configuration; node id */
+struct link { int64_t server; struct str node, address; }; /* id in the raft configuration; node id and where it is, as the log says */
 extern const struct field link_fields[];
 struct remote_call { struct str node; int64_t op; struct str body; int64_t timeout_ms; }; /* body: record of the operation */
 extern const struct field remote_call_fields[];

@@ -33,6 +33,7 @@
 #define DEAD_MS          10000                        /* bytes unacknowledged for so long: the link is broken */
 #define THREAD_STACK     (192 << 10)                  /* a TLS handshake needs the most */
 #define JOIN_PUBLIC      1                            /* endpoint flag: answers without a node's certificate */
+#define LEAVING_TOO      2                            /* endpoint flag: also to a node that was removed and is still in the log */
 
 /* --- who is who ---------------------------------------------------------------------------------------- */
 
@@ -46,13 +47,14 @@ static bool met_find(struct peer *p, struct arena *a, struct str id, int64_t ser
 
 		found = id.n ? str_eq(m->id, id) : m->server == server;
 		if (found)
-			*out = (struct member){ arena_str(a, m->id), arena_str(a, m->address), m->server };
+			*out = (struct member){ arena_str(a, m->id), arena_str(a, m->address), m->server, false };
 	}
 	pthread_mutex_unlock(&p->lock);
 	return found;
 }
 
-/* Only used while this node has no state: as soon as it has, records say who is a member. */
+/* Only used while this node's state is behind: who leads now may have joined after what we have. As soon as it is not, records say
+ * who is a member. */
 static void met_add(struct peer *p, const struct member *m)
 {
 	size_t i = 0;
@@ -65,19 +67,11 @@ static void met_add(struct peer *p, const struct member *m)
 	if (i < 8) {
 		memcpy(p->met_text[i][0], m->id.p, m->id.n);
 		memcpy(p->met_text[i][1], m->address.p, m->address.n);
-		p->met[i] = (struct member){ str_make(p->met_text[i][0], m->id.n), str_make(p->met_text[i][1], m->address.n), m->server };
+		p->met[i] = (struct member){ str_make(p->met_text[i][0], m->id.n), str_make(p->met_text[i][1], m->address.n), m->server, false };
 		if (i == p->met_n)
 			p->met_n++;
 	}
 	pthread_mutex_unlock(&p->lock);
-}
-
-static bool has_state(struct view_txn *t, struct arena *a)
-{
-	struct err ignored;
-	struct str raw;
-
-	return view_get_raw(t, a, STR("m/cluster"), &raw, &ignored) == 1;
 }
 
 int members_list(struct peer *p, struct arena *a, struct member **v, size_t *n, struct err *e)
@@ -90,25 +84,48 @@ int members_list(struct peer *p, struct arena *a, struct member **v, size_t *n, 
 	*v = arena_new_n(a, struct member, all.n);
 	*n = all.n;
 	for (size_t i = 0; i < all.n; i++)
-		(*v)[i] = (struct member){ all.v[i].id, all.v[i].address, all.v[i].server };
+		(*v)[i] = (struct member){ all.v[i].id, all.v[i].address, all.v[i].server, false };
+	return 0;
+}
+
+static int member_among(struct view_txn *t, struct arena *a, struct str prefix, struct str id, int64_t server, struct member *out, struct err *e)
+{
+	struct { struct node *v; size_t n; } all = { 0 };
+
+	if (view_list(t, a, prefix, node_fields, sizeof(struct node), &all, e))
+		return -1;
+	for (size_t i = 0; i < all.n; i++)
+		if (id.n ? str_eq(all.v[i].id, id) : all.v[i].server == server) {
+			*out = (struct member){ all.v[i].id, all.v[i].address, all.v[i].server, str_is(prefix, "D/") };
+			return out->address.n ? 1 : err_set(e, EHOSTUNREACH, "node %.*s has not said where it is reached", STR_ARG(all.v[i].name));
+		}
 	return 0;
 }
 
 int member_find(struct peer *p, struct arena *a, struct str id, int64_t server, struct member *out, struct err *e)
 {
 	auto_view t = { 0 };
-	struct { struct node *v; size_t n; } all = { 0 };
+	int rc;
 
-	if (view_begin(p->view, &t, e) || view_list(&t, a, STR("d/"), node_fields, sizeof(struct node), &all, e))
+	if (view_begin(p->view, &t, e))
 		return -1;
-	for (size_t i = 0; i < all.n; i++)
-		if (id.n ? str_eq(all.v[i].id, id) : all.v[i].server == server) {
-			*out = (struct member){ all.v[i].id, all.v[i].address, all.v[i].server };
-			return out->address.n ? 0 : err_set(e, EHOSTUNREACH, "node %.*s has not said where it is reached", STR_ARG(all.v[i].name));
-		}
-	if (!has_state(&t, a) && met_find(p, a, id, server, out))
+	rc = member_among(&t, a, STR("d/"), id, server, out, e);
+	if (rc == 0 && !id.n)
+		rc = member_among(&t, a, STR("D/"), id, server, out, e);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	if (!p->current && met_find(p, a, id, server, out))
 		return 0;
 	return err_set(e, ENOENT, "there is no such node");
+}
+
+/* Of a node that is a member, or was removed and is still linked. 1, 0 or -1 as view_get. */
+static int node_record(struct view_txn *t, struct arena *a, struct str id, struct node *n, bool *leaving, struct err *e)
+{
+	int found = view_get(t, a, key_make(a, "d", id, STR_NONE, STR_NONE), node_fields, n, e);
+
+	*leaving = found == 0;
+	return found ? found : view_get(t, a, key_make(a, "D", id, STR_NONE, STR_NONE), node_fields, n, e);
 }
 
 /* The certificate is of our authority and names a node; the node's record, where we have one, must know its key. */
@@ -120,6 +137,7 @@ static int member_of(struct req *r, struct member *out, struct err *e)
 	struct x509 cert, ca;
 	struct node n = { 0 };
 	struct str ca_der;
+	bool leaving;
 	int found;
 
 	if (r->conn->cert.n == 0)
@@ -131,11 +149,11 @@ static int member_of(struct req *r, struct member *out, struct err *e)
 		return err_set(e, EACCES, "this is not the certificate of a node of this data center");
 	if (view_begin(p->view, &t, e))
 		return -1;
-	found = view_get(&t, a, key_make(a, "d", cert.subject_cn, STR_NONE, STR_NONE), node_fields, &n, e);
+	found = node_record(&t, a, cert.subject_cn, &n, &leaving, e);
 	if (found < 0)
 		return -1;
-	if (found == 0 && !has_state(&t, a)) {
-		*out = (struct member){ cert.subject_cn, req_header(r, "Triton-Address"), 0 };
+	if (found == 0 && !p->current) {
+		*out = (struct member){ cert.subject_cn, req_header(r, "Triton-Address"), 0, false };
 		if (!str_to_i64(req_header(r, "Triton-Server"), &out->server))
 			return err_set(e, EINVAL, "the node does not say who it is");
 		met_add(p, out);
@@ -143,7 +161,7 @@ static int member_of(struct req *r, struct member *out, struct err *e)
 	}
 	if (found == 0 || !str_eq(n.key, hash_sha256_hex(a, cert.spki)))
 		return err_set(e, EACCES, "node %.*s is not a member of this data center (any more)", STR_ARG(cert.subject_cn));
-	*out = (struct member){ n.id, n.address, n.server };
+	*out = (struct member){ n.id, n.address, n.server, leaving };
 	return 0;
 }
 
@@ -158,6 +176,8 @@ static int authorize(struct req *r, struct err *e)
 		e->code = EACCES;
 		return -1;
 	}
+	if (m->leaving && !(r->endpoint && r->endpoint->flags & LEAVING_TOO))
+		return err_set(e, EACCES, "node %.*s was removed from this data center", STR_ARG(m->id));
 	return 0;
 }
 
@@ -253,9 +273,9 @@ static int64_t own_server(struct peer *p, struct arena *a)
 	auto_view t = { 0 };
 	struct node n = { 0 };
 	struct err ignored;
+	bool leaving;
 
-	if (p->server || view_begin(p->view, &t, &ignored) ||
-	    view_get(&t, a, key_make(a, "d", p->node_id, STR_NONE, STR_NONE), node_fields, &n, &ignored) != 1)
+	if (p->server || view_begin(p->view, &t, &ignored) || node_record(&t, a, p->node_id, &n, &leaving, &ignored) != 1)
 		return p->server;
 	return n.server;
 }
@@ -290,8 +310,20 @@ struct conn *peer_dial(struct peer *p, struct arena *a, const struct member *m, 
 struct opening {
 	struct peer *peer;
 	uint64_t     id;                              /* of the state role's request */
-	int64_t      server;
+	struct arena a;
+	struct link  to;                              /* in `a` */
 };
+
+/* By its record, or while our state is behind by what the log says of it; its certificate shows whether it is the one. */
+static int opening_find(struct opening *o, struct arena *a, struct member *m, struct err *e)
+{
+	if (member_find(o->peer, a, STR_NONE, o->to.server, m, e) == 0)
+		return 0;
+	if (o->peer->current || !o->to.address.n)
+		return -1;
+	*m = (struct member){ o->to.node, o->to.address, o->to.server, false };
+	return 0;
+}
 
 static int link_connect(struct opening *o, struct arena *a, int *fd, struct err *e)
 {
@@ -300,7 +332,7 @@ static int link_connect(struct opening *o, struct arena *a, int *fd, struct err 
 	struct str ahead = STR_NONE;
 	int pair[2];
 
-	if (member_find(o->peer, a, STR_NONE, o->server, &m, e))
+	if (opening_find(o, a, &m, e))
 		return -1;
 	conn = peer_dial(o->peer, a, &m, "/link", &ahead, e);
 	if (!conn)
@@ -314,6 +346,14 @@ static int link_connect(struct opening *o, struct arena *a, int *fd, struct err 
 	return 0;
 }
 
+static void opening_free(struct opening *o)
+{
+	struct arena a = o->a;
+
+	arena_release(&a);
+	free(o);
+}
+
 static void *link_open(void *arg)
 {
 	struct opening *o = arg;
@@ -325,7 +365,7 @@ static void *link_open(void *arg)
 		ipc_client_reply(o->peer->state, OP_LINK_OPEN, o->id, &e, NULL, NULL, NULL, 0, &ignored);
 	else
 		ipc_client_reply(o->peer->state, OP_LINK_OPEN, o->id, NULL, NULL, NULL, &fd, 1, &ignored);
-	free(o);
+	opening_free(o);
 	return NULL;
 }
 
@@ -345,28 +385,32 @@ int peer_thread(void *(*fn)(void *arg), void *arg, struct err *e)
 
 /* --- channels ------------------------------------------------------------------------------------------ */
 
+static void peer_revision(struct peer *p, const struct revision *r)
+{
+	p->current = r->current;
+	view_notify(p->view, r->n);
+}
+
 static void on_state_event(void *ctx, struct ipc_msg *m)
 {
 	struct peer *p = ctx;
 	auto_arena a = ARENA_INIT;
 	struct revision rev = { 0 };
-	struct link to = { 0 };
 	struct opening *o;
 	struct err e, ignored;
 
 	if (m->op == OP_REVISION && rec_decode(&a, m->body, revision_fields, &rev, &e) == 0)
-		view_notify(p->view, rev.n);
+		peer_revision(p, &rev);
 	if (m->op != OP_LINK_OPEN || m->kind != IPC_REQUEST)
 		return;
 	o = calloc(1, sizeof *o);
 	if (!o)
 		abort();
-	if (rec_decode(&a, m->body, link_fields, &to, &e) == 0) {
-		*o = (struct opening){ p, m->id, to.server };
-		if (peer_thread(link_open, o, &e) == 0)
-			return;
-	}
-	free(o);
+	o->peer = p;
+	o->id = m->id;
+	if (rec_decode(&o->a, arena_str(&o->a, m->body), link_fields, &o->to, &e) == 0 && peer_thread(link_open, o, &e) == 0)
+		return;
+	opening_free(o);
 	ipc_client_reply(p->state, OP_LINK_OPEN, m->id, &e, NULL, NULL, NULL, 0, &ignored);
 }
 
@@ -406,7 +450,7 @@ static void on_serve_event(void *ctx, struct ipc_msg *m)
 
 static const struct endpoint endpoints[] = {
 	{ POST, "/join", join_take, JOIN_PUBLIC, "" },
-	{ POST, "/link", link_take, 0, "" },
+	{ POST, "/link", link_take, LEAVING_TOO, "" },
 	{ POST, "/call", peer_call, 0, "" },
 	{ 0 }
 };

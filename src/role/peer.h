@@ -12,10 +12,12 @@
 #include "store/view.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct member {                                       /* a node as we know it, or as it showed itself */
 	struct str id, address;
 	int64_t    server;
+	bool       leaving;                           /* it was removed: only its links count, until the log does without it */
 };
 
 struct peer {
@@ -26,9 +28,10 @@ struct peer {
 	struct str           ca_pem, node_id, address;
 	int64_t              server;                  /* given when this node joined; 0: it made its data center */
 	pthread_mutex_t      lock;
-	struct member        met[8];                  /* who came while there was no state to look them up in; text below */
+	struct member        met[8];                  /* who came while our state was behind and did not know them; text below */
 	char                 met_text[8][2][128];
 	size_t               met_n;
+	atomic_bool          current;                 /* our state is that of the leader: who has no record is no member */
 };
 
 /* Connect to that member and switch to `path`'s stream. Blocks, seconds. The connection is the caller's; `ahead` is in `a`. */

@@ -38,7 +38,7 @@ struct state {
 	struct links      *links;
 	int64_t            told;                      /* newest revision that was broadcast */
 	int64_t            revision;
-	bool               told_alone;
+	bool               told_alone, told_current;
 	int                status;                    /* exit status */
 };
 
@@ -46,14 +46,22 @@ struct state {
 
 /* --- channels --- */
 
+static struct revision revision_now(struct state *s)
+{
+	struct replica_status st = s->replica ? replica_status(s->replica) : (struct replica_status){ 0 };
+
+	return (struct revision){ s->revision, st.alone, st.current };
+}
+
 static void broadcast(struct state *s)
 {
-	struct revision r = { s->revision, replica_status(s->replica).alone };
+	struct revision r = revision_now(s);
 
-	if (s->told == s->revision && s->told_alone == r.alone)
+	if (s->told == r.n && s->told_alone == r.alone && s->told_current == r.current)
 		return;
-	s->told = s->revision;
+	s->told = r.n;
 	s->told_alone = r.alone;
+	s->told_current = r.current;
 	for (int i = 0; i < CHANNELS_MAX; i++)
 		if (s->channels[i] && ipc_chan_role(s->channels[i]) & LISTENERS)
 			ipc_chan_event(s->channels[i], OP_REVISION, revision_fields, &r, NULL, 0);
@@ -91,7 +99,7 @@ static const struct ipc_op ops[];
 
 static int channel_add(struct state *s, int fd, unsigned role, struct err *e)
 {
-	struct revision r = { s->revision, s->replica && replica_status(s->replica).alone };
+	struct revision r = revision_now(s);
 	struct ipc_chan *c;
 	int i = 0;
 
@@ -230,6 +238,13 @@ static void on_message(void *ctx, uint64_t from, struct str msg)
 		log_failed("a message is refused", &e, L("server", (int64_t)from));
 	else
 		fatal(s, &e);
+}
+
+static void where(void *ctx, struct arena *a, struct link *to)
+{
+	struct state *s = ctx;
+
+	replica_where(s->replica, a, (uint64_t)to->server, &to->node, &to->address);
 }
 
 static void send_message(void *ctx, uint64_t to, struct str msg)
@@ -501,7 +516,7 @@ int role_state(int argc, char **argv)
 	s.tick.fire = tick;
 	s.work.fire = work;
 	s.node = str_of(argv[2]);
-	if (loop_init(&s.loop, &e) || !(s.links = links_new(&s.loop, on_message, &s)) || open_state(&s, argv[1], (unsigned)strtoul(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), &e)) {
+	if (loop_init(&s.loop, &e) || !(s.links = links_new(&s.loop, on_message, where, &s)) || open_state(&s, argv[1], (unsigned)strtoul(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), &e)) {
 		explain(argv[1], &e);
 		log_failed("state role cannot start", &e);
 		return 1;

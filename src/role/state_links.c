@@ -3,7 +3,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "model/op.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -42,6 +41,7 @@ struct links {
 	struct loop     *loop;
 	struct ipc_chan *peer;
 	links_fn        *receive;
+	links_where_fn  *where;
 	void            *ctx;
 	struct far      far[LINKS_MAX];
 };
@@ -132,11 +132,14 @@ static void opened(void *ctx, struct arena *a, struct ipc_msg *m, const struct e
 static void out_open(struct far *p)
 {
 	struct link_out *o = &p->out;
+	struct link to = { .server = (int64_t)p->server };
+	auto_arena a = ARENA_INIT;
 
 	if (o->opening || !p->links->peer || clock_mono_ms() < o->again_ms)
 		return;
 	o->opening = true;
-	ipc_chan_request(p->links->peer, OP_LINK_OPEN, link_fields, &(struct link){ .server = (int64_t)p->server }, NULL, 0, OPEN_MS, opened, p);
+	p->links->where(p->links->ctx, &a, &to);
+	ipc_chan_request(p->links->peer, OP_LINK_OPEN, link_fields, &to, NULL, 0, OPEN_MS, opened, p);
 }
 
 /* --- in ------------------------------------------------------------------------------------------------ */
@@ -211,13 +214,13 @@ static struct far *far_of(struct links *k, uint64_t server)
 	return unused;
 }
 
-struct links *links_new(struct loop *l, links_fn *receive, void *ctx)
+struct links *links_new(struct loop *l, links_fn *receive, links_where_fn *where, void *ctx)
 {
 	struct links *k = calloc(1, sizeof *k);
 
 	if (!k)
 		abort();
-	*k = (struct links){ .loop = l, .receive = receive, .ctx = ctx };
+	*k = (struct links){ .loop = l, .receive = receive, .where = where, .ctx = ctx };
 	for (int i = 0; i < LINKS_MAX; i++) {
 		struct far *p = &k->far[i];
 

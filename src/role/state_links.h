@@ -5,6 +5,7 @@
 #define ROLE_STATE_LINKS_H
 
 #include "ipc/op.h"
+#include "model/op.h"
 
 #define LINK_MESSAGE_MAX (64u << 20)                  /* as WIRE_MAX */
 
@@ -13,7 +14,10 @@ struct links;
 /* A whole message came from that server; `msg` is borrowed. */
 typedef void links_fn(void *ctx, uint64_t from, struct str msg);
 
-struct links *links_new(struct loop *l, links_fn *receive, void *ctx);
+/* What is known of that server beside its id; in `a`. Nothing: left as it is. */
+typedef void links_where_fn(void *ctx, struct arena *a, struct link *to);
+
+struct links *links_new(struct loop *l, links_fn *receive, links_where_fn *where, void *ctx);
 void links_free(struct links *k);
 
 /* The channel to the peer role, NULL while there is none. Links that are open stay. */

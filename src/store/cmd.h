@@ -33,6 +33,7 @@ COMMAND(cmd_node_join);
 COMMAND(cmd_token_create);
 COMMAND(cmd_node_update);
 COMMAND(cmd_node_remove);
+COMMAND(cmd_node_forget);
 COMMAND(cmd_node_state);
 COMMAND(cmd_container_move);
 COMMAND(cmd_image_put);

@@ -302,6 +302,8 @@ COMMAND(cmd_node_register)
 	rc = txn_get(c->t, c->a, key, node_fields, &old, e);
 	if (rc < 0)
 		return -1;
+	if (rc == 0 && txn_has(c->t, key_make(c->a, "D", n->id, STR_NONE, STR_NONE)))
+		return err_set(e, EPERM, "node %.*s was removed from this data center", STR_ARG(n->id));
 	n->joined.ns = rc ? old.joined.ns : c->now_ns;
 	n->seen.ns = c->now_ns;
 	n->availability = old.availability;           /* who it is and what operators said of it stays */

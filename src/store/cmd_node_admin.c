@@ -148,7 +148,9 @@ static int forget_work(struct command_env *c, struct str node, struct err *e)
 	return 0;
 }
 
-/* The machine is gone for good, and with it what was only there: its containers and its volumes. */
+/* The machine is gone for good, and with it what was only there: its containers and its volumes. It may still have a vote, though:
+ * were its links cut now, two voters of which it is one could never agree that it goes. So its record moves aside, where only links
+ * look for it, until the leader has taken it out of the log. */
 COMMAND(cmd_node_remove)
 {
 	struct node_update *q = in;
@@ -167,8 +169,16 @@ COMMAND(cmd_node_remove)
 		if (container_forget(c, &all.v[i], e))
 			return -1;
 	}
+	if (n.server && txn_put(c->t, key_make(c->a, "D", n.id, STR_NONE, STR_NONE), node_fields, &n, e))
+		return -1;
 	return forget_volumes(c, n.id, e) || forget_work(c, n.id, e) || place_node_removed(c, n.id, e) ||
 	       txn_del(c->t, key_make(c->a, "d", n.id, STR_NONE, STR_NONE), e) || node_event(c, &n, "remove", e) ? -1 : 0;
+}
+
+COMMAND(cmd_node_forget)
+{
+	(void)result;
+	return txn_del(c->t, key_make(c->a, "D", ((struct by_id *)in)->id, STR_NONE, STR_NONE), e);
 }
 
 /* --- moving --- */

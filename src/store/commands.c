@@ -34,6 +34,7 @@ static const struct command_def commands[] = {
 	CMD(CMD_NODE_UPDATE,       node_update,      cmd_node_update),
 	CMD(CMD_NODE_REMOVE,       node_update,      cmd_node_remove),
 	NODE_CMD(CMD_NODE_STATE,   node_update,      cmd_node_state),
+	NODE_CMD(CMD_NODE_FORGET,  by_id,            cmd_node_forget),
 	NODE_CMD(CMD_CONTAINER_MOVE, container_move, cmd_container_move),
 	CMD(CMD_IMAGE_PUT,         image_put,        cmd_image_put),
 	CMD(CMD_IMAGE_TAG,         image_tag,        cmd_image_tag),

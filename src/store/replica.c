@@ -71,7 +71,7 @@ void replica_answer(struct replica *r, struct pending *p, const struct err *e)
 
 	if (p->from)
 		net_answer(r, p, e);
-	else
+	else if (!p->own)
 		r->hooks.reply(r->hooks.ctx, p->call.ticket, e, e ? STR_NONE : p->result, p->revision ? p->revision : (int64_t)r->db.applied);
 	a = p->a;                                     /* the pending itself lives in it */
 	arena_release(&a);
@@ -366,17 +366,20 @@ static int snapshot_maybe(struct replica *r, struct err *e)
 	return snapshot_begin(&r->snapshot, &r->db, r->cfg.disk, &meta, e);
 }
 
-int replica_run(struct replica *r, struct err *e)
+static int run_queue(struct replica *r, struct err *e)
 {
-	struct err soft;
-
-	if (engine_sync(r->engine, e))
-		return -1;
 	while (r->queue.n && r->batch_index == 0 && engine_ready(r->engine)) {
 		if (batch_begin(r, e) || engine_sync(r->engine, e))
 			return -1;
 	}
-	if (net_run(r, e))
+	return 0;
+}
+
+int replica_run(struct replica *r, struct err *e)
+{
+	struct err soft;
+
+	if (engine_sync(r->engine, e) || engine_begin_term(r->engine, e) || run_queue(r, e) || net_run(r, e) || run_queue(r, e))
 		return -1;
 	if (r->batch_index == 0 && snapshot_maybe(r, &soft)) {
 		trouble(r, "snapshot could not begin", &soft);
@@ -426,5 +429,6 @@ struct replica_status replica_status(struct replica *r)
 		.last_index = (int64_t)engine_last(r->engine), .snapshot_index = (int64_t)r->snap_index,
 		.log_bytes = (int64_t)logfile_bytes(r->log), .server = logfile_server(r->log), .leader_server = engine_leader(r->engine),
 		.members = engine_members(r->engine, &a, &m), .voters = members_voters(r, &a, &voters),
-		.leader = engine_is_leader(r->engine), .alone = members_alone(r) };
+		.leader = engine_is_leader(r->engine), .alone = members_alone(r),
+		.current = engine_current(r->engine) };
 }

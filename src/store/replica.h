@@ -77,6 +77,10 @@ bool replica_step_down(struct replica *r);
 /* Milliseconds since anything came from that server; INT64_MAX: nothing ever; 0: itself. */
 int64_t replica_heard(const struct replica *r, uint64_t server);
 
+/* Where a server is reached, as the configuration of the log says it: known even when the database was lost with its machine's
+ * power and nothing may be applied before a leader is found. In `a`. False: not in there. */
+bool replica_where(struct replica *r, struct arena *a, uint64_t server, struct str *node, struct str *address);
+
 /* Background work (a snapshot being written): true while there is some; does about 256 KiB of it. */
 bool replica_work(struct replica *r);
 
@@ -85,6 +89,7 @@ struct replica_status {
 	uint64_t server, leader_server;               /* its own id; the leader's, 0: unknown */
 	size_t   members, voters;
 	bool     leader, alone;                       /* alone: nobody else takes part */
+	bool     current;                             /* a leader is known, and what it said to be committed is here */
 };
 struct replica_status replica_status(struct replica *r);
 

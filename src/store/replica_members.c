@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#define NODES_MAX 2048
 #define LOOK_MS   250
 #define ONLINE_MS 2500                                /* heard of within this */
 
@@ -18,17 +19,17 @@ static int read_one(void *ctx, struct str key, struct str val)
 	struct node n = { 0 };
 	struct err ignored;
 
-	(void)key;
 	if (g->n == g->max || rec_decode(a, val, node_fields, &n, &ignored) || n.server <= 0)
 		return 0;
-	g->v[g->n++] = (struct members_node){ .server = (uint64_t)n.server, .id = arena_str(a, n.id) };
+	g->v[g->n++] = (struct members_node){ .server = (uint64_t)n.server, .id = arena_str(a, n.id), .leaving = key.p[0] == 'D',
+		.where = n.address.n ? arena_printf(a, "%.*s %.*s", STR_ARG(n.id), STR_ARG(n.address)) : arena_str(a, n.id) };
 	return 0;
 }
 
 /* The records, where they may have changed. Not while a batch is in flight: its transaction is the only one. */
 static void nodes_read(struct replica *r)
 {
-	struct reading g = { .r = r, .max = 1024 };
+	struct reading g = { .r = r, .max = NODES_MAX };
 	struct err ignored;
 	struct txn t;
 
@@ -37,19 +38,38 @@ static void nodes_read(struct replica *r)
 	arena_release(&r->net.nodes_arena);
 	g.v = arena_new_n(&r->net.nodes_arena, struct members_node, g.max);
 	txn_scan(&t, STR("d/"), STR_NONE, read_one, &g, &ignored);
+	txn_scan(&t, STR("D/"), STR_NONE, read_one, &g, &ignored);
 	txn_abort(&t);
 	r->net.nodes = g.v;
 	r->net.nnodes = g.n;
 	r->net.nodes_at = r->db.applied;
 }
 
-struct str members_node_id(struct replica *r, uint64_t server)
+const struct members_node *members_node(struct replica *r, uint64_t server)
 {
 	nodes_read(r);
 	for (size_t i = 0; i < r->net.nnodes; i++)
 		if (r->net.nodes[i].server == server)
-			return r->net.nodes[i].id;
-	return STR_NONE;
+			return &r->net.nodes[i];
+	return NULL;
+}
+
+bool replica_where(struct replica *r, struct arena *a, uint64_t server, struct str *node, struct str *address)
+{
+	struct engine_member *m;
+	size_t n = engine_members(r->engine, a, &m);
+
+	for (size_t i = 0; i < n; i++) {
+		struct str text = m[i].server.address;
+		const char *gap = text.n ? memchr(text.p, ' ', text.n) : NULL;
+
+		if (m[i].server.id != server || !gap)
+			continue;
+		*node = str_head(text, (size_t)(gap - text.p));
+		*address = str_drop(text, node->n + 1);
+		return true;
+	}
+	return false;
 }
 
 size_t members_voters(struct replica *r, struct arena *a, uint64_t **v)
@@ -71,6 +91,16 @@ bool members_alone(struct replica *r)
 	size_t n = engine_members(r->engine, &a, &m);
 
 	return n == 1 && m[0].server.id == logfile_server(r->log) && r->net.nnodes <= 1;
+}
+
+static void forget(struct replica *r, struct str id)
+{
+	auto_arena a = ARENA_INIT;
+	struct pending *p = pending_new(r, &(struct replica_call){ .cmd = CMD_NODE_FORGET, .operator_ = true, .from_node = true,
+	                                .payload = rec_encode_arena(&a, by_id_fields, &(struct by_id){ id }) });
+
+	p->own = true;
+	queue_add(&r->queue, p);
 }
 
 int members_run(struct replica *r, struct err *e)
@@ -96,6 +126,10 @@ int members_run(struct replica *r, struct err *e)
 		return 0;
 	if (s.what == MEMBERS_HAND_OVER) {
 		engine_transfer(r->engine, s.server, &soft);
+		return 0;
+	}
+	if (s.what == MEMBERS_FORGET) {
+		forget(r, s.id);
 		return 0;
 	}
 	n = members_apply(&a, m, n, s, &next);

@@ -81,14 +81,21 @@ static void forward_all(struct replica *r, uint64_t leader)
 static void on_forward(struct replica *r, uint64_t from, const struct message *m)
 {
 	struct replica_call call = { .cmd = (int)m->cmd, .account = m->account, .payload = m->payload, .operator_ = m->operator_,
-		.from_node = m->from_node, .node = members_node_id(r, from) };
+		.from_node = m->from_node };
+	const struct members_node *n = members_node(r, from);
 	struct pending *p;
 	struct err e;
 
+	call.node = n ? n->id : STR_NONE;
 	p = pending_new(r, &call);
 	p->from = from;
 	p->from_epoch = m->epoch;
 	p->from_number = m->number;
+	if (n && n->leaving) {
+		err_set(&e, EPERM, "this node was removed from the data center");
+		replica_answer(r, p, &e);
+		return;
+	}
 	if (!engine_is_leader(r->engine) || !call.node.n) {
 		err_set(&e, EAGAIN, "this node is not the leader");
 		p->refused = true;

@@ -17,6 +17,7 @@ struct pending {                                      /* one command, queued or 
 	struct replica_call call;
 	struct err          err;
 	bool                failed, refused;          /* refused: not run, and may be sent again */
+	bool                own;                      /* of this replica itself: nobody waits */
 	struct str          result;
 	int64_t             until, end;               /* mono_ms: this step is given up then; no further try after `end` */
 	int64_t             number;                   /* away: of the question */
@@ -119,6 +120,6 @@ int  members_run(struct replica *r, struct err *e);
 int64_t members_deadline(struct replica *r);
 bool members_alone(struct replica *r);
 size_t members_voters(struct replica *r, struct arena *a, uint64_t **v);
-struct str members_node_id(struct replica *r, uint64_t server); /* "" when unknown */
+const struct members_node *members_node(struct replica *r, uint64_t server); /* its record, borrowed; NULL when unknown */
 
 #endif

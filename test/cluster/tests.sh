@@ -128,6 +128,21 @@ test_C03_all_are_killed_at_once() {
 	done
 }
 
+# The disks are intact, but what no sync has promised is gone: the databases, and with them what nodes knew of each other.
+test_C03_all_lose_their_power_at_once() {
+	until_is 20 3 voters 1
+	for k in $(seq 30); do write_at $((k % 3 + 1)) "v$k"; done
+	kill -9 "$(serve_pid 1)" "$(serve_pid 2)" "$(serve_pid 3)"
+	for i in 1 2 3; do until_ok 10 sh -c "! [ -e /proc/$(role_pid $i state) ]"; done
+	rm -rf "$C"/[123]/data/state/db
+	for i in 3 1 2; do serve_start $i & done
+	wait
+	for i in 1 2 3; do
+		until_ok 20 write_at $i "again$i"
+		is "$(volumes_at $i | grep -c '^v')" 30 "on node $i"
+	done
+}
+
 test_C05_a_minority_answers_503_and_keeps_its_containers() {
 	l=$(leader)
 	others=$(seq 3 | grep -v "^$l\$")

@@ -140,23 +140,14 @@ static bool was_done(struct world *w)
 	       (w->admin.step == INIT && strstr(w->admin.said, "has its first state already"));
 }
 
-/* Whoever is expelled runs on until nobody counts on it any more. */
+/* Whoever is expelled runs on until the data center has let go of it: then its links are cut, and somebody may switch it off. */
 static void let_go(struct world *w)
 {
-	auto_arena a = ARENA_INIT;
 	struct machine *leader = node_leader(w);
-	struct engine_member *m;
-	size_t n = leader ? engine_members(leader->r->engine, &a, &m) : 0;
 
-	for (int i = 0; n && i < NODES_MAX; i++) {
-		bool there = false;
-
-		for (size_t k = 0; k < n; k++)
-			there |= m[k].server.id == w->nodes[i].server;
-		if (w->nodes[i].expelled && w->nodes[i].life != GONE && !there && !leader->r->engine->raft.configuration_uncommitted_index &&
-		    roll(w, 10) == 0)
+	for (int i = 0; leader && i < NODES_MAX; i++)
+		if (w->nodes[i].expelled && w->nodes[i].life != GONE && !node_links(leader, w->nodes[i].server) && roll(w, 10) == 0)
 			node_stop(&w->nodes[i]);
-	}
 }
 
 void admin_work(struct world *w)

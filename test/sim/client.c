@@ -13,6 +13,11 @@
 #define FRESH_MS  15000                               /* a read; pauses and slow disks are in it */
 #define SHARED    3
 
+static bool said_removed(const struct err *e)
+{
+	return e->code == EPERM && strstr(e->msg, "was removed from the data center");
+}
+
 static bool said_unknown(const struct err *e)
 {
 	return strstr(e->msg, "not known") || strstr(e->msg, "the change was made");
@@ -138,7 +143,7 @@ static void put_ended(struct world *w, struct op *o, const struct err *e, bool l
 		w->n.refused++;
 		if (e->code == EEXIST)
 			fail(w, "the creation of %s was run twice (on n%d)", nm->login, o->node);
-		else if (e->code != EAGAIN && e->code != EIO)
+		else if (e->code != EAGAIN && e->code != EIO && !said_removed(e))
 			fail(w, "the creation of %s was refused: %s", nm->login, e->msg);
 	}
 }
@@ -166,7 +171,7 @@ static void remove_ended(struct world *w, struct op *o, const struct err *e, boo
 		w->n.refused++;
 		if (e->code == ENOENT)
 			fail(w, "acknowledged %s is lost, or its removal was run twice", nm->login);
-		else if (e->code != EAGAIN && e->code != EIO)
+		else if (e->code != EAGAIN && e->code != EIO && !said_removed(e))
 			fail(w, "the removal of %s was refused: %s", nm->login, e->msg);
 	}
 }

@@ -1,6 +1,7 @@
 /* Replicas that start, work, are killed and lose their power. */
 #include "sim/world.h"
 
+#include "codec/rec.h"
 #include "store/lmdb.h"
 #include "store/replica_parts.h"
 
@@ -97,6 +98,7 @@ int node_start(struct machine *n)
 	snprintf(n->boot, sizeof n->boot, "boot-%d", n->boots);
 	n->generation++;
 	n->up_at = NEVER;
+	n->known_at = -1;
 	n->life = UP;
 	n->busy_until = n->w->now;
 	n->r = replica_open(&cfg, &hooks, &e);
@@ -247,6 +249,58 @@ struct machine *node_leader(struct world *w)
 			best = n;
 	}
 	return best;
+}
+
+static void known_read(struct machine *n, const char *prefix)
+{
+	auto_arena a = ARENA_INIT;
+	MDB_val k = lmdb_val(str_of(prefix)), v;
+	MDB_cursor *c;
+	MDB_txn *t;
+	struct err e;
+	int rc;
+
+	if (mdb_txn_begin(n->r->db.env, NULL, MDB_RDONLY, &t) || mdb_cursor_open(t, n->r->db.dbi, &c))
+		abort();
+	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE); rc == 0 && str_starts(lmdb_str(k), str_of(prefix)); rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
+		struct node d = { 0 };
+
+		if (rec_decode(&a, lmdb_str(v), node_fields, &d, &e))
+			fail(n->w, "n%d: a node's record is malformed", n->i);
+		else if (n->n_known < NODES_MAX * 2)
+			n->known[n->n_known++] = (uint64_t)d.server;
+	}
+	mdb_cursor_close(c);
+	mdb_txn_abort(t);
+}
+
+/* Records say who is a member; who is behind takes who comes. */
+bool node_links(struct machine *n, uint64_t server)
+{
+	if (!n->r || !n->r->db.env || !n->r->engine)
+		return false;
+	if (n->known_at != (int64_t)n->r->db.applied) {
+		n->n_known = 0;
+		known_read(n, "d/");
+		known_read(n, "D/");
+		n->known_at = (int64_t)n->r->db.applied;
+	}
+	for (size_t i = 0; i < n->n_known; i++)
+		if (n->known[i] == server)
+			return true;
+	return !replica_status(n->r).current;
+}
+
+bool node_counts_on(struct machine *n, uint64_t server)
+{
+	auto_arena a = ARENA_INIT;
+	struct engine_member *m;
+	size_t all = n->r ? engine_members(n->r->engine, &a, &m) : 0;
+
+	for (size_t i = 0; i < all; i++)
+		if (m[i].server.id == server)
+			return true;
+	return false;
 }
 
 bool node_has(struct machine *n, const char *login)

@@ -86,7 +86,8 @@ void world_send(struct machine *n, uint64_t to, struct str msg)
 	for (int i = 0; i < NODES_MAX; i++)
 		if (w->nodes[i].server == to && w->nodes[i].life == UP)
 			p.to = i;
-	if (p.to < 0 || p.to == n->i || w->cut[n->i][p.to] || (int)roll(w, 100) < w->loss)
+	if (p.to < 0 || p.to == n->i || !(node_links(n, to) || node_counts_on(n, to)) || !node_links(&w->nodes[p.to], n->server) ||
+	    w->cut[n->i][p.to] || (int)roll(w, 100) < w->loss)
 		return;
 	w->n.messages++;
 	p.to_generation = w->nodes[p.to].generation;

@@ -34,6 +34,9 @@ struct machine {
 	int64_t         up_at, busy_until, due, work_at; /* due: of the tick */
 	int64_t         clock, slow_until;
 	int64_t         told;                         /* revision */
+	uint64_t        known[NODES_MAX * 2];         /* servers whose links it takes, as its state is at known_at */
+	size_t          n_known;
+	int64_t         known_at;
 };
 
 struct packet {
@@ -127,6 +130,8 @@ void     node_deliver(struct machine *n, struct machine *from, struct str msg);
 struct machine *node_up(struct world *w);                /* a random one that runs; NULL */
 struct machine *node_leader(struct world *w);            /* the one with the newest term; NULL */
 bool     node_has(struct machine *n, const char *login); /* in the state as its readers see it */
+bool     node_links(struct machine *n, uint64_t server); /* does its peer role speak to that server? */
+bool     node_counts_on(struct machine *n, uint64_t server); /* is it in the configuration of its log? */
 
 /* --- client.c --- */
 void     client_start(struct world *w);

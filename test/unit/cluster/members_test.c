@@ -22,14 +22,14 @@ static void leave_off(struct world *w, uint64_t id)
 
 static void node(struct world *w, uint64_t id)
 {
-	w->nodes[w->nnodes++] = (struct members_node){ id, STR("node") };
+	w->nodes[w->nnodes++] = (struct members_node){ id, STR("node"), STR("node at"), false };
 }
 
 static struct world world_of(size_t nodes)
 {
 	struct world w = { .n = 1 };
 
-	w.v[0].server = (struct engine_server){ 1, STR("node"), true };
+	w.v[0].server = (struct engine_server){ 1, STR("node at"), true };
 	w.v[0].match = 1000;
 	w.v[0].online = true;
 	for (size_t i = 1; i <= nodes; i++)
@@ -58,6 +58,14 @@ static int settle(struct world *w)
 		if (s.what == MEMBERS_NOTHING)
 			return steps;
 		REQUIRE(s.what != MEMBERS_HAND_OVER);
+		if (s.what == MEMBERS_FORGET) {
+			for (size_t i = 0; i < w->n; i++)
+				CHECK(w->v[i].server.id != s.server);
+			for (size_t i = 0; i < w->nnodes; i++)
+				if (w->nodes[i].server == s.server)
+					w->nodes[i] = w->nodes[--w->nnodes];
+			continue;
+		}
 		n = members_apply(&a, w->v, w->n, s, &next);
 		CHECK(n <= MEMBERS_MAX);
 		for (size_t i = 0; i < n; i++)
@@ -89,14 +97,33 @@ TEST(nodes_that_are_removed_leave)
 	struct world w = world_of(5);
 
 	settle(&w);
-	w.nnodes = 3;
+	w.nodes[3].leaving = w.nodes[4].leaving = true;
 	settle(&w);
 	CHECK_INT(voters(&w), 3);
 	CHECK_INT(w.n, 3);
-	w.nnodes = 1;
+	CHECK_INT(w.nnodes, 3);
+	w.nodes[1].leaving = w.nodes[2].leaving = true;
 	settle(&w);
 	CHECK_INT(voters(&w), 1);
 	CHECK_INT(w.n, 1);
+	CHECK_INT(w.nnodes, 1);
+}
+
+TEST(a_removed_node_keeps_its_record_until_it_is_out_of_the_log)
+{
+	struct world w = world_of(3);
+	struct members_step s;
+
+	settle(&w);
+	w.nodes[2].leaving = true;
+	s = members_next(w.v, w.n, w.nodes, w.nnodes, 1, 1000);
+	CHECK_INT(s.what, MEMBERS_REMOVE);
+	CHECK_INT(s.server, 3);
+	w.n = 2;
+	while ((s = members_next(w.v, w.n, w.nodes, w.nnodes, 1, 1000)).what == MEMBERS_DEMOTE)
+		w.v[s.server - 1].server.voter = false;
+	CHECK_INT(s.what, MEMBERS_FORGET);
+	CHECK_INT(s.server, 3);
 }
 
 TEST(a_lost_voter_is_replaced_before_it_goes)
@@ -134,7 +161,7 @@ TEST(who_is_behind_gets_no_vote_yet)
 
 	w.n = 3;
 	for (size_t i = 1; i < 3; i++)
-		w.v[i] = (struct engine_member){ { i + 1, STR("node"), false }, 1000 - MEMBERS_BEHIND - 1, true };
+		w.v[i] = (struct engine_member){ { i + 1, STR("node at"), false }, 1000 - MEMBERS_BEHIND - 1, true };
 	CHECK_INT(members_next(w.v, w.n, w.nodes, w.nnodes, 1, 1000).what, MEMBERS_NOTHING);
 	w.v[2].match++;
 	CHECK_INT(members_next(w.v, w.n, w.nodes, w.nnodes, 1, 1000).server, 3);

@@ -2,6 +2,8 @@
 #include "model/room.h"
 #include "unit/store/fixture.h"
 
+#include "codec/pubkey.h"
+
 #include <errno.h>
 
 #define GIB (1ll << 30)
@@ -283,5 +285,29 @@ TEST(nodes_are_removed)
 	CHECK_INT(fixture_count(&f, "w/"), 0);
 	CHECK_INT(fixture_count(&f, "F/"), 0);
 	CHECK_INT(fixture_count(&f, "R/"), 1);
+	fixture_close(&f);
+}
+
+TEST(a_removed_node_is_linked_until_it_takes_no_part)
+{
+	struct node n = { 0 };
+	struct str key;
+
+	open_nodes(1);
+	f.operator_ = true;
+	REQUIRE_OK(RUN(&f, CMD_TOKEN_CREATE, join_token, { .hash = hash_sha256_hex(&f.a, STR("secret")), .expires.ns = f.now_ns + 60000000000 }), f.e);
+	key = hash_sha256_hex(&f.a, STR("key"));
+	n = (struct node){ .id = str_head(key, 32), .name = STR("n2"), .key = key, .address = STR("a:1") };
+	REQUIRE_OK(RUN(&f, CMD_NODE_JOIN, node_join, { .token = STR("secret"), .node = n }), f.e);
+	REQUIRE_OK(as_operator(CMD_NODE_REMOVE, (struct node_update){ .id = n.id }), f.e);
+	CHECK_INT(fixture_count(&f, "d/"), 1);
+	CHECK_INT(fixture_count(&f, "D/"), 1);
+	CHECK_ERR(as_operator(CMD_NODE_REMOVE, (struct node_update){ .id = n.id }), f.e, "No such node");
+	f.node = n.id;
+	CHECK_ERR(RUN(&f, CMD_NODE_REGISTER, node, { .id = n.id, .name = STR("n2") }), f.e, "was removed from this data center");
+	f.node = STR_NONE;
+	CHECK_ERR(RUN(&f, CMD_NODE_JOIN, node_join, { .token = STR("secret"), .node = n }), f.e, "is being removed");
+	REQUIRE_OK(RUN(&f, CMD_NODE_FORGET, by_id, { .id = n.id }), f.e);
+	CHECK_INT(fixture_count(&f, "D/"), 0);
 	fixture_close(&f);
 }
