@@ -77,7 +77,7 @@ while True:
             sys.stdout.write(data.decode())
             sys.stdout.flush()
 if len(end) >= 10000:
-    print(len(end), hashlib.sha256(end).hexdigest())
+    print("\n%d" % len(end), hashlib.sha256(end).hexdigest())
 if say and say[0] != "!":
     assert pongs == 1, pongs
 print("--", code)
