@@ -1,4 +1,4 @@
-/* Descriptors that close themselves. `auto_fd fd = open(...)`; `return fd_take(&fd)` moves ownership out. */
+/* Descriptors that close themselves. `auto_fd fd = open(...)`; `return fd_take(&fd)` moves ownership out. -1 is "none". */
 #ifndef BASE_FD_H
 #define BASE_FD_H
 

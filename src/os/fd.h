@@ -4,29 +4,11 @@
 #define OS_FD_H
 
 #include "base/err.h"
+#include "base/fd.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
-#include <unistd.h>
-
-/* auto_fd fd = open(...); closed when the scope ends unless fd_take() moved it out. -1 is "none". */
-#define auto_fd __attribute__((cleanup(fd_close))) int
-
-static inline void fd_close(int *fd)                  /* safe on -1 and twice */
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static inline int fd_take(int *fd)
-{
-	int taken = *fd;
-
-	*fd = -1;
-	return taken;
-}
 
 int fd_write_all(int fd, const void *p, size_t n);    /* -1 with errno; retries EINTR and short writes; waits on EAGAIN */
 ssize_t fd_read_full(int fd, void *p, size_t n);      /* up to n bytes, less only at the end; -1 with errno */

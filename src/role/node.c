@@ -83,7 +83,7 @@ static void registered(void *ctx, const struct err *e, struct str payload)
 	if (n->registered)
 		return;
 	n->registered = true;
-	life_recover(n);
+	recover(n);
 	pool_open(n);
 	loop_after(&n->loop, &n->scan, 0);
 	if (!n->ready)
@@ -234,8 +234,10 @@ static void sweep(struct loop_timer *t)
 
 	if (overlay_sync(n->overlay, &e))
 		log_failed("networks could not be checked", &e);
-	if (n->registered && view_begin(n->view, &now, &e) == 0)
-		net_sweep(n, &now);                    /* those of an account that was removed */
+	if (n->registered && view_begin(n->view, &now, &e) == 0) {
+		recover_sweep(n, &now);
+		net_sweep(n, &now);                   /* those of an account that was removed */
+	}
 	view_end(&now);
 	images_sweep(n);
 	if (fork() == 0) {                            /* deleting takes its time */

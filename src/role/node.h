@@ -82,7 +82,8 @@ struct sync_wait {
 /* node_life.c */
 struct local *local_get(struct node_role *n, struct str id, struct str account);
 void life_scan(struct node_role *n);                  /* look at everything that waits for work */
-void life_recover(struct node_role *n);               /* at start: shims and records of before */
+void life_resume(struct node_role *n, struct view_txn *t, struct str id, struct str account, int conn); /* a shim of before; takes `conn` */
+void life_ended_unseen(struct node_role *n, struct view_txn *t, const struct container *c); /* recorded as running, and there is no shim */
 void life_stop_all(struct node_role *n);              /* OP_STOP */
 int  life_limits(struct node_role *n, struct view_txn *t, struct str id, struct err *e); /* the record's, if it runs */
 void life_syncs(struct local *l);
@@ -91,6 +92,10 @@ int  life_shim(struct local *l, struct err *e);       /* a fresh connection to i
 void life_networks_to_dns(struct node_role *n);
 
 void life_lease_over(struct node_role *n);            /* stop what may be started elsewhere */
+
+/* node_recover.c */
+void recover(struct node_role *n);                    /* at start: shims and records of before */
+void recover_sweep(struct node_role *n, struct view_txn *t); /* files of containers that the state does not know go */
 
 /* node_lease.c */
 void lease_open(struct node_role *n);                 /* before the loop runs */

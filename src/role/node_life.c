@@ -619,40 +619,25 @@ void life_scan(struct node_role *n)
 
 /* --- after a restart of this role, or of the machine ----------------------------------------------------- */
 
-static void recover_shim(struct node_role *n, struct view_txn *t, struct str id)
+void life_resume(struct node_role *n, struct view_txn *t, struct str id, struct str account, int conn)
 {
-	auto_arena a = ARENA_INIT;
-	struct str account = STR_NONE;
-	struct local *l;
-	struct err e;
-	int fd;
+	struct local *l = local_get(n, id, account);
 
-	if (view_get_raw(t, &a, key_make(&a, "C", id, STR_NONE, STR_NONE), &account, &e) != 1) {
-		log_warn("a container that the state does not know is removed", L("id", id));
-		runtime_remove(&n->rt, id, &e);
+	if (record_read(l, t) != 1) {
+		close(conn);
 		return;
 	}
-	l = local_get(n, id, account);
-	if (record_read(l, t) != 1)
-		return;
-	fd = shim_connect(&n->rt, id, &e);
-	if (fd < 0)
-		return;                               /* only its socket is left: the records below tell the rest */
 	l->phase = RUNNING;
 	l->gen = l->rec.gen;
 	l->pid = l->rec.pid;
-	if (shim_watch(fd, &e)) {
-		close(fd);
-		return;
-	}
-	watch(l, fd);
+	watch(l, conn);
 }
 
-static void recover_record(struct node_role *n, struct view_txn *t, const struct container *c)
+void life_ended_unseen(struct node_role *n, struct view_txn *t, const struct container *c)
 {
 	struct local *l = map_get(&n->locals, c->id);
 
-	if (!container_is_running(c) || (l && l->watch_fd >= 0))
+	if (l && l->watch_fd >= 0)
 		return;
 	l = local_get(n, c->id, c->account);
 	if (record_read(l, t) != 1)
@@ -662,42 +647,6 @@ static void recover_record(struct node_role *n, struct view_txn *t, const struct
 	exit_without_shim(l, 255);
 }
 
-void life_recover(struct node_role *n)
-{
-	auto_arena a = ARENA_INIT;
-	auto_view t = { 0 };
-	struct { struct container *v; size_t n; } all = { 0 };
-	struct strs shims;
-	struct err e;
-
-	if (n->recovered)
-		return;
-	if (view_begin(n->view, &t, &e) || view_list(&t, &a, STR("c/"), container_fields, sizeof(*all.v), &all, &e)) {
-		log_failed("the state cannot be read", &e);
-		return;
-	}
-	n->recovered = true;
-	n->seen = view_revision(&t);
-	n->images_dirty = true;
-	if (build_roots_clear(&n->rt, &e))
-		log_failed("files of builds could not be removed", &e);
-	if (shim_list(&a, &n->rt, &shims, &e) == 0)
-		for (size_t i = 0; i < shims.n; i++)
-			recover_shim(n, &t, shims.v[i]);
-	for (size_t i = 0; i < all.n; i++) {
-		struct err ignored;
-
-		if (!str_eq(all.v[i].node, n->id))
-			continue;
-		if (container_is_running(&all.v[i]))
-			net_prepare(n, &t, &all.v[i], &ignored);
-		recover_record(n, &t, &all.v[i]);
-	}
-	net_sweep(n, &t);
-	n->ports_dirty = true;
-	life_ports(n);
-}
-
 /* The leader may start these elsewhere soon. What comes of it is reported when somebody listens again. */
 void life_lease_over(struct node_role *n)
 {
@@ -705,7 +654,7 @@ void life_lease_over(struct node_role *n)
 	struct str key;
 	void *val;
 
-	life_recover(n);
+	recover(n);
 	while (map_next(&n->locals, &at, &key, &val)) {
 		struct local *l = val;
 

@@ -22,7 +22,7 @@ int runtime_open(struct runtime *rt, const char *data_path, const char *run_path
 {
 	static const char *const dirs[] = { "fs/layers", "fs/containers", "fs/volumes", "fs/trash", "containers" };
 
-	*rt = (struct runtime){ .data_path = data_path, .run_path = run_path, .data = -1, .run = -1 };
+	*rt = (struct runtime){ .data_path = data_path, .run_path = run_path, .data = -1, .run = -1, .owner = getpid() };
 	memset(&rt->held, -1, sizeof rt->held);
 	rt->data = mkdir_private(data_path, e);
 	rt->run = rt->data < 0 ? -1 : mkdir_private(run_path, e);
@@ -157,6 +157,31 @@ int runtime_remove(struct runtime *rt, struct str id, struct err *e)
 		return -1;
 	snprintf(path, sizeof path, "containers/%s", name);
 	return to_trash(rt, path, e);
+}
+
+int runtime_names(struct arena *a, int dir, const char *path, const char *end, struct strs *ids, struct err *e)
+{
+	auto_fd fd = path_open(dir, path, O_RDONLY | O_DIRECTORY, 0, e);
+	DIR *d = fd < 0 ? NULL : fdopendir(dup(fd));
+
+	if (!d)
+		return fd < 0 ? -1 : err_sys(e, "list %s", path);
+	for (struct dirent *ent; (ent = readdir(d));) {
+		struct str name = str_of(ent->d_name), id = str_head(name, 64);
+
+		if (path_is_hex(id, 64) && str_is(str_drop(name, id.n), end))
+			strs_add(a, ids, arena_str(a, id));
+	}
+	closedir(d);
+	return 0;
+}
+
+int runtime_list(struct arena *a, struct runtime *rt, struct strs *ids, struct err *e)
+{
+	*ids = (struct strs){ 0 };
+	if (runtime_names(a, rt->data, "containers", "", ids, e) || runtime_names(a, rt->data, "fs/containers", "", ids, e))
+		return -1;
+	return runtime_names(a, rt->run, "shim", ".sock", ids, e);
 }
 
 static uint32_t project_of(struct runtime *rt, int dir, const char *name)

@@ -114,6 +114,8 @@ struct shim_start {
 	size_t nattaches;
 };
 _Noreturn void shim_run(const struct shim_start *s);
+/* Names in a directory that are a container id and then `end`: the ids are added. */
+int runtime_names(struct arena *a, int dir, const char *path, const char *end, struct strs *ids, struct err *e);
 int shim_listen(struct runtime *rt, struct str id, struct err *e);
 
 void event_send(int sock, const struct runtime_event *ev); /* best effort, never blocks for long */

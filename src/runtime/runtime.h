@@ -29,6 +29,7 @@ struct runtime {
 	int data, run;                                /* the same as descriptors */
 	struct cgroups cgroups;
 	struct held held;
+	pid_t owner;                                  /* who opened this: a birth dies with it until the shim can be found by its socket */
 	bool quotas;                                  /* the data directory lies where project quotas are on */
 	/* Wire the new network namespace of a container (mode own). Called in the operation child as root, with the namespace
 	 * and init's pid, while init waits. NULL: only loopback. */
@@ -167,6 +168,7 @@ int runtime_exit_read(struct arena *a, struct runtime *rt, struct str id, struct
 
 /* --- a running container, through its shim: all block shortly (5 s at most) ------------------------- */
 
+int runtime_list(struct arena *a, struct runtime *rt, struct strs *ids, struct err *e); /* that have files or a socket here; one may come twice */
 int shim_list(struct arena *a, struct runtime *rt, struct strs *ids, struct err *e);
 int shim_connect(struct runtime *rt, struct str id, struct err *e);  /* ENOENT, ECONNREFUSED: no shim lives; returns a SEQPACKET fd */
 int shim_watch(int conn, struct err *e);              /* from now on `conn` carries events; EVENT_STARTED at once if it runs, EVENT_EXIT if done */

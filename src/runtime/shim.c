@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -168,14 +169,13 @@ static bool finished(struct shim *s)
 	return s->exit_sent && s->acked && list_empty(&s->orphans);
 }
 
-static _Noreturn void leave(struct shim *s)
+void shim_release(struct shim *s)
 {
 	char path[96];
 
 	cgroup_remove(&s->rt->cgroups, s->id, 2000, NULL);
 	snprintf(path, sizeof path, "%s.sock", s->id);
 	unlinkat(s->rt->held.shims, path, 0);
-	_exit(0);
 }
 
 int shim_listen(struct runtime *rt, struct str id, struct err *e)
@@ -248,6 +248,7 @@ void shim_run(const struct shim_start *st)
 	source_set(s, &s->signals, EPOLLIN);
 	shim_view_start(s, st->listener);
 	shim_health_start(s);
+	prctl(PR_SET_PDEATHSIG, 0);                   /* a node role of later finds the socket */
 	event_send(st->report, &ev);
 	shim_conn_add(s, st->report, true);
 	settle(s);
@@ -263,5 +264,5 @@ void shim_run(const struct shim_start *st)
 			src->ready(s, src, ev1.events);
 		}
 	}
-	leave(s);
+	_exit(0);
 }

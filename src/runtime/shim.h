@@ -110,6 +110,9 @@ void shim_conn_accept(struct shim *s, struct source *from, uint32_t events);
 void shim_conn_add(struct shim *s, int fd, bool watching);
 void shim_conn_free(struct shim *s, struct shim_conn *c);
 void shim_conn_broadcast(struct shim *s, const struct runtime_event *ev);
+/* What has the container's name goes before an exit is said to be known: the next life may begin at once, while a slow client still
+ * reads the end of this one. */
+void shim_release(struct shim *s);
 void shim_exit_event(struct shim *s, struct runtime_event *ev);
 
 #endif

@@ -3,9 +3,9 @@
 #include "codec/rec.h"
 #include "os/fd.h"
 #include "os/path.h"
+#include "runtime/parts.h"
 #include "runtime/shim_call.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,20 +32,8 @@ int runtime_event_recv(struct arena *a, int fd, struct runtime_event *ev, struct
 
 int shim_list(struct arena *a, struct runtime *rt, struct strs *ids, struct err *e)
 {
-	auto_fd dir = path_open(rt->run, "shim", O_RDONLY | O_DIRECTORY, 0, e);
-	DIR *d = dir < 0 ? NULL : fdopendir(dup(dir));
-
 	*ids = (struct strs){ 0 };
-	if (!d)
-		return -1;
-	for (struct dirent *ent; (ent = readdir(d));) {
-		struct str name = str_of(ent->d_name);
-
-		if (name.n == 69 && str_ends(name, STR(".sock")) && path_is_hex(str_head(name, 64), 64))
-			strs_add(a, ids, arena_str(a, str_head(name, 64)));
-	}
-	closedir(d);
-	return 0;
+	return runtime_names(a, rt->run, "shim", ".sock", ids, e);
 }
 
 int shim_connect(struct runtime *rt, struct str id, struct err *e)

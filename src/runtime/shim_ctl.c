@@ -264,6 +264,8 @@ static void handle(struct shim *s, struct shim_conn *c, struct str msg, int *fd)
 		reply_send(c, &(struct shim_reply){ .health = ev.health });
 		return;
 	case SHIM_ACK:
+		if (s->exit_sent && !s->acked)
+			shim_release(s);
 		s->acked = s->exit_sent;
 		rc = s->exit_sent ? 0 : err_set(&e, EBUSY, "the container is running");
 		break;

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -397,7 +398,8 @@ void start_at(struct runtime *rt, const struct runtime_spec *s, const struct run
 	proc_set_name("triton-shim");
 	umask(022);
 	setsid();
-	if (chdir("/"))
+	/* The next node role makes again what this one did not see the end of: two births at once would undo each other. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != rt->owner || chdir("/"))
 		_exit(1);
 	snprintf(b.id, sizeof b.id, "%.*s", STR_ARG(str_head(s->id, 64)));
 	if (own.cpu_view) {                          /* a machine without FUSE: no view (the node role says so) */

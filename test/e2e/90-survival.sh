@@ -218,3 +218,15 @@ test_another_uid_base_is_refused() {
 	serve_start
 	docker ps >/dev/null
 }
+
+# --- what nobody knows any more -----------------------------------------------------------------------------
+
+# limit test_files_of_no_container_go 60
+test_files_of_no_container_go() {
+	local id
+	id=$(printf '%064x' 0xdd)
+	mkdir "$DATA/containers/$id" "$DATA/fs/containers/$id"
+	kill -KILL "$(role_pid node)"
+	no_files() { [ ! -e "$DATA/containers/$id" ] && [ ! -e "$DATA/fs/containers/$id" ]; }
+	wait_for 20 no_files
+}

@@ -251,6 +251,9 @@ counts_compare() { # FILE: what there is more of than then
 		sleep 1
 	done
 	cat "$E2E/counts.diff"
+	for i in $(ls "$DATA/containers"); do             # whether the state knows it
+		echo "container $i: $(admin state dump c/ | grep "$i" | cut -c1-1500)"
+	done
 }
 
 instance_left() {

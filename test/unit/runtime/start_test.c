@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -351,5 +352,44 @@ TEST_LIMIT(start_leaves_nothing, 60)
 		CHECK_INT(box_run(&b), 0);
 	CHECK_INT(count_mounts(), mounts);
 	CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+	box_close(&b);
+}
+
+TEST(start_again_while_a_client_reads_the_last_life)
+{
+	struct box b;
+	struct runtime_attach at = { .opts.stdout_ = true };
+	struct err e = { 0 };
+	int streams[2], conn, status;
+	pid_t first;
+	size_t n;
+
+	box_open(&b);
+	REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, streams) == 0);
+	at.fd = streams[1];
+	box_sh(&b, "head -c 350000 /dev/zero");       /* more than the socket takes, less than what makes the workload wait */
+	box_start(&b, &at, 1);
+	close(streams[1]);
+	first = b.child;
+	box_event(&b, EVENT_STARTED);
+	CHECK_INT(box_event(&b, EVENT_EXIT).exit_code, 0);
+	CHECK_OK(shim_ack(b.report, &e), e);
+	CHECK(waitpid(first, &status, WNOHANG) == 0);
+
+	b.spec.gen++;
+	box_sh(&b, "exec sleep 100");
+	box_start(&b, NULL, 0);
+	box_event(&b, EVENT_STARTED);
+	free(box_read_all(streams[0], &n));
+	close(streams[0]);
+	CHECK(n >= 350000);
+	CHECK(waitpid(first, &status, 0) == first && status == 0);
+
+	conn = shim_connect(&b.rt, b.spec.id, &e);
+	REQUIRE_OK(conn < 0 ? -1 : 0, e);
+	CHECK_OK(shim_signal(conn, SIGKILL, &e), e);
+	close(conn);
+	CHECK_INT(box_event(&b, EVENT_EXIT).exit_code, 137);
+	box_ack(&b);
 	box_close(&b);
 }
