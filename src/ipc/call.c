@@ -133,6 +133,12 @@ static int restarting(const struct ipc_client *c, struct err *e)
 	return err_set(e, EAGAIN, "the %s role is restarting; try again", role_name(c->partner));
 }
 
+/* What was sent may have been done. */
+static void ended(const struct ipc_client *c, struct err *e)
+{
+	err_set(e, EAGAIN, "the %s role ended before it answered; it is not known whether this was done", role_name(c->partner));
+}
+
 /* Only when it is still that channel: a new one may have come meanwhile. */
 static void channel_lost(struct ipc_client *c, struct channel *ch)
 {
@@ -146,7 +152,7 @@ static void channel_lost(struct ipc_client *c, struct channel *ch)
 	channel_put(ch);
 	list_each(pos, tmp, &c->waiters) {
 		w = list_entry(pos, struct waiter, link);
-		restarting(c, w->e);
+		ended(c, w->e);
 		wake(w, -1);
 	}
 }

@@ -8,8 +8,9 @@
  *     if (ipc_call(client, arena, &c, e)) ...
  *
  * An error that the other side answered arrives in `e` exactly as it was made there. When the channel breaks, every
- * waiting call fails with EAGAIN and "the state role is restarting; try again"; a call made while there is no
- * channel waits for a new one, at most IPC_REARM_WAIT_MS. */
+ * waiting call fails with EAGAIN and "the state role ended before it answered; it is not known whether this was done"; a call
+ * made while there is no channel waits for a new one, at most IPC_REARM_WAIT_MS, and then fails with EAGAIN and "the state role
+ * is restarting; try again". */
 #ifndef IPC_CALL_H
 #define IPC_CALL_H
 

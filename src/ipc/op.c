@@ -76,6 +76,12 @@ static int restarting(const struct ipc_chan *c, struct err *e)
 	return err_set(e, EAGAIN, "the %s role is restarting; try again", role_name(c->role));
 }
 
+/* What was sent may have been done. */
+static int ended(const struct ipc_chan *c, struct err *e)
+{
+	return err_set(e, EAGAIN, "the %s role ended before it answered; it is not known whether this was done", role_name(c->role));
+}
+
 /* ---- closing ---- */
 
 static void asked_end(struct asked *q, struct arena *a, struct ipc_msg *m, const struct err *e)
@@ -94,7 +100,7 @@ static void fail_asked(struct ipc_chan *c)
 	struct err e;
 
 	while (!list_empty(&c->asked)) {
-		restarting(c, &e);
+		ended(c, &e);
 		asked_end(list_entry(c->asked.next, struct asked, link), NULL, NULL, &e);
 	}
 }
@@ -529,7 +535,7 @@ static int await_reply(struct ipc_chan *c, struct arena *a, uint64_t id, int64_t
 			if (got == 0)
 				err_set(&why, ECONNRESET, "the %s role closed its channel", role_name(c->role));
 			chan_break(c, &why);
-			return restarting(c, e);
+			return ended(c, e);
 		}
 		if (h->msg.id == id && (h->msg.kind == IPC_REPLY || h->msg.kind == IPC_ERROR)) {
 			*m = h->msg;
