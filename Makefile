@@ -56,7 +56,7 @@ LINK    = $(CC) -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,re
 # --- the program ------------------------------------------------------------------------------------
 
 .PHONY: help all deps test api-table test-vm check layers asan fuzz fuzz-smoke bench install up down clean dist-cache
-.PHONY: FORCE harness
+.PHONY: FORCE harness soak
 .SUFFIXES:
 
 help: ## this list
@@ -231,6 +231,10 @@ check: all asan ## sanitizers, cppcheck, layers, format, hardening and size of t
 	@mkdir -p build/cppcheck
 	@cppcheck -q -j2 --cppcheck-build-dir=build/cppcheck --error-exitcode=1 --inline-suppr --std=c11 \
 		--enable=warning --suppressions-list=test/cppcheck --library=posix,gnu -Isrc src
+
+soak: all harness ## clients and faults on several nodes: SEED=n MINUTES=n NODES=n
+	@packaging/deps test
+	@test/cluster/soak
 
 layers: ## check that includes point down the layers of src/LAYERS only
 	@test/layers

@@ -52,7 +52,7 @@ link_start() { # SEED
 }
 place_create() { # I
 	ip netns add "$NS-$1" && link add "$1" "/run/netns/$NS-$1" || return 1
-	on "$1" ip link set lo up && on "$1" ip addr add "10.77.0.$1/24" dev e0 && on "$1" ip link set e0 up &&
+	on "$1" ip link set lo up && on "$1" ip link set e0 address "02:00:0a:4d:00:0$1" && on "$1" ip addr add "10.77.0.$1/24" dev e0 && on "$1" ip link set e0 up &&
 		on "$1" ip route add default via 10.77.0.254
 }
 place_remove() { # I
@@ -98,6 +98,14 @@ busybox_image() { # an image of busybox only, made on node 2
 cluster_heal() {
 	local i pid
 	link clear
+	for i in 4 5; do                              # those of a test that failed
+		[ $i -gt $NODES ] && [ -e "/run/netns/$NS-$i" ] || continue
+		pid=$(serve_pid $i)
+		alive "$pid" && kill -9 "$pid"
+		[ -s "$C/$i/data/node" ] && "$TRITON" node remove "$(cat "$C/$i/data/node")" --force --run-dir "$RUN/1" >/dev/null
+		place_remove $i
+		rm -rf "$C/$i" "$RUN/$i"
+	done
 	for i in $(seq $NODES); do
 		for pid in $(awk '{ print $2 }' "$RUN/$i/roles" 2>/dev/null); do [ "$pid" != 0 ] && kill -CONT "$pid" 2>/dev/null; done
 		alive "$(serve_pid "$i")" || serve_start "$i" || return 1

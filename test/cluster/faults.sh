@@ -1,0 +1,280 @@
+# Rows C of the reliability plan, one at a time, on three nodes: what one fault may do and what not. Names carry the row's id. The same
+# faults come together and by chance in soak; rows C09 to C13 are played call by call and bit by bit on one node in test/power.
+
+term() { status_at "$1" | jq -r .state.term; }
+http_write() { # NODE NAME: the status of an attempt
+	curl -s --max-time 15 -o "$C/said" -w '%{http_code}' --unix-socket "$RUN/$1/docker.sock" -X POST -H 'Content-Type: application/json' \
+		-d "{\"Name\":\"$2\"}" http://d/volumes/create
+}
+others() { seq 3 | grep -v "^$1\$" | tr '\n' ' '; }
+all_have() { # NAME...: on every node
+	local i v
+	for i in 1 2 3; do
+		until_ok 20 write_at $i "asked-$i" || fail "node $i does not take changes"
+		volumes_at $i >"$C/volumes"
+		for v in "$@"; do grep -qx "$v" "$C/volumes" || fail "$v was acknowledged and is not on node $i"; done
+	done
+}
+# Writes through nodes in turn while a command runs; acknowledged ones are in $acked, the longest took $longest ms.
+acked= longest=0
+writes_during() { # NODES COMMAND...
+	local nodes=$1 pid k=0 i begin took
+	shift
+	"$@" >"$C/during" 2>&1 &
+	pid=$!
+	acked= longest=0
+	while kill -0 $pid 2>/dev/null; do
+		for i in $nodes; do
+			k=$((k + 1))
+			begin=$(now_ms)
+			write_at "$i" "during-$k" 15 && acked="$acked during-$k"
+			took=$(($(now_ms) - begin))
+			[ $took -le $longest ] || longest=$took
+		done
+		sleep 0.05
+	done
+	echo "$(echo $acked | wc -w) of $k acknowledged, the longest took $longest ms"
+}
+
+test_C04_the_leader_is_killed_at_calls_of_a_commit() {
+	local call l o k=0 acked=
+	for call in fdatasync:signal=KILL:when=1 pwrite64:signal=KILL:when=1 pwrite64:signal=KILL:when=3 sendto:signal=KILL:when=2 \
+		sendto:signal=KILL:when=5 writev:signal=KILL:when=1 sendmsg:signal=KILL:when=3; do
+		l=$(leader) o=
+		[ "$l" ] || { until_ok 10 write_at 1 x; l=$(leader); }
+		o=$((l % 3 + 1))
+		timeout -s INT 4 strace -f -qq -o /dev/null -e trace=fdatasync,pwrite64,sendto,writev,sendmsg -e inject="$call" -p "$(state_pid "$l")" &
+		tracer=$!
+		for n in 1 2 3 4; do
+			k=$((k + 1))
+			write_at $o "kill-$k" 15 && acked="$acked kill-$k"
+		done
+		wait $tracer || true
+		until_ok 20 write_at "$l" "back-$k" || fail "node $l does not come back after $call"
+	done
+	[ "$(echo $acked | wc -w)" -gt 10 ] || fail "only $(echo $acked | wc -w) of $k writes were acknowledged"
+	all_have $acked
+}
+
+test_C06_a_leader_that_hears_nobody_steps_down() {
+	l=$(leader)
+	link set '*' "$l" cut=1
+	begin=$(now_ms)
+	set -- $(others "$l")
+	until_ok 10 write_at "$1" during-1 4 || fail "the others do not go on"
+	took=$(($(now_ms) - begin))
+	echo "writes again after $took ms"
+	[ $took -lt 6000 ] || fail "it took $took ms"
+	is "$(http_write "$l" never)" 503
+	link clear
+	until_ok 20 write_at "$l" back
+	! volumes_at "$l" | grep -qx never || fail "what was refused was done"
+	all_have during-1 back
+}
+
+test_C07_a_flapping_follower_and_a_bridge_change_no_leader() {
+	l=$(leader)
+	set -- $(others "$l")
+	before=$(term "$l")
+	for k in 1 2 3 4 5; do
+		link_down "$1"
+		sleep 0.7
+		link_up "$1"
+		sleep 0.4
+		write_at "$l" "flap-$k" || fail "a write failed while a follower flapped"
+	done
+	link set "$1" "$2" cut=1 && link set "$2" "$1" cut=1  # the leader is the bridge
+	sleep 3
+	write_at "$l" bridge
+	link clear
+	until_ok 20 write_at "$1" back
+	is "$(term "$l")" "$before" "the term of the leader"
+	is "$(leader)" "$l" "the leader"
+}
+
+test_C09_no_room_on_a_majority_and_room_again() {
+	l=$(leader)
+	set -- $(others "$l")
+	for i in "$l" "$1"; do inject $i 6 fallocate,pwrite64:error=ENOSPC & done
+	sleep 1
+	refused=
+	for k in 1 2 3 4 5 6; do
+		code=$(http_write $((k % 3 + 1)) "full-$k")
+		case $code in 201) acked="$acked full-$k" ;; 503 | 504 | 500) refused=1 ;; 000) refused=1 ;; *) fail "status $code: $(cat "$C/said")" ;; esac
+		[ "$(now_ms)" ] && sleep 0.2
+	done
+	wait
+	for i in 1 2 3; do until_ok 30 write_at $i "room-$i" || fail "node $i does not take changes when there is room again"; done
+	all_have $acked room-1 room-2 room-3
+}
+
+test_C10_a_leader_with_a_slow_disk() {
+	l=$(leader)
+	o=$((l % 3 + 1))
+	before=$(term "$o")
+	writes_during $o inject "$l" 5 fdatasync:delay_enter=200000
+	after=$(term "$o")
+	[ $((after - before)) -le 1 ] || fail "the term went from $before to $after"
+	[ $longest -lt 4000 ] || fail "a write took $longest ms"
+	all_have $acked
+}
+
+test_C10_a_follower_with_a_disk_that_stands_makes_nobody_wait() {
+	l=$(leader)
+	set -- $(others "$l")
+	writes_during "$l $2" inject "$1" 5 fdatasync:delay_enter=2000000
+	[ $longest -lt 1500 ] || fail "a write took $longest ms"
+	all_have $acked
+}
+
+test_C11_a_sync_that_fails_once() {
+	for who in leader follower; do
+		l=$(leader)
+		v=$l
+		[ $who = leader ] || v=$((l % 3 + 1))
+		pid=$(state_pid "$v")
+		writes_during "$((v % 3 + 1))" inject "$v" 2 fdatasync:error=EIO:when=1
+		until_ok 20 write_at "$v" "back-$who" || fail "node $v does not come back"
+		[ "$(state_pid "$v")" != "$pid" ] || fail "the $who went on after a failed sync"
+		all_have $acked "back-$who"
+	done
+}
+
+test_C13_a_damaged_log_is_noticed_and_the_node_made_anew_from_the_others() {
+	l=$(leader)
+	v=$((l % 3 + 1))
+	for k in $(seq 10); do write_at "$l" "whole-$k"; done
+	kill -9 "$(serve_pid $v)"
+	python3 - "$(ls "$C/$v"/data/state/log/log-* | tail -1)" <<-'END'
+		import sys
+		b = bytearray(open(sys.argv[1], 'rb').read())
+		b[len(b.rstrip(b'\0')) // 2] ^= 4
+		open(sys.argv[1], 'r+b').write(b)
+	END
+	: >"$C/$v/serve.err"
+	serve_start $v >/dev/null 2>&1 & starting=$!
+	until_ok 10 grep -q 'is damaged; this node must be rebuilt' "$C/$v/serve.err" || fail "it says nothing of damage: $(tail -2 "$C/$v/serve.err" | cut -c 1-300)"
+	for k in 1 2 3; do write_at "$l" "without-$k" || fail "the others do not go on"; done
+	[ "$(http_write $v never)" != 201 ] || fail "a damaged node takes changes"
+	id=$(cat "$C/$v/data/node")
+	kill -9 "$(serve_pid $v)"
+	kill $starting 2>/dev/null || true
+	until_ok 30 "$TRITON" node remove "$id" --force --run-dir "$RUN/$l"
+	rm -rf "$C/$v" "$RUN/$v"
+	join $v "$l"
+	all_have $(seq -f whole-%.0f 10) without-1 without-2 without-3
+	until_is 30 3 voters "$l"
+}
+
+test_C14_a_bad_wire() {
+	for what in "drop=1000 dup=1000" "delay=200 jitter=100 reorder=500" "corrupt=200 reorder=1000"; do
+		link set '*' '*' $what
+		writes_during "1 2 3" sleep 4
+		link clear
+		[ "$(echo $acked | wc -w)" -gt 2 ] || fail "with $what only $(echo $acked | wc -w) writes were acknowledged"
+		all_have $acked
+	done
+	link show | grep -q 'corrupted [1-9]' || fail "nothing was corrupted"
+}
+
+rolling() {
+	local i
+	for i in 1 2 3; do fault_C15_restart $i; until_ok 20 write_at $i "rolled-$i"; done
+}
+test_C15_a_rolling_restart_fails_no_write_of_clients_that_try_again() {
+	local k=0 acked= tries
+	rolling >"$C/rolling" 2>&1 &
+	while kill -0 $! 2>/dev/null; do
+		k=$((k + 1)) tries=0
+		until write_at $(((k + tries) % 3 + 1)) "roll-$k" 15; do
+			tries=$((tries + 1))
+			[ $tries -lt 60 ] || fail "write $k failed $tries times"
+			sleep 0.1
+		done
+		acked="$acked roll-$k"
+		sleep 0.05
+	done
+	echo "$k writes"
+	all_have $acked rolled-1 rolled-2 rolled-3
+}
+
+come_and_go() {
+	local id round
+	for round in 1 2 3; do
+		place_create 4 && join 4 $((round % 3 + 1)) && write_at 4 "came-$round" || return 1
+		id=$(cat "$C/4/data/node")
+		kill -9 "$(serve_pid 4)"
+		until_ok 30 "$TRITON" node remove "$id" --force --run-dir "$RUN/1" || return 1
+		if [ $round = 3 ]; then                       # an old disk: it is no member any more and stays outside
+			serve_start 4 & sleep 3
+			! write_at 4 from-outside 3 || { echo "a removed node takes changes"; return 1; }
+			kill -9 "$(serve_pid 4)" $!
+		fi
+		place_remove 4
+		rm -rf "$RUN/4" "$C/4"
+	done
+	: >"$C/came-and-gone"
+}
+test_C16_nodes_come_and_go_under_load() {
+	rm -f "$C/came-and-gone"
+	writes_during "1 2 3" come_and_go
+	[ -e "$C/came-and-gone" ] || fail "a node could not come or go: $(tail -5 "$C/during")"
+	[ $longest -lt 8000 ] || fail "a write took $longest ms"
+	until_is 30 3 voters 1
+	is "$(status_at 1 | jq -r '.nodes | length')" 3
+	! volumes_at 1 | grep -qx from-outside || fail "a removed node still changes things"
+	all_have $acked came-1 came-2 came-3
+}
+
+test_C17_a_node_of_another_data_center_is_refused() {
+	l=$(leader)
+	v=$((l % 3 + 1))
+	kill -9 "$(serve_pid $v)"
+	mv "$C/$v/data" "$C/$v/mine"
+	serve_start $v || fail "it does not start"            # another data center at the address of a member
+	sleep 2
+	for k in 1 2 3; do write_at "$l" "ours-$k" || fail "the others do not go on"; done
+	is "$(status_at $v | jq -r '.nodes | length')" 1 "nodes of the other data center"
+	! docker_at $v volume ls -q | grep -q . || fail "it shows what is not its own"
+	has "$(grep -h -i 'refus\|no node\|other data center\|another data center\|not know\|certificate\|authority' "$C"/*/serve.err | tail -1)" '"level":'
+	kill -9 "$(serve_pid $v)"
+	until_ok 10 sh -c "! [ -e /proc/$(serve_pid $v || echo none) ]"
+	rm -rf "$C/$v/data"
+	mv "$C/$v/mine" "$C/$v/data"
+	serve_start $v
+	all_have ours-1 ours-2 ours-3
+}
+
+test_C18_a_snapshot_arrives_though_both_ends_are_killed() {
+	l=$(leader)
+	place_create 4
+	head -c 3000000 /dev/urandom | base64 -w 3000 >"$C/labels"   # a state that takes a while on a slow wire
+	k=0
+	while read -r text && [ $k -lt 200 ]; do
+		k=$((k + 1))
+		curl -sf --max-time 10 --unix-socket "$RUN/$l/docker.sock" -X POST -H 'Content-Type: application/json' \
+			-d "{\"Name\":\"big-$k\",\"Labels\":{\"x\":\"$text\"}}" http://d/volumes/create >/dev/null
+	done <"$C/labels"
+	for i in 1 2 3; do link set $i 4 rate=150; done
+	t=$(token "$l")
+	mkdir -p "$C/4" "$RUN/4"
+	on 4 setsid "$TRITON" serve --data-dir "$C/4/data" --run-dir "$RUN/4" --peer 10.77.0.4:2377 --instance "cl$$-4" \
+		--uid-base $((UID_BASE + 64)) --join "10.77.0.$l:2377" --token "$t" >"$C/4/serve.out" 2>>"$C/4/serve.err" </dev/null &
+	until_ok 20 test -s "$RUN/4/roles"
+	until_ok 20 sh -c "awk '\$1 == \"state\" && \$2 > 0' $RUN/4/roles | grep -q ."
+	sleep 1.5
+	kill -9 "$(state_pid 4)"                               # the receiver
+	sleep 1.5
+	kill -9 "$(state_pid "$l")"                            # the sender
+	sleep 1
+	for i in 1 2 3; do link set $i 4 rate=0; done
+	until_ok 40 grep -q 'serves data center' "$C/4/serve.out" || fail "it never serves: $(tail -1 "$C/4/serve.err" | cut -c 1-300)"
+	until_ok 20 write_at 4 here
+	is "$(volumes_at 4 | grep -c '^big-')" $k "volumes on the new node"
+	[ "$(awk '/VmHWM/ { print $2 }' "/proc/$(state_pid 4)/status")" -lt 60000 ] || fail "it took $(grep VmHWM "/proc/$(state_pid 4)/status")"
+	id=$(cat "$C/4/data/node")
+	kill -9 "$(serve_pid 4)"
+	until_ok 30 "$TRITON" node remove "$id" --force --run-dir "$RUN/1"
+	place_remove 4
+	rm -rf "$RUN/4" "$C/4"
+}
