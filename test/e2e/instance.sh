@@ -252,7 +252,7 @@ counts_compare() { # FILE: what there is more of than then
 	done
 	cat "$E2E/counts.diff"
 	for i in $(ls "$DATA/containers"); do             # whether the state knows it
-		echo "container $i: $(admin state dump c/ | grep "$i" | cut -c1-1500)"
+		echo "container $i: $("$TRITON" state dump c/ --run-dir "$RUN" | grep "$i" | cut -c1-1500)"
 	done
 }
 
