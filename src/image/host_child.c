@@ -94,6 +94,7 @@ static pid_t start(struct child *c, int *to, struct err *e)
 		return 0;
 	}
 	close(fds[1]);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);           /* it is read when the child has ended: nobody is waited for who still holds it */
 	c->pid = pid;
 	c->result = fds[0];
 	c->ended = (struct loop_watch){ .fd = c->pidfd, .ready = child_ended };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,29 +67,38 @@ int ns_enter(int fd, int flags, struct err *e)
 	return 0;
 }
 
+/* The namespace's first process waits for the end of a socket, not for a signal: when its parent is killed it goes too, with all
+ * descriptors that it was born with. */
+static _Noreturn void user_main(int parent)
+{
+	char c;
+
+	if (unshare(CLONE_NEWUSER))
+		_exit(errno);
+	if (write(parent, "u", 1) == 1)
+		while (read(parent, &c, 1) < 0 && errno == EINTR)
+			;
+	_exit(0);
+}
+
 int ns_user_new(uint32_t first, uint32_t count, struct err *e)
 {
-	int go[2], fd = -1;
+	int pair[2], fd = -1;
 	char c;
 	pid_t pid;
 
-	if (pipe2(go, O_CLOEXEC))
-		return err_sys(e, "make a pipe");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return err_sys(e, "make a socket");
 	pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		user_main(pair[1]);
+	}
+	close(pair[1]);
 	if (pid < 0) {
 		err_sys(e, "fork");
-	} else if (pid == 0) {
-		close(go[0]);
-		if (unshare(CLONE_NEWUSER))
-			_exit(errno);
-		if (write(go[1], "u", 1) != 1)
-			_exit(1);
-		pause();
-		_exit(0);
-	}
-	close(go[1]);
-	if (pid > 0) {
-		if (read(go[0], &c, 1) != 1)
+	} else {
+		if (read(pair[0], &c, 1) != 1)
 			err_set(e, EPERM, "make a user namespace");
 		else if (ns_map_ids(pid, first, count, e) == 0)
 			fd = ns_open(pid, "user", e);
@@ -96,6 +106,6 @@ int ns_user_new(uint32_t first, uint32_t count, struct err *e)
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	close(go[0]);
+	close(pair[0]);
 	return fd;
 }
