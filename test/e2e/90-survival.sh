@@ -31,10 +31,12 @@ kill_at() { # CALL N PID...
 	return 0                                          # one of them (a zygote) may have ended meanwhile
 }
 
-kill_at_end() { # 1: nobody was killed
+# strace can wait for ever for a process whose other thread it has to reap first: asked twice.
+kill_at_end() { # CALL N: 1: nobody got there
 	kill -INT "$tracer" 2>/dev/null || true
+	until_ok 5 not_alive "$tracer" || kill -KILL "$tracer"
 	wait "$tracer" 2>/dev/null || true
-	grep -q 'killed by SIGKILL' "$TMP/trace"
+	awk -v call="$1(" -v n="$2" 'index($2, call) == 1 { made[$1]++ } /killed by SIGKILL/ && made[$1] == n { met = 1 } END { exit !met }' "$TMP/trace"
 }
 
 # Writes too: what was in the log when the state role died is applied before its next command.
@@ -58,9 +60,20 @@ pids_in_group() { # NAME
 
 # --- D04: one step of one operation -------------------------------------------------------------------------
 
+# A layer that is nowhere yet.
+unique_tar() {
+	cp "$E2E/busybox.tar" "$TMP/dd.tar"
+	head -c 16 /dev/urandom >"$TMP/unique"
+	tar -rf "$TMP/dd.tar" -C "$TMP" unique
+}
+
 before() { # OPERATION: what it needs
 	case $1 in
 	create) ;;
+	import) unique_tar ;;
+	pull)
+		unique_tar
+		python3 test/e2e/images.py push "https://$REGISTRY" "$E2E/registry/ca.crt" pusher:secret "$TMP/dd.tar" docker test/dd:1 >/dev/null ;;
 	start) docker create --name dd -p 0:80 -v ddv:/v busybox sleep 1000 >/dev/null ;;
 	*) docker run -d --name dd -p 0:80 -v ddv:/v busybox sleep 1000 >/dev/null ;;
 	esac
@@ -75,6 +88,8 @@ operation() { # OPERATION
 	rm) docker rm -f dd ;;
 	commit) docker commit dd dd-image ;;
 	cp) docker cp "$TRITON" dd:/program ;;
+	pull) docker pull "$REGISTRY/test/dd:1" ;;
+	import) docker import "$TMP/dd.tar" dd-image ;;
 	esac
 }
 
@@ -87,6 +102,7 @@ victims() { # ROLE
 
 # After the fall: whole or absent, and the same again works.
 after() { # OPERATION
+	local image
 	wait_for 30 answers
 	wait_for 20 agrees dd
 	case $1 in
@@ -99,6 +115,15 @@ after() { # OPERATION
 		operation "$1" >/dev/null 2>&1 || fail "$1 does not work again: $(operation "$1" 2>&1)" ;;
 	stop) docker stop -t 0 dd >/dev/null ;;
 	rm) ! docker inspect dd >/dev/null 2>&1 || docker rm -f dd >/dev/null ;;
+	pull | import)
+		image=dd-image
+		[ "$1" = import ] || image=$REGISTRY/test/dd:1
+		if docker image inspect $image >/dev/null 2>&1; then is "$(docker run --rm $image echo yes)" yes; fi
+		timeout 20 docker image rm -f $image >/dev/null 2>&1 || true
+		operation "$1" >/dev/null
+		is "$(docker run --rm $image echo yes)" yes
+		docker image rm -f $image >/dev/null
+		return ;;
 	commit)
 		if docker image inspect dd-image >/dev/null 2>&1; then is "$(docker run --rm dd-image echo yes)" yes; fi
 		[ "$(inspect dd '{{.State.Status}}')" = running ] || docker start dd >/dev/null
@@ -116,7 +141,7 @@ step() { # OPERATION ROLE CALL N: whether a process got there is in $met
 	operation_status=0
 	timeout 20 bash -c '. test/e2e/instance.sh; '"$(declare -f operation)"'; operation "$1"' operation "$1" >"$TMP/said" 2>&1 || operation_status=$?
 	met=yes
-	kill_at_end || met=no
+	kill_at_end "$3" "$4" || met=no
 	echo "$* -> status $operation_status, killed: $met: $(tail -1 "$TMP/said")"
 	after "$1"
 }
@@ -132,6 +157,12 @@ steps() { # OPERATION
 	stop) echo "node sendmsg 3;node write 3;shim pwrite64 1;shim sendmsg 2;shim unlinkat 4;shim pidfd_send_signal 1;shim wait4 2;shim renameat 1;state pwrite64 2;state fdatasync 2" ;;
 	rm) echo "node sendmsg 3;node renameat 2;node unlinkat 4;shim pwrite64 1;shim sendmsg 1;shim unlinkat 3;state pwrite64 3;state fdatasync 2;state sendmsg 4" ;;
 	commit) echo "node sendmsg 3;node clone3 2;node mkdirat 5;node renameat 4;node unlinkat 8;node write 6;node fchmod 3;node mount_setattr 2;node syncfs 1;node fsync 1;state pwrite64 3" ;;
+	pull) echo "node kill 1;node sendmsg 7;node renameat 3;node mkdirat 11;node unlinkat 14;node openat2 31;node clone3 5;node fork 1;node fchmod 16;node pipe2 5;
+		node wait4 4;node write 13;node setns 1;node unshare 1;node execve 1;node seccomp 1;node syncfs 1;node fsync 1;node open_tree 1;node mount_setattr 2;
+		node utimensat 280;node recvfrom 60;node sendto 8;node connect 1;state pwrite64 4;state fdatasync 1;state sendmsg 7;api sendmsg 1;api sendto 5" ;;
+	import) echo "node wait4 4;node kill 1;node sendmsg 6;node renameat 3;node mkdirat 11;node unlinkat 14;node openat2 31;node clone3 5;node fork 1;node fchmod 16;
+		node pipe2 5;node write 50;node setns 1;node unshare 1;node execve 1;node syncfs 1;node fsync 1;node symlinkat 260;
+		state pwrite64 4;state fdatasync 1;state sendmsg 7;api sendmsg 1;api write 200;api recvfrom 100" ;;
 	cp) echo "node sendmsg 2;node clone3 2;node write 5;node mkdirat 3;node setns 1;node fchownat 1;api write 3;api sendmsg 2" ;;
 	esac | tr ';' '\n' | awk 'NF == 3'
 }
@@ -165,6 +196,16 @@ test_d04_killed_in_exec() { walk exec; }
 test_d04_killed_in_stop() { walk stop; }
 # limit test_d04_killed_in_rm 90
 test_d04_killed_in_rm() { walk rm; }
+# limit test_d04_killed_in_pull 120
+test_d04_killed_in_pull() {
+	need_registry
+	export TMP DOCKER_CONFIG=$TMP/config
+	mkdir "$TMP/config"
+	printf '{"auths":{"%s":{"auth":"%s"}}}' "$REGISTRY" "$(printf pusher:secret | base64)" >"$TMP/config/config.json"
+	walk pull
+}
+# limit test_d04_killed_in_import 120
+test_d04_killed_in_import() { export TMP; walk import; }
 # limit test_d04_killed_in_commit 90
 test_d04_killed_in_commit() { walk commit; }
 # limit test_d04_killed_in_cp 90
@@ -206,6 +247,28 @@ test_d03_helper_of_execs_killed() {
 	docker restart -t 0 dd >/dev/null
 	is "$(docker exec dd echo yes)" yes
 	docker rm -f dd >/dev/null
+}
+
+# --- D08: the whole of it is `make leaks` ----------------------------------------------------------------
+
+# limit test_d08_cycles_leave_nothing 80
+test_d08_cycles_leave_nothing() {
+	local i left pids=
+	cycles() { # NUMBER
+		for i in $(seq "$2"); do
+			docker run -d --name "cycle-$1" -p 0:80 -v "cycle-$1:/v" busybox sleep 1000 >/dev/null
+			docker exec "cycle-$1" true
+			docker rm -f "cycle-$1" >/dev/null
+			docker volume rm "cycle-$1" >/dev/null
+			docker run --rm --network none busybox true
+		done
+	}
+	cycles 1 2                                                         # what is kept for the next time is there now
+	holds_take >"$TMP/holds"
+	for i in 1 2 3; do cycles $i 8 & pids+=" $!"; done
+	for i in $pids; do wait "$i"; done
+	left=$(counts_compare "$TMP/holds" holds_take)
+	[ -z "$left" ] || fail "left behind: $left"
 }
 
 # --- the rest -------------------------------------------------------------------------------------------

@@ -241,10 +241,20 @@ counts_take() {
 	echo "shim-sockets $(ls "$RUN/shim" 2>/dev/null | wc -l)"
 }
 
-counts_compare() { # FILE: what there is more of than then
+# That, and what the roles hold; the state's records without its events, which are kept for a while.
+holds_take() {
+	local role pid rest
+	counts_take
+	while read -r role pid rest; do
+		echo "descriptors-of-$role $(ls "/proc/$pid/fd" | wc -l)"
+	done <"$RUN/roles"
+	echo "records $("$TRITON" state dump --run-dir "$RUN" | grep -c '^[^e ]')"
+}
+
+counts_compare() { # FILE [TAKER]: what there is more of than then
 	local i
 	for i in $(seq 30); do                            # what was removed is swept every 20 s
-		counts_take >"$E2E/counts.now"
+		"${2:-counts_take}" >"$E2E/counts.now"
 		awk 'NR == FNR { was[$1] = $2; next } $2 > was[$1] { print $1 ": " was[$1] " before, " $2 " after" }' \
 			"$1" "$E2E/counts.now" >"$E2E/counts.diff"
 		[ -s "$E2E/counts.diff" ] || return 0
