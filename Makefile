@@ -55,7 +55,7 @@ LINK    = $(CC) -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,re
 
 # --- the program ------------------------------------------------------------------------------------
 
-.PHONY: help all deps test api-table test-vm check layers asan fuzz fuzz-smoke bench install up down clean dist-cache
+.PHONY: help all deps test api-table test-vm check layers asan fuzz fuzz-smoke bench leaks install up down clean dist-cache
 .PHONY: FORCE harness soak
 .SUFFIXES:
 
@@ -241,9 +241,13 @@ layers: ## check that includes point down the layers of src/LAYERS only
 
 # --- the rest ---------------------------------------------------------------------------------------
 
-bench: build/triton build/bench/api build/bench/placement ## measure against dockerd (test/bench/run)
+bench: build/triton build/bench/api build/bench/placement ## measure against dockerd; PARTS="life thousand" for some of it only
 	@packaging/deps bench
-	@test/bench/run
+	@test/bench/run $(PARTS)
+
+leaks: build/triton build/bench/api ## does anything stay after 10,000 containers and 100,000 requests?
+	@packaging/deps test
+	@test/bench/leaks
 
 install: build/triton ## copy the program to DESTDIR/PREFIX/bin
 	install -D -m 0755 build/triton $(DESTDIR)$(PREFIX)/bin/triton
