@@ -113,6 +113,16 @@ int container_of(struct req *r, struct container *c, struct err *e)
 	return api_view(r, &t, e) || container_find(r, &t, req_var(r, "id"), c, e) ? -1 : 0;
 }
 
+void container_happened(struct req *r, struct str id, const char *action, const struct pairs *attributes)
+{
+	struct container_event ev = { .id = id, .action = str_of(action) };
+	struct err ignored;
+
+	if (attributes)
+		ev.attributes = *attributes;
+	api_command(r, CMD_CONTAINER_EVENT, container_event_fields, &ev, NULL, NULL, &ignored);
+}
+
 static int no_image(struct str ref, struct err *e)
 {
 	bool tagged = str_find(str_drop(ref, (size_t)(str_rfind(ref, '/') + 1)), ':') >= 0;

@@ -85,6 +85,9 @@ int links_check(struct req *r, const struct strs *links, struct err *e);
 typedef bool record_done(const struct container *before, const struct container *now);
 int record_wait(struct req *r, const struct container *before, record_done *done, struct err *e);
 
+/* Something happened to it that Docker tells of and that changes nothing. Blocks; that it could not be told is no error of the request. */
+void container_happened(struct req *r, struct str id, const char *action, const struct pairs *attributes);
+
 /* Pause or unpause, and wait until it is. EBUSY as CMD_CONTAINER_PAUSE. */
 int container_freeze(struct req *r, const struct container *c, bool on, struct err *e);
 

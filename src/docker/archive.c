@@ -61,6 +61,14 @@ int archive_head(struct req *r, struct err *e)
 	return reply_text(r, 200, "application/json", STR_NONE, e);
 }
 
+static void happened(struct req *r, const struct archive_call *in, const char *action)
+{
+	struct pairs at = { 0 };
+
+	pairs_set(&r->arena, &at, STR("path"), in->path);
+	container_happened(r, in->id, action, &at);
+}
+
 int archive_read(struct req *r, struct err *e)
 {
 	struct archive_call in;
@@ -76,7 +84,10 @@ int archive_read(struct req *r, struct err *e)
 	if (n != 1)
 		return err_set(e, EIO, "the node answered without a stream");
 	stat_header(r, &st);
-	return reply_pump(r, api_of(r)->pump, "application/x-tar", fd, e);
+	if (reply_pump(r, api_of(r)->pump, "application/x-tar", fd, e))
+		return -1;
+	happened(r, &in, "archive-path");
+	return 0;
 }
 
 /* The node answers when the archive is unpacked, so the body must flow meanwhile: the call waits in a thread of its own. */
@@ -146,5 +157,6 @@ int archive_write(struct req *r, struct err *e)
 		*e = p.err;
 		return cp_error(&in, e);
 	}
+	happened(r, &in, "extract-to-dir");
 	return reply_empty(r, 200, e);
 }

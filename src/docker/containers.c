@@ -547,6 +547,9 @@ static const struct field waited_fields[] = {
 	FIELD_END
 };
 
+#define GONE_REVISIONS 500                            /* how far back the end of one that is gone is looked for */
+#define GONE_NS        (5 * 1000000000ll)
+
 enum wait_for { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED };
 
 /* One look: 1 when it is over and *code is known. */
@@ -574,6 +577,22 @@ static int wait_look(struct view_txn *t, const struct container *start, enum wai
 	return 1;
 }
 
+/* A client that starts a container with --rm and asks for its end then may come too late, for that took no longer than its request: the
+ * event of the last seconds tells it. 1 when there was one. */
+static int wait_gone(struct req *r, struct view_txn *t, struct str id, int64_t *code, struct err *e)
+{
+	struct event ev = { 0 };
+	struct err none;
+	int64_t revision = view_revision(t) - GONE_REVISIONS;
+	const struct str *text;
+
+	if (id.n != 64 || e->code != ENOENT || event_since(t, &r->arena, revision > 0 ? revision : 0, id, "die", &ev, &none) != 1 ||
+	    !str_eq(ev.account, who(r)->login) || clock_wall_ns() - ev.time.ns > GONE_NS)
+		return 0;
+	text = pairs_get(&ev.attributes, STR("exitCode"));
+	return text && str_to_i64(*text, code);
+}
+
 int container_wait(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
@@ -591,8 +610,10 @@ int container_wait(struct req *r, struct err *e)
 		what = WAIT_REMOVED;
 	else if (condition.n && !str_is(condition, "not-running"))
 		return err_set(e, EINVAL, "invalid condition: \"%.*s\"", (int)(condition.n > 40 ? 40 : condition.n), condition.p);
-	if (api_view(r, &t, e) || container_find(r, &t, req_var(r, "id"), &start, e))
+	if (api_view(r, &t, e))
 		return -1;
+	if (container_find(r, &t, req_var(r, "id"), &start, e))
+		return what != WAIT_NEXT_EXIT && wait_gone(r, &t, req_var(r, "id"), &out.code, e) ? reply(r, 200, waited_fields, &out, e) : -1;
 	since = view_revision(&t);
 	out.code = start.exit_code;
 	/* The head goes out at once: clients start the container only when they have seen it. */

@@ -68,6 +68,7 @@ int container_attach_ws(struct req *r, struct err *e)
 	conn = reply_websocket(r, accept, &ahead, e);
 	if (!conn)
 		return -1;
+	container_happened(r, c.id, "attach", NULL);
 	websocket_bridge(conn, ahead, fd_take(&fd), !c.config.tty);
 	return 0;
 }
@@ -79,7 +80,10 @@ int container_attach(struct req *r, struct err *e)
 
 	if (fd < 0)
 		return -1;
-	return reply_hijack(r, api_of(r)->pump, stream_type(r, c.config.tty), fd, e);
+	if (reply_hijack(r, api_of(r)->pump, stream_type(r, c.config.tty), fd, e))
+		return -1;
+	container_happened(r, c.id, "attach", NULL);
+	return 0;
 }
 
 static int query_time(struct req *r, const char *name, int64_t *ns, struct err *e)
@@ -126,6 +130,7 @@ int container_logs(struct req *r, struct err *e)
 static int resize(struct req *r, const struct container *c, struct str exec, struct err *e)
 {
 	struct resize_call in = { .id = c->id, .account = c->account, .exec = exec };
+	struct pairs at = { 0 };
 
 	if (req_query_i64(r, "h", 0, &in.rows, e) || req_query_i64(r, "w", 0, &in.cols, e))
 		return -1;
@@ -135,6 +140,11 @@ static int resize(struct req *r, const struct container *c, struct str exec, str
 		return err_set(e, EBUSY, "container %.*s is not running", STR_ARG(c->id));
 	if (api_on(r, c->node, OP_RESIZE, resize_call_fields, &in, NULL, NULL, NULL, 0, NULL, NULL, NODE_TIMEOUT_MS, e))
 		return -1;
+	if (!exec.n) {
+		pairs_set(&r->arena, &at, STR("height"), arena_printf(&r->arena, "%lld", (long long)in.rows));
+		pairs_set(&r->arena, &at, STR("width"), arena_printf(&r->arena, "%lld", (long long)in.cols));
+		container_happened(r, c->id, "resize", &at);
+	}
 	return reply_empty(r, 200, e);
 }
 
@@ -158,6 +168,7 @@ int container_top(struct req *r, struct err *e)
 	in = (struct top_call){ c.id, c.account, req_query(r, "ps_args") };
 	if (api_on(r, c.node, OP_TOP, top_call_fields, &in, text_reply_fields, &out, NULL, 0, NULL, NULL, NODE_TIMEOUT_MS, e))
 		return -1;
+	container_happened(r, c.id, "top", NULL);
 	return reply_text(r, 200, "application/json", out.text, e);
 }
 
@@ -180,7 +191,10 @@ int container_export(struct req *r, struct err *e)
 	if (container_of(r, &c, e))
 		return -1;
 	fd = one_fd(r, &c, OP_EXPORT, by_id_fields, &(struct by_id){ c.id }, NULL, NULL, e);
-	return fd < 0 ? -1 : reply_pump(r, api_of(r)->pump, "application/x-tar", fd, e);
+	if (fd < 0 || reply_pump(r, api_of(r)->pump, "application/x-tar", fd, e))
+		return -1;
+	container_happened(r, c.id, "export", NULL);
+	return 0;
 }
 
 /* --- stats -------------------------------------------------------------------------------------------- */

@@ -10,7 +10,8 @@ const char *command_name(int cmd)
 		[CMD_CONTAINER_KILL] = "container.kill", [CMD_CONTAINER_REMOVE] = "container.remove",
 		[CMD_CONTAINER_RENAME] = "container.rename", [CMD_CONTAINER_PAUSE] = "container.pause",
 		[CMD_CONTAINER_UNPAUSE] = "container.unpause", [CMD_CONTAINER_UPDATE] = "container.update",
-		[CMD_CONTAINER_MOVE] = "container.move",
+		[CMD_CONTAINER_MOVE] = "container.move", [CMD_CONTAINER_EVENT] = "container.event",
+		[CMD_CONTAINER_PROBE] = "container.probe",
 		[CMD_EXEC_CREATE] = "exec.create", [CMD_EXEC_REPORT] = "exec.report",
 		[CMD_NODE_REPORT] = "node.report", [CMD_NODE_REGISTER] = "node.register",
 		[CMD_NODE_JOIN] = "node.join", [CMD_TOKEN_CREATE] = "token.create", [CMD_NODE_UPDATE] = "node.update",
@@ -77,6 +78,20 @@ const struct field network_join_fields[] = {
 	FIELD(1, network_join, id,      "id",      0),
 	FIELD(2, network_join, network, "network", 0),
 	FIELD_OBJ(3, network_join, ep,  "ep",      0, endpoint_settings_fields),
+	FIELD_END
+};
+
+const struct field container_event_fields[] = {
+	FIELD(1, container_event, id,         "id",         0),
+	FIELD(2, container_event, action,     "action",     0),
+	FIELD(3, container_event, attributes, "attributes", 0),
+	FIELD_END
+};
+
+const struct field container_probe_fields[] = {
+	FIELD(1, container_probe, id,        "id",        0),
+	FIELD(2, container_probe, account,   "account",   0),
+	FIELD(3, container_probe, exit_code, "exit_code", 0),
 	FIELD_END
 };
 

@@ -39,6 +39,9 @@ enum command {
 	                             * cannot move (container_moves()); ENOSPC no node has room. From a lost node at once: event die {137}, a new start elsewhere. From a drained one
 	                             * it is stopped first (`move`), and starts elsewhere with its exit report. Event move {from, to} */
 
+	CMD_CONTAINER_EVENT   = 23, /* container_event: something happened to it that changes nothing: attach, top, resize, export, archive-path... */
+	CMD_CONTAINER_PROBE   = 24, /* container_probe, from its node: events exec_create, exec_start and exec_die of a health check */
+
 	CMD_EXEC_CREATE       = 20, /* exec (container id resolved by the caller, config) -> exec. EBUSY "container X is not running" / "Container X is paused, unpause the container before exec". Event "exec_create: CMD" */
 	CMD_EXEC_REPORT       = 21, /* exec (id, account, container, started/running/exited, pid, exit_code), from node. Events "exec_start: CMD", "exec_die" {execID, exitCode}.
 	                             * At most 1,000 finished execs per account stay; they go with their container */
@@ -113,6 +116,10 @@ struct container_rename { struct str id, name; };
 extern const struct field container_rename_fields[];
 struct network_join { struct str id, network; struct endpoint_settings ep; }; /* id: of the container */
 extern const struct field network_join_fields[];
+struct container_event { struct str id, action; struct pairs attributes; };
+extern const struct field container_event_fields[];
+struct container_probe { struct str id, account; int64_t exit_code; };
+extern const struct field container_probe_fields[];
 struct network_leave { struct str id, network; };
 extern const struct field network_leave_fields[];
 struct container_update { struct str id; struct host_config host; };

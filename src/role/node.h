@@ -105,6 +105,7 @@ bool lease_over(const struct node_role *n);
 /* node_report.c */
 void report_send(struct node_role *n, struct local *l, const struct node_report *r);
 void report_exec(struct node_role *n, struct local *l, const struct exec *x);
+void report_probe(struct node_role *n, struct local *l, int64_t exit_code);
 void report_again(struct node_role *n);               /* after a new channel to the state role */
 void report_later(struct loop_timer *t);              /* n->report_timer */
 typedef void command_done_fn(void *ctx, const struct err *e, struct str payload);

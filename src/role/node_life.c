@@ -390,6 +390,10 @@ static void take_event(struct local *l, const struct runtime_event *ev)
 	case EVENT_EXEC_EXIT:
 		exec_ended(l, ev);
 		break;
+	case EVENT_PROBE:
+		if (l->phase == RUNNING)
+			report_probe(l->n, l, ev->exit_code);
+		break;
 	case EVENT_HEALTH:
 		r.health = ev->health;
 		if (l->phase == RUNNING && (ev->news || !str_eq(l->rec.health, ev->health.status)))

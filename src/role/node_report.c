@@ -137,6 +137,17 @@ void report_exec(struct node_role *n, struct local *l, const struct exec *x)
 	transmit(p);
 }
 
+void report_probe(struct node_role *n, struct local *l, int64_t exit_code)
+{
+	struct container_probe in = { .id = l->id, .account = l->account, .exit_code = exit_code };
+	struct report *p = report_new(n, l->account, CMD_CONTAINER_PROBE, container_probe_fields, &in);
+
+	p->local = arena_str(&p->arena, l->id);
+	p->exec = true;
+	l->execs_in_flight++;
+	transmit(p);
+}
+
 void node_command(struct node_role *n, struct str account, int cmd, const struct field *f, const void *in, command_done_fn *done, void *ctx)
 {
 	struct report *p = report_new(n, account, cmd, f, in);

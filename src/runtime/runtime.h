@@ -144,7 +144,8 @@ pid_t zygote_new(struct runtime *rt, int *sock, struct err *e);
 bool zygote_start(int zygote, struct runtime *rt, const struct runtime_spec *s, const struct runtime_attach *attaches, size_t n, int report);
 void zygote_clean(struct runtime *rt, pid_t pid);     /* what one that was killed left; pid 0: all that nobody lives in */
 
-enum event_kind { EVENT_STARTED = 1, EVENT_FAILED, EVENT_EXIT, EVENT_EXEC_EXIT, EVENT_HEALTH };
+enum event_kind { EVENT_STARTED = 1, EVENT_FAILED, EVENT_EXIT, EVENT_EXEC_EXIT, EVENT_HEALTH,
+	EVENT_PROBE };                                /* PROBE: of the health check, with its exit code */
 
 struct runtime_event {
 	uint32_t   kind;

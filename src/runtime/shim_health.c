@@ -22,7 +22,7 @@ static struct {
 	char       text[HEALTH_LOG_MAX][HEALTH_OUTPUT_MAX + 3];
 	int        slots[HEALTH_LOG_MAX];             /* text of each log entry */
 	struct str told;                              /* the status that was told last, and when */
-	int64_t    told_ms;
+	int64_t    told_ms, probe_told_ms;
 	int64_t    began_ms, next_ms;                 /* monotonic; of the container, of the next probe */
 	struct task *probe;                           /* running: started, or its start is watched */
 	struct source starting;
@@ -91,6 +91,18 @@ static int64_t tell(struct shim *s)
 	return -1;
 }
 
+/* That there was one, for its events: at most one a second. */
+static void tell_probe(struct shim *s, int64_t exit_code)
+{
+	struct runtime_event ev = { .kind = EVENT_PROBE, .id = str_of(s->id), .gen = s->spec->gen, .time = { clock_wall_ns() },
+		.exit_code = exit_code };
+
+	if (health.probe_told_ms && clock_mono_ms() - health.probe_told_ms < TELL_MS)
+		return;
+	health.probe_told_ms = clock_mono_ms();
+	shim_conn_broadcast(s, &ev);
+}
+
 static void take(struct shim *s, int64_t exit_code, struct str output)
 {
 	struct health_result r = { .start = { health.probe_ns }, .end = { clock_wall_ns() }, .exit_code = exit_code, .output = output };
@@ -102,6 +114,7 @@ static void take(struct shim *s, int64_t exit_code, struct str output)
 	keep(&r);
 	health_judge(&health.now, &health.config, age_ns, exit_code);
 	health.next_ms = now_ms + pause_ms(now_ms - health.began_ms);
+	tell_probe(s, health.late ? 128 + SIGKILL : exit_code);
 	tell(s);
 }
 

@@ -25,6 +25,8 @@ COMMAND(cmd_container_rename);
 COMMAND(cmd_container_pause);
 COMMAND(cmd_container_unpause);
 COMMAND(cmd_container_update);
+COMMAND(cmd_container_event);
+COMMAND(cmd_container_probe);
 COMMAND(cmd_exec_create);
 COMMAND(cmd_exec_report);
 COMMAND(cmd_node_report);
@@ -82,6 +84,8 @@ int network_events(struct command_env *c, const struct container *ct, const stru
 
 /* Make the volume unless it is there. One that was on no node yet is on v->node from now on. */
 int volume_ensure(struct command_env *c, struct volume *v, struct err *e);
+/* Event mount or unmount of each volume of a container that starts or ended. */
+int volumes_event(struct command_env *c, const struct container *ct, const char *action, struct err *e);
 int volume_drop(struct command_env *c, struct str account, struct str name, struct err *e);
 
 /* All containers of an account, decoded: for the rare commands that must look at each. */

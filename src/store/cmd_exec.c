@@ -138,3 +138,21 @@ COMMAND(cmd_exec_report)
 	}
 	return ends ? exec_event(c, &ct, &x, "exec_die", e) : 0;
 }
+
+/* A probe has no record: nobody asks for its exit code. Told when it has ended, all three at once. */
+COMMAND(cmd_container_probe)
+{
+	struct container_probe *p = in;
+	struct container ct = { 0 };
+	struct exec x = { .id = alloc_id(c), .exit_code = p->exit_code };
+	int rc = txn_get(c->t, c->a, key_make(c->a, "c", p->account, p->id, STR_NONE), container_fields, &ct, e);
+
+	(void)result;
+	if (rc <= 0)
+		return rc;
+	x.config.cmd = health_args(c->a, &ct.config);
+	if (exec_event(c, &ct, &x, action(c, "exec_create", &x), e) || exec_event(c, &ct, &x, action(c, "exec_start", &x), e))
+		return -1;
+	x.exited = true;
+	return exec_event(c, &ct, &x, "exec_die", e);
+}

@@ -23,6 +23,15 @@ static int not_removed(const struct container *ct, struct err *e)
 	return err_set(e, EBUSY, "removal of container %.*s is already in progress", STR_ARG(ct->id));
 }
 
+COMMAND(cmd_container_event)
+{
+	struct container_event *ev = in;
+	struct container ct = { 0 };
+
+	(void)result;
+	return container_load(c, ev->id, &ct, e) || event_container(c, &ct, arena_cstr(c->a, ev->action), &ev->attributes, e) ? -1 : 0;
+}
+
 /* --- start, stop, restart --- */
 
 static int begin_start(struct command_env *c, struct container *ct, struct err *e)

@@ -53,7 +53,7 @@ static int running(struct command_env *c, struct container *ct, const struct nod
 		if (endpoints_joined(c, ct, e))
 			return -1;
 	}
-	if (health_starts(c, ct, e) || event_container(c, ct, "start", NULL, e))
+	if (volumes_event(c, ct, "mount", e) || health_starts(c, ct, e) || event_container(c, ct, "start", NULL, e))
 		return -1;
 	return !automatic && ct->restart_gen == r->gen && r->gen > 0 ? event_container(c, ct, "restart", NULL, e) : 0;
 }
@@ -92,7 +92,7 @@ static int exit_events(struct command_env *c, struct container *ct, struct err *
 {
 	if (ct->oom_killed && event_container(c, ct, "oom", NULL, e))
 		return -1;
-	if (die_event(c, ct, e) || endpoints_down(c, ct, e))
+	if (die_event(c, ct, e) || endpoints_down(c, ct, e) || volumes_event(c, ct, "unmount", e))
 		return -1;
 	if (ct->want == WANT_STOPPED || (ct->restart_gen == ct->start_gen && ct->gen != ct->start_gen))
 		return event_container(c, ct, "stop", NULL, e);

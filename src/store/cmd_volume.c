@@ -27,6 +27,28 @@ static int volume_event(struct command_env *c, const struct volume *v, const cha
 	                 .account = v->account, .attributes = at }, e);
 }
 
+int volumes_event(struct command_env *c, const struct container *ct, const char *action, struct err *e)
+{
+	for (size_t i = 0; i < ct->mounts.n; i++) {
+		const struct mount_point *m = &ct->mounts.v[i];
+		struct pairs at = { 0 };
+
+		if (!str_is(m->type, "volume"))
+			continue;
+		pairs_set(c->a, &at, STR("driver"), STR("local"));
+		pairs_set(c->a, &at, STR("container"), ct->id);
+		if (str_eq(str_of(action), STR("mount"))) {
+			pairs_set(c->a, &at, STR("destination"), m->destination);
+			pairs_set(c->a, &at, STR("propagation"), m->propagation);
+			pairs_set(c->a, &at, STR("read/write"), m->rw ? STR("true") : STR("false"));
+		}
+		if (event_put(c, &(struct event){ .type = STR("volume"), .action = str_of(action), .id = m->name, .account = ct->account,
+		              .attributes = at }, e))
+			return -1;
+	}
+	return 0;
+}
+
 int volume_ensure(struct command_env *c, struct volume *v, struct err *e)
 {
 	struct str key = key_make(c->a, "v", v->account, v->name, STR_NONE);

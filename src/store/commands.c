@@ -25,6 +25,8 @@ static const struct command_def commands[] = {
 	CMD(CMD_CONTAINER_PAUSE,   by_id,            cmd_container_pause),
 	CMD(CMD_CONTAINER_UNPAUSE, by_id,            cmd_container_unpause),
 	CMD(CMD_CONTAINER_UPDATE,  container_update, cmd_container_update),
+	CMD(CMD_CONTAINER_EVENT,   container_event,  cmd_container_event),
+	NODE_CMD(CMD_CONTAINER_PROBE, container_probe, cmd_container_probe),
 	CMD(CMD_EXEC_CREATE,       exec,             cmd_exec_create),
 	NODE_CMD(CMD_EXEC_REPORT,  exec,             cmd_exec_report),
 	NODE_CMD(CMD_NODE_REPORT,  node_report,      cmd_node_report),

@@ -12,7 +12,7 @@ struct str event_key(struct arena *a, int64_t revision, int64_t n)
 
 int event_put(struct command_env *c, struct event *ev, struct err *e)
 {
-	ev->time.ns = c->now_ns;
+	ev->time.ns = c->now_ns + *c->event_n;        /* each has a time of its own: a client goes on after the one it saw last */
 	if (!ev->account.p)
 		ev->account = c->account;
 	return txn_put(c->t, event_key(c->a, c->revision, (*c->event_n)++), event_fields, ev, e);

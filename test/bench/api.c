@@ -441,6 +441,59 @@ static void part_streams(int rounds)
 			stream_round(&servers[k]);
 }
 
+/* Each event as it comes: how long after the change's own time. */
+struct listening { struct server *s; int count; };
+
+static void *events_main(void *arg)
+{
+	struct listening *l = arg;
+	static char line[64 << 10];
+	size_t have = 0;
+
+	for (int n = 0; n < l->count;) {
+		struct err e = { 0 };
+		ssize_t got = http_body_read(&l->s->stream, line + have, sizeof line - have, &e);
+		int64_t now = clock_wall_ns(), at;
+		ptrdiff_t end, told;
+		struct str rest;
+
+		if (got <= 0)
+			die(l->s, "events ended", &e, STR_NONE);
+		have += (size_t)got;
+		for (rest = str_make(line, have); (end = str_find(rest, '\n')) >= 0; rest = str_drop(rest, (size_t)end + 1), n++) {
+			told = str_find_str(str_head(rest, (size_t)end), STR("\"timeNano\":"));
+			if (told < 0)
+				die(l->s, "event without a time", NULL, rest);
+			at = strtoll(rest.p + told + 11, NULL, 10);
+			sample(l->s, "event", (double)(now - at) / 1e6);
+		}
+		memmove(line, rest.p, rest.n);
+		have = rest.n;
+	}
+	return NULL;
+}
+
+static void part_events(int count)
+{
+	for (int k = 0; k < n_servers; k++) {
+		auto_arena a = ARENA_INIT;
+		struct listening l = { &servers[k], count };
+		pthread_t thread;
+
+		stream_open(l.s, "GET", "/events?filters=%7B%22type%22%3A%5B%22volume%22%5D%2C%22event%22%3A%5B%22create%22%5D%7D", NULL);
+		if (pthread_create(&thread, NULL, events_main, &l))
+			die(l.s, "thread", NULL, STR_NONE);
+		for (int i = 0; i < count; i++) {
+			call(l.s, &a, "POST", "/volumes/create", arena_printf(&a, "{\"Name\":\"event%d\"}", i).p);
+			clock_sleep_ms(2);
+		}
+		pthread_join(thread, NULL);
+		for (int i = 0; i < count; i++)
+			call(l.s, &a, "DELETE", arena_printf(&a, "/volumes/event%d", i).p, NULL);
+		http_client_release(&l.s->stream);
+	}
+}
+
 /* Send a file; answers the seconds until the end of the answer. */
 static double send_file(struct server *s, const char *method, const char *target, const char *file, double *mega)
 {
@@ -564,7 +617,7 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*run)(int n); } parts[] = {
 		{ "life", part_life }, { "exec", part_exec }, { "clients", part_clients }, { "up", part_up }, { "reads", part_reads },
-		{ "down", part_down }, { "streams", part_streams },
+		{ "down", part_down }, { "streams", part_streams }, { "events", part_events },
 	};
 	int i = 1;
 	const char *part, *arg;

@@ -13,3 +13,13 @@ test_dockerode() {
 	[ -d build/cache/npm/node_modules/dockerode ] || skip "there is no dockerode (packaging/deps test installs it where npm reaches its registry)"
 	NODE_PATH=$PWD/build/cache/npm/node_modules TMPDIR=$TMP node test/e2e/sdk/node.js
 }
+
+# dockerode asks for the end of a container with --rm after its start, when it may be gone already.
+test_the_end_of_what_is_gone_already() {
+	local id
+	id=$(docker create --rm busybox sh -c 'exit 5')
+	docker start "$id" >/dev/null
+	wait_for 10 eval '! docker inspect "$id"'
+	is "$(api POST "/containers/$id/wait" | jq .StatusCode)" 5
+	is "$(DOCKER_CERT_PATH=$HOME/.triton/docker/other curl_as other -X POST "https://$DOCKER_ADDR/containers/$id/wait" -o /dev/null -w '%{http_code}')" 404
+}

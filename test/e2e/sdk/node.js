@@ -185,7 +185,7 @@ async function events(since) {
 		.trim().split("\n").map((line) => JSON.parse(line));
 	const seen = past.map((e) => e.Type + " " + e.Action);
 
-	for (const wanted of ["container create", "container start", "container die", "container rename", "container commit",
+	for (const wanted of ["container create", "container attach", "container start", "container die", "container rename", "container commit",
 		"network create", "network connect", "image tag"])
 		assert.ok(seen.includes(wanted), wanted);
 	const live = await docker.getEvents({ filters: { event: ["create"], type: ["container"] } });
