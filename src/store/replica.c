@@ -50,7 +50,8 @@ struct pending *pending_new(struct replica *r, const struct replica_call *c)
 	p->call.account = arena_str(&a, c->account);
 	p->call.payload = arena_str(&a, c->payload);
 	p->call.node = c->node.n ? arena_str(&a, c->node) : r->cfg.node;
-	p->until = p->end = r->hooks.mono_ms(r->hooks.ctx) + LEADERLESS_MS;
+	p->until = r->hooks.mono_ms(r->hooks.ctx) + LEADERLESS_MS;
+	p->end = p->until + LEADERLESS_MS;
 	p->a = a;
 	return p;
 }
@@ -62,19 +63,38 @@ void replica_command(struct replica *r, const struct replica_call *c)
 
 size_t replica_queued(const struct replica *r)
 {
-	return r->queue.n + r->batch.n + r->away.n + r->landed.n;
+	return r->queue.n + r->batch.n + r->away.n + r->landed.n + r->limbo.n;
+}
+
+struct pending *pending_take(struct queue *q, int64_t number)
+{
+	struct queue all = *q;
+	struct pending *p, *found = NULL;
+
+	queue_init(q);
+	while ((p = queue_take(&all))) {
+		if (p->number == number)
+			found = p;
+		else
+			queue_add(q, p);
+	}
+	return found;
+}
+
+void pending_free(struct pending *p)
+{
+	struct arena a = p->a;                        /* the pending itself lives in it */
+
+	arena_release(&a);
 }
 
 void replica_answer(struct replica *r, struct pending *p, const struct err *e)
 {
-	struct arena a;
-
 	if (p->from)
 		net_answer(r, p, e);
 	else if (!p->own)
 		r->hooks.reply(r->hooks.ctx, p->call.ticket, e, e ? STR_NONE : p->result, p->revision ? p->revision : (int64_t)r->db.applied);
-	a = p->a;                                     /* the pending itself lives in it */
-	arena_release(&a);
+	pending_free(p);
 }
 
 void replica_answer_all(struct replica *r, struct queue *q, const struct err *e)
@@ -134,13 +154,7 @@ static int apply(void *ctx, const struct log_entry *en, struct err *e)
 		if (commit_batch(r, e))
 			return -1;
 	} else {
-		/* Another leader's entry stands where ours should: ours is void. */
-		if (r->batch_index) {
-			struct err lost;
-
-			err_set(&lost, EAGAIN, "another node became leader; it is not known whether this was done");
-			batch_fail(r, &lost);
-		}
+		fate_office_lost(r);
 		if (db_reserve(&r->db, en->data.n, e) || txn_begin(&t, &r->db, e))
 			return -1;
 		if (en->type == LOG_COMMAND && txn_apply(&t, en->data, e)) {
@@ -149,6 +163,7 @@ static int apply(void *ctx, const struct log_entry *en, struct err *e)
 		}
 		if (txn_commit(&t, en->index, en->term, e))
 			return -1;
+		fate_applied(r, en);
 	}
 	if (r->hooks.revision)
 		r->hooks.revision(r->hooks.ctx, (int64_t)en->index);
@@ -157,14 +172,9 @@ static int apply(void *ctx, const struct log_entry *en, struct err *e)
 
 static void office(void *ctx, bool leader, uint64_t term)
 {
-	struct replica *r = ctx;
-	struct err lost;
-
 	(void)term;
-	if (leader || !r->batch_index)
-		return;
-	err_set(&lost, EAGAIN, "this node is not the leader any more; it is not known whether this was done");
-	batch_fail(r, &lost);
+	if (!leader)
+		fate_office_lost(ctx);
 }
 
 /* --- opening and closing --- */
@@ -233,6 +243,7 @@ struct replica *replica_open(const struct replica_config *cfg, const struct repl
 	r->db.dir = -1;
 	queue_init(&r->queue);
 	queue_init(&r->batch);
+	queue_init(&r->limbo);
 	net_init(r);
 	if (open_all(r, e)) {
 		replica_close(r, false, NULL);
@@ -243,13 +254,18 @@ struct replica *replica_open(const struct replica_config *cfg, const struct repl
 
 int replica_close(struct replica *r, bool clean, struct err *e)
 {
+	struct pending *p;
 	struct err stop;
 	int rc = 0;
 
 	err_set(&stop, EAGAIN, "this node is stopping; it is not known whether this was done");
-	batch_fail(r, &stop);
+	fate_office_lost(r);
+	replica_answer_all(r, &r->limbo, &stop);
 	err_set(&stop, EAGAIN, "this node is stopping");
-	replica_answer_all(r, &r->queue, &stop);
+	while ((p = queue_take(&r->queue))) {
+		p->refused = true;
+		replica_answer(r, p, &stop);
+	}
 	net_release(r);
 	snapshot_abort(&r->snapshot);
 	engine_close(r->engine);
@@ -271,7 +287,31 @@ static void run_one(struct replica *r, struct pending *p, int64_t now, int64_t *
 		.server = str_eq(p->call.node, r->cfg.node) ? (int64_t)logfile_server(r->log) : 0, .revision = (int64_t)engine_last(r->engine) + 1,
 		.now_ns = now, .event_n = event_n, .random = r->hooks.random, .random_ctx = r->hooks.ctx };
 
+	struct txn_mark mark = txn_mark(&r->txn);
+	int64_t events = *event_n;
+
 	p->failed = command_run(&env, p->call.cmd, p->call.payload, &p->result, &p->err) != 0;
+	if (p->failed || !p->from || txn_set(&r->txn).n == mark.set)
+		return;
+	/* So that who forwarded it finds it in the log, should we not live to answer. */
+	if (txn_done(&r->txn, &(struct txn_done){ p->from, (uint64_t)p->from_epoch, (uint64_t)p->from_number, p->result }, &p->err)) {
+		p->failed = true;
+		*event_n = events;
+		txn_undo(&r->txn, mark, NULL);
+	}
+}
+
+/* Run in the term in which it was sent, or not at all: by then its sender may have sent it to somebody else. */
+static bool too_late(struct replica *r, struct pending *p)
+{
+	struct err e;
+
+	if (!p->from || p->term == engine_term(r->engine))
+		return false;
+	err_set(&e, EAGAIN, "this node was not the leader for a while");
+	p->refused = true;
+	replica_answer(r, p, &e);
+	return true;
 }
 
 static void trim_events(struct replica *r, int64_t now, int64_t *event_n)
@@ -293,6 +333,8 @@ static void fill(struct replica *r)
 	while (r->queue.n && r->batch.n < REPLICA_BATCH_MAX && txn_set(&r->txn).n < REPLICA_BATCH_BYTES && !r->txn.broken) {
 		struct pending *p = queue_take(&r->queue);
 
+		if (too_late(r, p))
+			continue;
 		run_one(r, p, now, &event_n);
 		queue_add(&r->batch, p);
 	}

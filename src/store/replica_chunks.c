@@ -103,6 +103,7 @@ static int install(struct replica *r, uint64_t from, struct err *e)
 		return 0;
 	if (snapshot_load(&r->db, r->cfg.disk, &meta, e))
 		return -1;
+	fate_hidden(r, meta.index, meta.term);
 	r->snap_index = meta.index;
 	r->log_floor = logfile_bytes(r->log);
 	if (r->hooks.revision)

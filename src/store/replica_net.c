@@ -1,8 +1,8 @@
 /* Between replicas: who sent what, and commands that go to the leader and come back.
  *
- * A command that is given to a follower is sent to the leader once. Its answer counts when this replica has applied its
- * revision, so that a client reads its own writes. Whoever lost the answer (link, leader, time) is told that it is not known
- * what became of the command; only when the leader says that it did not run it, it is sent again. */
+ * A command that is given to a follower is sent to the leader. Its answer counts when this replica has applied its revision, so that
+ * a client reads its own writes. It is sent again only when the leader says that it did not run it, or the log shows that nobody
+ * did (replica_fate.c). Whoever lost the answer otherwise is told that it is not known what became of the command. */
 #include "store/replica_parts.h"
 
 #include "base/rand.h"
@@ -71,8 +71,9 @@ static void forward_all(struct replica *r, uint64_t leader)
 		}
 		p->number = ++r->net.number;
 		p->until = net_now(r) + AWAY_MS;
+		p->term = engine_term(r->engine);
 		net_send(r, leader, &(struct message){ .type = MSG_FORWARD, .epoch = r->net.epoch, .number = p->number,
-		         .cmd = p->call.cmd, .account = p->call.account, .operator_ = p->call.operator_, .from_node = p->call.from_node,
+		         .term = (int64_t)p->term, .cmd = p->call.cmd, .account = p->call.account, .operator_ = p->call.operator_, .from_node = p->call.from_node,
 		         .payload = p->call.payload });
 		queue_add(&r->away, p);
 	}
@@ -91,12 +92,13 @@ static void on_forward(struct replica *r, uint64_t from, const struct message *m
 	p->from = from;
 	p->from_epoch = m->epoch;
 	p->from_number = m->number;
+	p->term = (uint64_t)m->term;
 	if (n && n->leaving) {
 		err_set(&e, EPERM, "this node was removed from the data center");
 		replica_answer(r, p, &e);
 		return;
 	}
-	if (!engine_is_leader(r->engine) || !call.node.n) {
+	if (!engine_is_leader(r->engine) || p->term != engine_term(r->engine) || !call.node.n) {
 		err_set(&e, EAGAIN, "this node is not the leader");
 		p->refused = true;
 		replica_answer(r, p, &e);
@@ -119,27 +121,9 @@ void net_answer(struct replica *r, struct pending *p, const struct err *e)
 	net_send(r, p->from, &m);
 }
 
-static struct pending *away_take(struct replica *r, int64_t number)
-{
-	struct queue all = r->away;
-	struct pending *p, *found = NULL;
-
-	queue_init(&r->away);
-	if (!all.head)
-		return NULL;
-	while ((p = all.head)) {
-		all.head = p->next;
-		if (p->number == number)
-			found = p;
-		else
-			queue_add(&r->away, p);
-	}
-	return found;
-}
-
 static void on_answer(struct replica *r, const struct message *m)
 {
-	struct pending *p = m->epoch == r->net.epoch ? away_take(r, m->number) : NULL;
+	struct pending *p = m->epoch == r->net.epoch ? pending_take(&r->away, m->number) : NULL;
 
 	if (!p)
 		return;                               /* given up already */
@@ -236,6 +220,7 @@ int net_run(struct replica *r, struct err *e)
 	uint64_t leader = engine_leader(r->engine), self = logfile_server(r->log);
 	struct err late;
 
+	fate_run(r);
 	if (r->queue.n && !engine_is_leader(r->engine)) {
 		if (leader && leader != self && r->hooks.send && net_now(r) >= r->net.hold_ms) {
 			forward_all(r, leader);
@@ -249,6 +234,7 @@ int net_run(struct replica *r, struct err *e)
 		settle(r, &r->queue, &late);
 	unknown(&late);
 	settle(r, &r->away, &late);
+	settle(r, &r->limbo, &late);
 	err_set(&late, EAGAIN, "the change was made, but this node has not applied it yet; look again in a moment");
 	settle(r, &r->landed, &late);
 	engine_tell_commit(r->engine);
@@ -266,12 +252,13 @@ static int64_t first_until(const struct queue *q, int64_t at)
 
 int64_t net_deadline(struct replica *r)
 {
-	int64_t at = first_until(&r->queue, first_until(&r->away, first_until(&r->landed, INT64_MAX))), t;
+	int64_t done = first_until(&r->away, first_until(&r->limbo, first_until(&r->landed, INT64_MAX)));
+	int64_t at = first_until(&r->queue, done), t;
 
 	if (r->queue.n && r->net.hold_ms > net_now(r) && r->net.hold_ms < at)
 		at = r->net.hold_ms;
 	if (engine_is_leader(r->engine) && r->queue.n)
-		at = first_until(&r->away, first_until(&r->landed, INT64_MAX));
+		at = done;
 	t = fresh_deadline(r);
 	at = t < at ? t : at;
 	t = chunks_deadline(r);

@@ -20,6 +20,7 @@ struct pending {                                      /* one command, queued or 
 	bool                own;                      /* of this replica itself: nobody waits */
 	struct str          result;
 	int64_t             until, end;               /* mono_ms: this step is given up then; no further try after `end` */
+	uint64_t            term;                     /* forwarded: it is run in this term or never */
 	int64_t             number;                   /* away: of the question */
 	int64_t             revision;                 /* landed: answered when that is applied */
 	uint64_t            from;                     /* another server asks; 0: our own node */
@@ -78,6 +79,8 @@ struct replica {
 	struct queue          batch;                  /* in flight */
 	struct queue          away;                   /* forwarded to the leader */
 	struct queue          landed;                 /* done there, not applied here yet */
+	struct queue          limbo;                  /* of our last batch, from when we lost the office until its fate is known */
+	uint64_t              limbo_index, limbo_term;
 	struct txn            txn;                    /* of the batch in flight */
 	uint64_t              batch_index, batch_term; /* its entry; 0: none */
 	struct snapshot       snapshot;
@@ -89,6 +92,8 @@ struct replica {
 void queue_init(struct queue *q);
 void queue_add(struct queue *q, struct pending *p);
 struct pending *queue_take(struct queue *q);
+struct pending *pending_take(struct queue *q, int64_t number); /* NULL: not there */
+void pending_free(struct pending *p);
 struct pending *pending_new(struct replica *r, const struct replica_call *c);
 void replica_answer(struct replica *r, struct pending *p, const struct err *e);
 void replica_answer_all(struct replica *r, struct queue *q, const struct err *e);
@@ -102,6 +107,13 @@ void    net_answer(struct replica *r, struct pending *p, const struct err *e); /
 int     net_run(struct replica *r, struct err *e);    /* after each round of input */
 int64_t net_deadline(struct replica *r);              /* mono_ms; when net_run is due */
 int64_t net_now(struct replica *r);
+
+/* --- replica_fate.c --- */
+
+void fate_office_lost(struct replica *r);
+void fate_applied(struct replica *r, const struct log_entry *en);       /* after it is */
+void fate_hidden(struct replica *r, uint64_t index, uint64_t term);     /* a snapshot of there was taken: entries were not seen */
+void fate_run(struct replica *r);                                       /* what will never be done goes back to the queue */
 
 /* --- replica_fresh.c, replica_chunks.c, replica_members.c --- */
 

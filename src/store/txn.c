@@ -6,7 +6,9 @@
 
 #include <errno.h>
 
-enum { OP_PUT = 1, OP_DEL = 2 };
+enum { OP_PUT = 1, OP_DEL = 2, OP_DONE = 3 };
+
+#define DONE_KEY 24
 
 struct txn_undo {
 	struct txn_undo *next;
@@ -39,34 +41,64 @@ static bool get_varint(struct str *in, size_t max, size_t *out)
 	return false;
 }
 
+/* The next operation; false: malformed. */
+static bool get_op(struct str *set, char *op, struct str *key, struct str *val)
+{
+	size_t klen, vlen = 0;
+
+	*op = set->p[0];
+	*set = str_drop(*set, 1);
+	if (*op < OP_PUT || *op > OP_DONE || !get_varint(set, TXN_KEY_MAX, &klen) || klen == 0 || (*op == OP_DONE && klen != DONE_KEY) ||
+	    (*op != OP_DEL && !get_varint(set, TXN_VALUE_MAX, &vlen)) || klen > set->n || vlen > set->n - klen)
+		return false;
+	*key = str_head(*set, klen);
+	*val = *op == OP_DEL ? STR_NONE : str_make(set->p + klen, vlen);
+	*set = str_drop(*set, klen + vlen);
+	return true;
+}
+
 int txn_set_walk(struct str set, txn_set_fn fn, void *ctx, struct err *e)
 {
-	while (set.n) {
-		char op = set.p[0];
-		size_t klen, vlen = 0;
-		struct str key, val = STR_NONE;
+	struct str key, val;
+	char op;
 
-		set = str_drop(set, 1);
-		if ((op != OP_PUT && op != OP_DEL) || !get_varint(&set, TXN_KEY_MAX, &klen) || klen == 0 ||
-		    (op == OP_PUT && !get_varint(&set, TXN_VALUE_MAX, &vlen)) || klen > set.n || vlen > set.n - klen)
+	while (set.n) {
+		if (!get_op(&set, &op, &key, &val))
 			return err_set(e, EBADMSG, "write set is malformed");
-		key = str_head(set, klen);
+		if (op == OP_DONE)
+			continue;
 		if (lmdb_own_key(key))
 			return err_set(e, EBADMSG, "write set touches %.*s", STR_ARG(key));
-		if (op == OP_PUT)
-			val = str_make(set.p + klen, vlen);
-		set = str_drop(set, klen + vlen);
 		if (fn && fn(ctx, key, val, e))
 			return -1;
 	}
 	return 0;
 }
 
-static int record(struct txn *t, struct str key, struct str val, struct err *e)
+static uint64_t get64(const char *p)
 {
-	buf_char(&t->set, val.p ? OP_PUT : OP_DEL);
+	uint64_t n = 0;
+
+	for (int i = 0; i < 8; i++)
+		n |= (uint64_t)(unsigned char)p[i] << 8 * i;
+	return n;
+}
+
+void txn_set_done(struct str set, txn_done_fn fn, void *ctx)
+{
+	struct str key, val;
+	char op;
+
+	while (set.n && get_op(&set, &op, &key, &val))
+		if (op == OP_DONE)
+			fn(ctx, &(struct txn_done){ get64(key.p), get64(key.p + 8), get64(key.p + 16), val });
+}
+
+static int record(struct txn *t, char op, struct str key, struct str val, struct err *e)
+{
+	buf_char(&t->set, op);
 	put_varint(&t->set, key.n);
-	if (val.p)
+	if (op != OP_DEL)
 		put_varint(&t->set, val.n);
 	buf_str(&t->set, key);
 	buf_str(&t->set, val);
@@ -275,7 +307,7 @@ static int change(struct txn *t, struct str key, struct str val, struct err *e)
 		t->broken = true;
 		return lmdb_err(e, rc, "write");
 	}
-	return record(t, key, val, e);
+	return record(t, val.p ? OP_PUT : OP_DEL, key, val, e);
 }
 
 int txn_put_raw(struct txn *t, struct str key, struct str val, struct err *e)
@@ -297,6 +329,18 @@ int txn_put(struct txn *t, struct str key, const struct field *f, const void *in
 int txn_del(struct txn *t, struct str key, struct err *e)
 {
 	return change(t, key, STR_NONE, e);
+}
+
+int txn_done(struct txn *t, const struct txn_done *d, struct err *e)
+{
+	const uint64_t v[3] = { d->server, d->epoch, d->number };
+	char key[DONE_KEY];
+
+	for (int i = 0; i < DONE_KEY; i++)
+		key[i] = (char)(v[i / 8] >> 8 * (i % 8));
+	if (d->result.n > TXN_VALUE_MAX)
+		return err_set(e, E2BIG, "a result of %zu bytes is too long", d->result.n);
+	return record(t, OP_DONE, str_make(key, DONE_KEY), d->result, e);
 }
 
 /* --- undoing --- */

@@ -3,7 +3,8 @@
  * what is read is borrowed until the next write of this transaction.
  *
  * Write set: a sequence of operations, each `op byte, key length varint, [value length varint], key, [value]`;
- * op 1 puts, op 2 deletes. Applying it is blind and idempotent. */
+ * op 1 puts, op 2 deletes. Applying it is blind and idempotent. Op 3 changes nothing: it says that a command which another node
+ * forwarded was done (key: server, epoch, number, 8 bytes little-endian each; value: its result). */
 #ifndef STORE_TXN_H
 #define STORE_TXN_H
 
@@ -53,6 +54,12 @@ int txn_scan(struct txn *t, struct str prefix, struct str from, txn_scan_fn fn, 
 int txn_scan_down(struct txn *t, struct str prefix, struct str below, txn_scan_fn fn, void *ctx, struct err *e);
 /* Copies of all keys with the prefix, at most `max`: what to walk when the walk writes. */
 int txn_keys(struct txn *t, struct arena *a, struct str prefix, size_t max, struct strs *out, struct err *e);
+
+/* A forwarded command that these writes are the effect of. */
+struct txn_done { uint64_t server, epoch, number; struct str result; };
+int  txn_done(struct txn *t, const struct txn_done *d, struct err *e);
+typedef void (*txn_done_fn)(void *ctx, const struct txn_done *d);
+void txn_set_done(struct str set, txn_done_fn fn, void *ctx); /* those in a well-formed write set; `result` is borrowed from it */
 
 struct txn_mark { size_t set; struct txn_undo *undo; };
 struct txn_mark txn_mark(const struct txn *t);

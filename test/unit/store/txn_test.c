@@ -121,6 +121,43 @@ TEST(malformed_write_sets_are_refused_whole)
 	txn_abort(&t);
 }
 
+static void one_done(void *ctx, const struct txn_done *d)
+{
+	struct txn_done *v = ctx;
+
+	while (v->server)
+		v++;
+	*v = *d;
+}
+
+TEST(a_write_set_says_which_forwarded_commands_it_did)
+{
+	struct txn_done got[4] = { 0 };
+	auto_arena a = ARENA_INIT;
+	struct txn_mark m;
+	struct str set;
+	struct txn t;
+
+	begin(&t);
+	REQUIRE_OK(txn_put_raw(&t, STR("k"), STR("v"), &e), e);
+	REQUIRE_OK(txn_done(&t, &(struct txn_done){ 1ull << 60, 7, 1, STR("result") }, &e), e);
+	m = txn_mark(&t);
+	REQUIRE_OK(txn_done(&t, &(struct txn_done){ 3, 3, 3, STR_NONE }, &e), e);
+	REQUIRE_OK(txn_undo(&t, m, &e), e);
+	REQUIRE_OK(txn_done(&t, &(struct txn_done){ 2, 8, ~0ull, STR_NONE }, &e), e);
+	set = arena_str(&a, txn_set(&t));
+	txn_abort(&t);
+	txn_set_done(set, one_done, got);
+	CHECK(got[0].server == 1ull << 60 && got[0].epoch == 7 && got[0].number == 1);
+	CHECK_STR(got[0].result, "result");
+	CHECK(got[1].server == 2 && got[1].epoch == 8 && got[1].number == ~0ull && got[1].result.n == 0);
+	CHECK_INT(got[2].server, 0);
+	begin(&t);
+	REQUIRE_OK(txn_apply(&t, set, &e), e);
+	check(&t, "k", "v");
+	txn_abort(&t);
+}
+
 TEST(limits)
 {
 	char *big = calloc(1, TXN_VALUE_MAX + 1);
