@@ -96,6 +96,13 @@ struct engine_member {
 };
 size_t engine_members(struct engine *g, struct arena *a, struct engine_member **v);
 
+bool engine_takes_part(const struct engine *g, uint64_t server);
+
+/* For a server that does not: what the leader would send to it after index `after`, made from what is applied here; for engine_receive
+ * there, as from engine_leader() here, which must be known. Without `entries` it only says that the leader lives. `*last`: where it
+ * ends. ENOENT: a snapshot is needed. */
+int engine_feed(struct engine *g, uint64_t after, bool entries, struct buf *b, uint64_t *last, struct err *e);
+
 /* Leader: who takes part from now on; at most one server may be added, removed or change its vote (Raft thesis, section 4.2).
  * EAGAIN: not the leader, or the last change or the first entry of this term is not committed yet (points 1, 2). */
 int engine_change(struct engine *g, const struct engine_server *v, size_t n, struct err *e);

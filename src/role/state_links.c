@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LINKS_MAX    64                               /* servers that this one speaks to at a time */
+#define LINKS_MAX    2048                             /* servers that this one speaks to at a time */
 #define QUEUE_MAX    (96u << 20)                      /* unsent bytes: one message of the largest size and what comes after */
 #define AGAIN_FIRST  50                               /* ms until a link that could not be opened is tried again */
 #define AGAIN_MAX    1000

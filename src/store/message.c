@@ -20,6 +20,7 @@ static const struct field message_fields[] = {
 	FIELD(13, message, account,   "account",  0),
 	FIELD(14, message, payload,   "payload",  0),
 	FIELD(15, message, error,     "error",    0),
+	FIELD(16, message, server,    "server",   0),
 	FIELD_END
 };
 
@@ -42,7 +43,7 @@ int message_decode(struct arena *a, struct str bytes, struct message *out, struc
 	else if (rec_decode(a, str_drop(bytes, 1), message_fields, out, e))
 		return -1;
 	out->type = (enum message_type)bytes.p[0];
-	if (out->index < 0 || out->offset < 0 || out->term < 0)
+	if (out->index < 0 || out->offset < 0 || out->term < 0 || out->server < 0)
 		return err_set(e, EBADMSG, "a message with negative numbers");
 	return 0;
 }

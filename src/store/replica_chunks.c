@@ -1,4 +1,4 @@
-/* Snapshots from one replica to another, in pieces between the other messages: the next piece goes when the one before is
+/* Snapshots from one replica to another (from the leader, or from who is followed), in pieces between the other messages: the next piece goes when the one before is
  * acknowledged, a lost one is sent again, and either side may start over. The receiver has it durable and checked before the
  * engine hears of it. */
 #include "store/replica_parts.h"
@@ -40,7 +40,8 @@ static void out_send(struct replica *r, struct chunks_out *o)
 	}
 	o->again_ms = net_now(r) + AGAIN_MS;
 	net_send(r, o->to, &(struct message){ .type = MSG_CHUNK, .term = (int64_t)o->term, .index = (int64_t)o->index, .offset = o->offset,
-	         .payload = str_make(p, (size_t)n), .last = o->offset + n >= size });
+	         .payload = str_make(p, (size_t)n), .last = o->offset + n >= size,
+	         .server = (int64_t)engine_leader(r->engine) });
 }
 
 /* The engine wants it. Only the newest one can be sent; when another is asked for, the engine asks again later. */
@@ -80,7 +81,7 @@ static void on_ack(struct replica *r, uint64_t from, const struct message *m)
 
 /* --- in ------------------------------------------------------------------------------------------------ */
 
-static int install(struct replica *r, uint64_t from, struct err *e)
+static int install(struct replica *r, uint64_t leader, struct err *e)
 {
 	auto_arena a = ARENA_INIT;
 	struct snap_meta meta;
@@ -97,7 +98,7 @@ static int install(struct replica *r, uint64_t from, struct err *e)
 			r->hooks.trouble(r->hooks.ctx, "a snapshot came damaged", &bad);
 		return 1;
 	}
-	if (engine_install(r->engine, from, (uint64_t)r->net.copy_term, &meta, &installed, e))
+	if (engine_install(r->engine, leader, (uint64_t)r->net.copy_term, &meta, &installed, e))
 		return -1;
 	if (!installed)
 		return 0;
@@ -117,6 +118,8 @@ static int on_chunk(struct replica *r, uint64_t from, const struct message *m, s
 	struct message ack = { .type = MSG_CHUNK_ACK, .index = m->index };
 	int rc;
 
+	if (m->server == 0)
+		return 0;
 	if ((uint64_t)m->index <= r->db.applied || r->snapshot.active) { /* point 7: an own one is finished first */
 		ack.last = (uint64_t)m->index <= r->db.applied;
 		if (ack.last)
@@ -134,7 +137,7 @@ static int on_chunk(struct replica *r, uint64_t from, const struct message *m, s
 		if (snap_copy_add(c, m->payload, e))
 			return -1;
 		if (m->last) {
-			rc = install(r, from, e);
+			rc = install(r, (uint64_t)m->server, e);
 			if (rc < 0)
 				return -1;
 			ack.last = rc == 0;
@@ -166,7 +169,7 @@ void chunks_run(struct replica *r)
 
 		if (!o->to)
 			continue;
-		if (!engine_is_leader(r->engine) || engine_term(r->engine) != o->term)
+		if (engine_term(r->engine) != o->term || !(feed_serves(r, o->to) || (engine_is_leader(r->engine) && engine_takes_part(r->engine, o->to))))
 			out_end(r, o);
 		else if (o->again_ms <= now)
 			out_send(r, o);

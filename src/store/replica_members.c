@@ -118,6 +118,7 @@ int members_run(struct replica *r, struct err *e)
 	nodes_read(r);
 	if (!engine_ready(r->engine) || r->net.nnodes == 0)
 		return 0;
+	feed_greet(r);
 	n = engine_members(r->engine, &a, &m);
 	for (size_t i = 0; i < n; i++)
 		m[i].online = replica_heard(r, m[i].server.id) < ONLINE_MS;

@@ -199,10 +199,15 @@ int replica_receive(struct replica *r, uint64_t from, struct str msg, struct err
 	heard(r, from);
 	switch (m.type) {
 	case MSG_RAFT:
+		r->net.fed = false;
 		return engine_receive(r->engine, from, m.payload, e);
 	case MSG_CHUNK:
 	case MSG_CHUNK_ACK:
 		return chunks_message(r, from, &m, e);
+	case MSG_HELLO:
+	case MSG_FOLLOW:
+	case MSG_FEED:
+		return feed_message(r, from, &m, e);
 	case MSG_FORWARD:
 		on_forward(r, from, &m);
 		return 0;
@@ -239,6 +244,7 @@ int net_run(struct replica *r, struct err *e)
 	settle(r, &r->landed, &late);
 	engine_tell_commit(r->engine);
 	fresh_run(r);
+	feed_run(r);
 	chunks_run(r);
 	return members_run(r, e);
 }
@@ -260,6 +266,8 @@ int64_t net_deadline(struct replica *r)
 	if (engine_is_leader(r->engine) && r->queue.n)
 		at = done;
 	t = fresh_deadline(r);
+	at = t < at ? t : at;
+	t = feed_deadline(r);
 	at = t < at ? t : at;
 	t = chunks_deadline(r);
 	at = t < at ? t : at;

@@ -46,6 +46,12 @@ struct chunks_out {                                   /* a snapshot on its way t
 	int64_t  offset, again_ms;                    /* of the piece that is not acknowledged; when it is sent again */
 };
 
+#define FOLLOWERS_MAX 256                             /* of one source; others ask elsewhere */
+struct follower {                                     /* a node outside of the log's members that we feed */
+	uint64_t server, have, sent;                  /* server 0: none. What it has applied; what is on its way */
+	int64_t  until_ms, beat_ms;
+};
+
 struct replica_net {
 	int64_t            epoch, number;
 	int64_t            hold_ms;                   /* the office changes hands: nothing is forwarded until then */
@@ -65,6 +71,11 @@ struct replica_net {
 	struct arena       nodes_arena;
 	uint64_t           nodes_at;                  /* applied index of that reading */
 	int64_t            manage_ms;                 /* when members are looked at again */
+	struct follower    followers[FOLLOWERS_MAX];
+	uint64_t           source, greeter, followed; /* whom we follow, being no member; who said hello; what we said to have */
+	unsigned           feed_tries;
+	int64_t            silent_ms, follow_ms;      /* when another source is chosen; when it is asked again */
+	bool               fed;                       /* the engine was spoken to in the leader's name: nobody wants its answers */
 };
 
 struct replica {
@@ -115,7 +126,7 @@ void fate_applied(struct replica *r, const struct log_entry *en);       /* after
 void fate_hidden(struct replica *r, uint64_t index, uint64_t term);     /* a snapshot of there was taken: entries were not seen */
 void fate_run(struct replica *r);                                       /* what will never be done goes back to the queue */
 
-/* --- replica_fresh.c, replica_chunks.c, replica_members.c --- */
+/* --- replica_fresh.c, replica_chunks.c, replica_feed.c, replica_members.c --- */
 
 void fresh_message(struct replica *r, uint64_t from, const struct message *m);
 void fresh_run(struct replica *r);
@@ -127,6 +138,12 @@ int  chunks_message(struct replica *r, uint64_t from, const struct message *m, s
 void chunks_run(struct replica *r);
 int64_t chunks_deadline(struct replica *r);
 void chunks_release(struct replica *r);
+
+int  feed_message(struct replica *r, uint64_t from, const struct message *m, struct err *e);
+void feed_run(struct replica *r);
+void feed_greet(struct replica *r);
+bool feed_serves(struct replica *r, uint64_t server);
+int64_t feed_deadline(struct replica *r);
 
 int  members_run(struct replica *r, struct err *e);
 int64_t members_deadline(struct replica *r);

@@ -184,6 +184,15 @@ test_a_planned_stop_hands_the_office_over() {
 	serve_start "$l"
 }
 
+leaves() { # NODE: stopped, and removed for good
+	id=$(cat "$C/$1/data/node" 2>/dev/null || echo none)
+	kill -USR1 "$(serve_pid "$1")"
+	until_ok 20 sh -c "! [ -e /proc/$(serve_pid "$1" || echo none) ]"
+	until_ok 20 "$TRITON" node remove "$id" --force --run-dir "$RUN/1"
+	place_remove "$1"
+	rm -rf "$RUN/$1" "$C/$1"
+}
+
 test_five_nodes_have_five_voters_and_three_again() {
 	for i in 4 5; do
 		place_create $i
@@ -192,16 +201,39 @@ test_five_nodes_have_five_voters_and_three_again() {
 	NODES=5
 	until_is 30 5 voters 1
 	docker_at 5 run --rm bb:1 echo hello | grep -q hello
-	for i in 4 5; do
-		id=$(cat "$C/$i/data/node" 2>/dev/null || echo none)
-		kill -USR1 "$(serve_pid $i)"
-		until_ok 20 sh -c "! [ -e /proc/$(serve_pid $i || echo none) ]"
-		until_ok 20 "$TRITON" node remove "$id" --force --run-dir "$RUN/1" || "$TRITON" node remove "$id" --run-dir "$RUN/1"
-		place_remove $i
-		rm -rf "$RUN/$i"
-	done
+	for i in 4 5; do leaves $i; done
 	until_is 30 3 voters 1
 	is "$(status_at 1 | jq -r '.nodes | length')" 3
+}
+
+# Seven take part in the log; the eighth and ninth follow it and are nodes like the others.
+test_nodes_beyond_the_seventh_are_nodes_like_the_others() {
+	for i in 4 5 6 7 8 9; do
+		place_create $i
+		join $i $((i % 3 + 1))
+	done
+	NODES=9
+	until_is 30 "7 5" sh -c "'$TRITON' status --json --run-dir '$RUN/1' | jq -r '\"\(.state.members) \(.state.voters)\"'"
+	for i in 8 9; do
+		until_ok 20 write_at $i "by$i"
+		volumes_at $i | grep -qx "by$i" || fail "node $i does not see what it wrote"
+		for k in 1 2 3; do
+			write_at $k "r$k$i"
+			volumes_at $i | grep -qx "r$k$i" || fail "node $i does not see at once what node $k wrote"
+		done
+	done
+	n=$(cat "$C/9/data/node")
+	docker_at 1 run -d --name far -e "constraint:node==$n" bb:1 sleep 1000 >/dev/null
+	is "$(docker_at 1 inspect -f '{{.Node.ID}}' far)" "$n"
+	is "$(docker_at 9 exec far echo here)" here
+	is "$(docker_at 8 exec far echo there)" there
+	docker_at 8 rm -f far >/dev/null
+	for i in 8 9; do kill -9 "$(role_pid $i state)"; done # and are there again
+	write_at 1 while-away
+	for i in 8 9; do until_ok 20 sh -c "DOCKER_HOST=unix://$RUN/$i/docker.sock docker volume ls -q | grep -qx while-away"; done
+	is "$("$TRITON" node list --run-dir "$RUN/1" | grep -c lost)" 0
+	for i in 9 8 7 6 5 4; do leaves $i; done
+	until_is 30 "3 3" sh -c "'$TRITON' status --json --run-dir '$RUN/1' | jq -r '\"\(.state.members) \(.state.voters)\"'"
 }
 
 node_of() { docker_at "$1" inspect -f '{{.Node.ID}}' "$2"; }

@@ -104,7 +104,7 @@ void fault_work(struct world *w)
 			admin_lose(w);
 		break;
 	case 19:
-		if (w->changing && admin_idle(w) && w->want < MEMBERS_MAX)
+		if (w->changing && admin_idle(w) && w->want < WANT_MAX)
 			w->want++;
 		break;
 	}

@@ -126,7 +126,7 @@ static void world_begin(struct world *w, uint64_t seed)
 	w->fault_at = w->admin.next = NEVER;
 	w->snapshot_bytes = roll(w, 4) ? 2000 + (unsigned)roll(w, 20000) : 1 << 20;
 	w->trailing = 128 + (unsigned)roll(w, 50);    /* four times what may be in flight, at least */
-	w->want = 1 + (int)roll(w, 5);
+	w->want = roll(w, 4) ? 1 + (int)roll(w, 5) : 6 + (int)roll(w, WANT_MAX - 5);
 	w->changing = roll(w, 3) != 0;
 	for (int i = 0; i < NODES_MAX; i++)
 		node_init(w, i);

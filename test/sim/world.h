@@ -11,8 +11,9 @@
 #include "store/replica.h"
 #include "unit/cluster/simdisk.h"
 
-#define NODES_MAX   12                                /* machines over a whole run */
+#define NODES_MAX   16                                /* machines over a whole run */
 #define CLIENTS_MAX 6
+#define WANT_MAX    10                                /* at a time; those beyond MEMBERS_MAX follow the others */
 #define NAMES_MAX   3000
 #define INDEX_MAX   20000
 #define TERM_MAX    4000

@@ -20,7 +20,7 @@ TEST(every_type_survives)
 
 	for (int type = MSG_RAFT; type < MSG_TYPES; type++) {
 		struct message in = { .type = (enum message_type)type, .epoch = 7, .number = -3, .term = 4, .index = 5, .offset = 1ll << 40, .revision = 9,
-			.cmd = 11, .code = EBUSY, .last = true, .again = true, .operator_ = true, .from_node = true, .account = STR("a"),
+			.cmd = 11, .server = 12, .code = EBUSY, .last = true, .again = true, .operator_ = true, .from_node = true, .account = STR("a"),
 			.payload = str_make("p\0q", 3), .error = STR("why") };
 
 		REQUIRE_OK(message_decode(&a, encode(&b, &in), &out, &e), e);
@@ -32,6 +32,7 @@ TEST(every_type_survives)
 		CHECK_INT(out.number, -3);
 		CHECK_INT(out.offset, 1ll << 40);
 		CHECK_INT(out.code, EBUSY);
+		CHECK_INT(out.server, 12);
 		CHECK(out.last && out.again && out.operator_ && out.from_node);
 		CHECK_STR(out.error, "why");
 	}
