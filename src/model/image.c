@@ -30,6 +30,7 @@ const struct field image_fields[] = {
 	FIELD(17, image, put,            "put",            0),
 	FIELD(18, image, step,           "step",           0),
 	FIELD(19, image, packed,         "packed",         0),
+	FIELD(20, image, made_on,        "made_on",        0),
 	FIELD_KEEP_UNKNOWN(image, unknown),
 	FIELD_END
 };

@@ -29,6 +29,7 @@ struct image {
 	struct field_time put;                        /* when this account got it */
 	struct strs packed;                           /* digests of layers as a push compressed them, "" where none did; may be shorter */
 	struct str  step;                             /* of a build: digest of what made it from its parent, so that the next build finds it */
+	struct str  made_on;                          /* id of the node where it was built, committed, loaded or imported; "" pulled */
 	struct str  unknown;
 };
 extern const struct field image_fields[];

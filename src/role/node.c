@@ -236,6 +236,7 @@ static void sweep(struct loop_timer *t)
 		log_failed("networks could not be checked", &e);
 	if (n->registered && view_begin(n->view, &now, &e) == 0) {
 		recover_sweep(n, &now);
+		copies_sweep(n, &now);
 		net_sweep(n, &now);                   /* those of an account that was removed */
 	}
 	view_end(&now);
@@ -312,6 +313,7 @@ static int node_run(struct node_role *n, struct err *e)
 	n->scan.fire = scan;
 	n->sweep.fire = sweep;
 	n->report_timer.fire = report_later;
+	n->copies_timer.fire = copies_later;
 	n->signals = (struct loop_watch){ .fd = loop_signals(signals, e), .ready = on_signal };
 	n->images_watch = (struct loop_watch){ .fd = image_host_fd(n->images), .ready = images_ready };
 	if (n->signals.fd < 0 || loop_add(&n->loop, &n->signals, EPOLLIN, e) || loop_add(&n->loop, &n->images_watch, EPOLLIN, e))

@@ -37,7 +37,7 @@ struct node_role {
 	struct str      id, datacenter, suffix, address, key; /* address, key: where and as whom other nodes know this one */
 	const char     *data_path, *run_path;
 	struct { int sock; pid_t pid; } pool[NODE_POOL]; /* zygotes at hand; pid 0: none */
-	struct loop_timer pool_timer;
+	struct loop_timer pool_timer, copies_timer;
 	struct { int64_t until_ms; int fd; struct loop_timer timer; } lease; /* clock_boot_ms; its file */
 	int64_t         seen;                         /* revision up to which events were looked at */
 	bool            registered, recovered, ready, stopping, images_dirty, private_registries, ports_dirty, joined, alone, remotes_dirty;
@@ -155,6 +155,12 @@ int role_node(int argc, char **argv);
 int op_image_here(struct ipc_req *r, void *in, struct err *e);
 /* Before a start: 0 the image is here, 1 it is on its way (the scan comes again when it has ended), -1 it cannot be had. */
 int fetch_image(struct node_role *n, const struct container *c, struct err *e);
+bool fetch_copy(struct node_role *n, struct str account, struct str image); /* it is on its way; false: it could not be had just now */
+
+/* node_copies.c: what was made here is kept on two nodes */
+void copies_sweep(struct node_role *n, struct view_txn *t);
+void copies_soon(struct node_role *n);
+void copies_later(struct loop_timer *t);              /* n->copies_timer */
 
 /* Tell this node's networks which of their containers are on other nodes, where that may have changed. */
 void net_remotes(struct node_role *n, struct view_txn *t);

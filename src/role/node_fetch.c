@@ -53,8 +53,10 @@ static void ended(struct fetch *f, const struct err *e)
 		free(w);
 	}
 	loop_after(&f->n->loop, &f->n->scan, 0);
-	if (!e)
-		fetch_free(f);
+	if (e)
+		return;
+	copies_soon(f->n);
+	fetch_free(f);
 }
 
 /* Its record is replicated already: the layers are all that is wanted, if it is the right image. */
@@ -145,6 +147,14 @@ int fetch_image(struct node_role *n, const struct container *c, struct err *e)
 	struct fetch *f;
 
 	return fetch(n, c->account, c->image_id, n->alone || image_layers_have(n->rt.data, &c->layers), &f, e);
+}
+
+bool fetch_copy(struct node_role *n, struct str account, struct str image)
+{
+	struct fetch *f;
+	struct err ignored;
+
+	return fetch(n, account, image, false, &f, &ignored) == 1;
 }
 
 int op_image_here(struct ipc_req *r, void *in, struct err *e)

@@ -23,6 +23,7 @@ struct job {
 	struct image_op    *op;
 	struct image_puts   puts;
 	size_t              next;
+	bool                made;                     /* on this node, so no registry has it */
 };
 
 struct images { struct image *v; size_t n; };
@@ -72,6 +73,8 @@ static void job_done(void *ctx, struct image_op *op, const struct image_result *
 	j->puts = (struct image_puts){ arena_new_n(&j->arena, struct image_put, result->puts.n), result->puts.n };
 	for (size_t i = 0; i < result->puts.n; i++)
 		rec_copy(&j->arena, image_put_fields, &j->puts.v[i], &result->puts.v[i]);
+	for (size_t i = 0; i < j->puts.n && j->made; i++)
+		j->puts.v[i].image.made_on = j->n->id;
 	put_next(j);
 }
 
@@ -109,6 +112,7 @@ static int start_job(struct node_role *n, struct image_job *job, struct err *e)
 		abort();
 	j->n = n;
 	j->account = arena_str(&j->arena, job->call->account);
+	j->made = job->kind == IMAGE_LOAD || job->kind == IMAGE_IMPORT || job->kind == IMAGE_COMMIT;
 	job->owned = &layers;
 	job->is_private_ok = n->private_registries;
 	job->done = job_done;

@@ -554,6 +554,8 @@ static void events_since(struct node_role *n, struct view_txn *t)
 			n->remotes_dirty = true;
 		if (str_is(ev.type, "image") && (str_is(ev.action, "delete") || str_is(ev.action, "untag")))
 			n->images_dirty = true;
+		if (str_is(ev.type, "image"))
+			copies_soon(n);
 	}
 	view_scan_end(&s);
 	if (gone)

@@ -63,6 +63,22 @@ test_an_image_is_at_hand_on_every_node() {
 	docker_at 1 rmi built:1 built:2 built:3 com:1 com:2 com:3 >/dev/null
 }
 
+test_what_was_made_here_is_kept_on_two_nodes() {
+	docker_at 3 run --name made bb:1 sh -c 'echo made >/made' >/dev/null
+	docker_at 2 commit made kept:1 >/dev/null
+	docker_at 3 rm made >/dev/null
+	top=$(docker_at 1 image inspect kept:1 -f '{{json .RootFS.Layers}}' | jq -r '.[-1]' | cut -d: -f2)
+	holders() { ls -d "$C"/[123]/data/fs/layers/*"$top"* 2>/dev/null | sed "s|^$C/||" | cut -d/ -f1 | sort -u | wc -l; }
+	until_is 20 2 holders
+	for i in 1 2 3; do ls -d "$C/$i"/data/fs/layers/*"$top"* >/dev/null 2>&1 || without=$i; done
+	gone=$((without % 3 + 1))                         # one of those that have it is lost: the third takes its place
+	kill -9 "$(serve_pid $gone)"
+	until_is 40 3 holders
+	serve_start $gone
+	until_ok 20 docker_at $gone rmi kept:1
+	until_is 45 0 holders
+}
+
 test_containers_are_spread() {
 	for k in 1 2 3 4 5 6; do docker_at 1 run -d --name "s$k" bb:1 sleep 1000 >/dev/null; done
 	is "$(docker_at 1 inspect -f '{{.Config.Hostname}}' s1 | wc -l)" 1
