@@ -103,6 +103,7 @@ int container_sizes(struct req *r, const struct container *c, struct render_env 
 /* An operation on images that is no stream to the client (OP_COMMIT, OP_LOGIN, OP_SEARCH...): *status is its last word, in the request's arena.
  * Blocks until it ends. EACCES: a registry refused the credentials. */
 int image_job(struct req *r, int op, const struct pull_call *call, struct str *status, struct err *e);
+int image_job_result(struct req *r, int progress, struct str *status, struct err *e); /* the end of one that was begun otherwise */
 int image_job_with(struct req *r, struct str node, int op, const struct field *f, const void *in, struct str *status, struct err *e); /* OP_BUILD_COPY */
 
 /* The registry's credentials from X-Registry-Auth into `call`, if there are any. EINVAL. */

@@ -73,6 +73,12 @@ struct str build_nop(struct build *b, struct str line);
 int build_words(struct build *b, const struct instruction *i, struct strs *out, struct err *e); /* JSON, or words with variables replaced */
 struct shellwords build_shellwords(struct build *b);
 
+/* --- build_fetch.c --- */
+bool build_is_url(struct str word);
+/* The file of a URL into a scratch root of its own, which becomes q->id and the file its source; there while the descriptor that is
+ * returned is open. Blocks. -1: EINVAL, ENOENT, EACCES, what the network says. */
+int build_fetch(struct build *b, struct str url, bool into_directory, struct build_copy *q, struct err *e);
+
 /* --- build_copy.c --- */
 int build_copy_step(struct build *b, const struct instruction *i, struct err *e);
 int build_workdir(struct build *b, struct str line, struct err *e);

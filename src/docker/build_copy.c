@@ -1,6 +1,7 @@
 /* COPY, ADD, and the directory that WORKDIR makes. What is copied is the node's affair (runtime/build_put.c); here it is said. */
 #include "docker/build.h"
 
+#include "base/fd.h"
 #include "codec/sha256.h"
 
 #include <errno.h>
@@ -90,9 +91,10 @@ static int add_source(struct build *b, const struct instruction *i, struct str w
 		pairs_set(b->a, &q->texts, d->name, text);
 		return 0;
 	}
-	if (str_starts(word, STR("http://")) || str_starts(word, STR("https://")) || str_starts(word, STR("git@")) || str_starts(word, STR("git://")))
-		return str_is(i->word, "COPY") ? err_set(e, EINVAL, "source can't be a URL for COPY") :
-			err_set(e, ENOTSUP, "%.*s: ADD from a URL is not supported: get it yourself, or by RUN wget", STR_ARG(str_head(word, 200)));
+	if (build_is_url(word) && str_is(i->word, "COPY"))
+		return err_set(e, EINVAL, "source can't be a URL for COPY");
+	if (str_starts(word, STR("git@")) || str_starts(word, STR("git://")))
+		return err_set(e, ENOTSUP, "%.*s: ADD of a git repository " BUILDKIT, STR_ARG(str_head(word, 200)));
 	path = clean(b->a, word, &above);
 	if (above)
 		return err_set(e, EINVAL, "forbidden path outside the build context: %.*s ()", STR_ARG(str_head(word, 200)));
@@ -100,7 +102,8 @@ static int add_source(struct build *b, const struct instruction *i, struct str w
 	return 0;
 }
 
-static int sources_of(struct build *b, const struct instruction *i, struct build_copy *q, struct err *e)
+/* *url: the source, when it is one. */
+static int sources_of(struct build *b, const struct instruction *i, struct build_copy *q, struct str *url, struct err *e)
 {
 	struct strs words = { 0 };
 	size_t doc = 0;
@@ -111,8 +114,12 @@ static int sources_of(struct build *b, const struct instruction *i, struct build
 		return err_set(e, EINVAL, "%.*s requires at least two arguments, but only one was provided. Destination could not be determined",
 			       STR_ARG(i->word));
 	for (size_t k = 0; k + 1 < words.n; k++)
-		if (add_source(b, i, words.v[k], &doc, q, e))
+		if (build_is_url(words.v[k]) && str_is(i->word, "ADD"))
+			*url = words.v[k];
+		else if (add_source(b, i, words.v[k], &doc, q, e))
 			return -1;
+	if (url->n && words.n > 2)
+		return err_set(e, ENOTSUP, "ADD of a URL takes no other sources: write an ADD for each");
 	q->dest = destination(b, words.v[words.n - 1]);
 	if (words.n > 2 && !str_ends(q->dest, STR("/")))
 		return err_set(e, EINVAL, "When using %.*s with more than one source file, the destination must be a directory and end with a /",
@@ -156,13 +163,20 @@ static int copy_step(struct build *b, const struct instruction *i, struct err *e
 {
 	struct build_copy q = { .account = who(b->r)->login, .id = b->scratch, .unpack = str_is(i->word, "ADD") };
 	struct shellwords w = build_shellwords(b);
-	struct str digest, line, step, stage = instruction_flag(i, "from");
+	struct str digest, line, step, url = STR_NONE, stage = instruction_flag(i, "from");
 	struct image from = { 0 };
+	auto_fd fetched = -1;
 	int cached;
 
 	if (flags_check(i, e) || chmod_of(b, i, &q.chmod, e) || shellwords_expand(&w, b->a, instruction_flag(i, "chown"), &q.chown, e) ||
-	    sources_of(b, i, &q, e))
+	    sources_of(b, i, &q, &url, e))
 		return -1;
+	if (url.n) {
+		q.unpack = false;
+		fetched = build_fetch(b, url, str_ends(q.dest, STR("/")), &q, e);
+		if (fetched < 0)
+			return -1;
+	}
 	if (stage.n) {
 		if (str_eq_nocase(stage, b->stages.v[b->stages.n - 1].name))
 			return err_set(e, EINVAL, "invalid from flag value %.*s: refers to current build block", STR_ARG(str_head(stage, 100)));

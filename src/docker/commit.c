@@ -20,7 +20,7 @@ static const struct field progress_line_fields[] = {
 };
 
 /* All of a job's progress; the last status is what came of it. */
-static int job_result(struct req *r, int fd, struct str *status, struct err *e)
+int image_job_result(struct req *r, int fd, struct str *status, struct err *e)
 {
 	auto_buf b = BUF_INIT(PROGRESS_MAX);
 	struct str rest, line;
@@ -59,7 +59,7 @@ int image_job_with(struct req *r, struct str node, int op, const struct field *f
 	rc = api_on(r, node, op, f, in, NULL, NULL, &fds[1], 1, NULL, NULL, -1, e);
 	close(fds[1]);
 	if (rc == 0)
-		rc = job_result(r, fds[0], status, e);
+		rc = image_job_result(r, fds[0], status, e);
 	close(fds[0]);
 	return rc;
 }

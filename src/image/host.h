@@ -32,7 +32,8 @@ struct image_host_config {
 	int64_t max_image;                            /* bytes of one layer unpacked; 0: 64 GiB */
 };
 
-enum image_job_kind { IMAGE_PULL = 1, IMAGE_LOAD, IMAGE_IMPORT, IMAGE_COMMIT, IMAGE_LOGIN, IMAGE_PUSH, IMAGE_SEARCH, IMAGE_DESCRIBE };
+enum image_job_kind { IMAGE_PULL = 1, IMAGE_LOAD, IMAGE_IMPORT, IMAGE_COMMIT, IMAGE_LOGIN, IMAGE_PUSH, IMAGE_SEARCH, IMAGE_DESCRIBE,
+	IMAGE_FETCH };
 
 struct push_item;                                     /* image/pullproto.h */
 struct push_items { struct push_item *v; size_t n; };

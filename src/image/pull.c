@@ -347,11 +347,12 @@ int pull_run(struct pull *p, struct err *e)
 		[IMAGE_PULL] = pull_image, [IMAGE_LOAD] = pull_load, [IMAGE_IMPORT] = pull_import,
 		[IMAGE_COMMIT] = pull_commit, [IMAGE_LOGIN] = pull_login, [IMAGE_PUSH] = pull_push,
 		[IMAGE_SEARCH] = pull_search, [IMAGE_DESCRIBE] = pull_describe,
+		[IMAGE_FETCH] = pull_fetch,
 	};
 	struct last_lines last = { 0 };
 	size_t i;
 
-	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_DESCRIBE)
+	if (p->start.kind < IMAGE_PULL || p->start.kind > IMAGE_FETCH)
 		return err_set(e, EBADMSG, "the node asks for something unknown");
 	if (kinds[p->start.kind](p, &last, e)) {
 		tell_node(p, e);                      /* it cleans up before the client hears */

@@ -20,7 +20,7 @@ struct pull {
 	struct progress progress;
 	struct pull_start start;
 	int  blobs;                                   /* directory to write files into */
-	int  input;                                   /* load, import */
+	int  input;                                   /* load, import; fetch writes to it */
 	int  certs;                                   /* directory of extra authorities: <host>/ca.crt; -1 */
 	struct str ca_pem;                            /* the system's authorities */
 	struct arena *arena;
@@ -40,6 +40,7 @@ int pull_commit(struct pull *p, struct last_lines *last, struct err *e);
 int pull_push(struct pull *p, struct last_lines *last, struct err *e);
 int pull_search(struct pull *p, struct last_lines *last, struct err *e);
 int pull_describe(struct pull *p, struct last_lines *last, struct err *e);
+int pull_fetch(struct pull *p, struct last_lines *last, struct err *e); /* call.ref: a URL, call.message: the file's name; an archive to `input` */
 int pull_login(struct pull *p, struct last_lines *last, struct err *e);
 
 /* Shared pieces. */

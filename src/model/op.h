@@ -49,6 +49,7 @@ enum op {
 	OP_LIMITS       = 38,  /* by_id: the record's limits hold now for the running container */
 	OP_HEALTH       = 46,  /* by_id -> health: the last results of its health check */
 	OP_IMAGE_HERE   = 64,  /* image_call: answered when the layers are on this node; where they are not they come from one that has them */
+	OP_BUILD_FETCH  = 65,  /* pull_call, ref: a URL, message: the file's name (fds: pipe for an archive with it, progress) */
 	OP_BUILD_OPEN   = 60,  /* (empty) (fds: tar, guard) -> by_id: a scratch root of the archive's files, there until the guard hangs up */
 	OP_BUILD_FILE   = 61,  /* build_file -> (fd: a regular file of the scratch root) */
 	OP_BUILD_HASH   = 62,  /* build_copy -> text_reply: a digest of what would be copied */

@@ -143,6 +143,7 @@ int node_files_of(struct ipc_req *r, struct str account, struct str id, struct r
 int  op_pull(struct ipc_req *r, void *in, struct err *e), op_load(struct ipc_req *r, void *in, struct err *e),
 	op_import(struct ipc_req *r, void *in, struct err *e), op_commit(struct ipc_req *r, void *in, struct err *e), op_login(struct ipc_req *r, void *in, struct err *e), op_save(struct ipc_req *r, void *in, struct err *e),
 	op_push(struct ipc_req *r, void *in, struct err *e), op_search(struct ipc_req *r, void *in, struct err *e),
+	op_build_fetch(struct ipc_req *r, void *in, struct err *e),
 	op_describe(struct ipc_req *r, void *in, struct err *e);
 int  op_build_open(struct ipc_req *r, void *in, struct err *e), op_build_file(struct ipc_req *r, void *in, struct err *e),
 	op_build_hash(struct ipc_req *r, void *in, struct err *e), op_build_copy(struct ipc_req *r, void *in, struct err *e);

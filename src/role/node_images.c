@@ -103,7 +103,7 @@ static int start_job(struct node_role *n, struct image_job *job, struct err *e)
 	struct strs layers = { 0 };
 	struct job *j;
 
-	if (job->progress < 0 || ((job->kind == IMAGE_LOAD || job->kind == IMAGE_IMPORT) && job->input < 0))
+	if (job->progress < 0 || ((job->kind == IMAGE_LOAD || job->kind == IMAGE_IMPORT || job->kind == IMAGE_FETCH) && job->input < 0))
 		return err_set(e, EBADMSG, "an image operation without its descriptors");
 	if (owned(n, &a, job->call, &layers, &job->known_id, e))
 		return -1;
@@ -172,6 +172,11 @@ int op_commit(struct ipc_req *r, void *in, struct err *e)
 int op_login(struct ipc_req *r, void *in, struct err *e)
 {
 	return start(r, IMAGE_LOGIN, in, -1, r->msg->nfds > 0 ? r->msg->fds[0] : -1, e);
+}
+
+int op_build_fetch(struct ipc_req *r, void *in, struct err *e)
+{
+	return start(r, IMAGE_FETCH, in, r->msg->nfds > 0 ? r->msg->fds[0] : -1, r->msg->nfds > 1 ? r->msg->fds[1] : -1, e);
 }
 
 int op_search(struct ipc_req *r, void *in, struct err *e)

@@ -616,6 +616,7 @@ const struct ipc_op node_api_ops[] = {
 	{ OP_IMPORT,       CLIENTS, pull_call_fields,    sizeof(struct pull_call),    op_import },
 	{ OP_COMMIT,       CLIENTS, pull_call_fields,    sizeof(struct pull_call),    op_commit },
 	{ OP_IMAGE_HERE,   CLIENTS, image_call_fields,   sizeof(struct image_call),   op_image_here },
+	{ OP_BUILD_FETCH,  CLIENTS, pull_call_fields,    sizeof(struct pull_call),    op_build_fetch },
 	{ OP_BUILD_OPEN,   CLIENTS, NULL,                0,                           op_build_open },
 	{ OP_BUILD_FILE,   CLIENTS, build_file_fields,   sizeof(struct build_file),   op_build_file },
 	{ OP_BUILD_HASH,   CLIENTS, build_copy_fields,   sizeof(struct build_copy),   op_build_hash },

@@ -178,7 +178,7 @@ test_add_takes_archives_apart() {
 		packed$'\n'packed$'\n'plain$'\n'5:6$'\n'a.tar.gz
 	docker rmi add:1 >/dev/null
 	build_fails "ADD failed: archives compressed with xz or bzip2" <<<$'FROM busybox\nADD a.txz /x'
-	build_fails "ADD from a URL is not supported" <<<$'FROM busybox\nADD http://192.0.2.2/x /x'
+	build_fails "ADD of a git repository" <<<$'FROM busybox\nADD git://192.0.2.2/x /x'
 	docker image prune -f >/dev/null
 }
 
@@ -449,4 +449,30 @@ test_another_accounts_images_and_builds_are_not_there() {
 	printf 'FROM only:mine\n' >"$TMP/ctx/Dockerfile"
 	as other docker build "$TMP/ctx" >"$TMP/out" 2>&1 && fail "it was built: $(cat "$TMP/out")"
 	docker rmi only:mine >/dev/null
+}
+
+test_add_of_a_url() {
+	echo "what is fetched" >"$E2E/www/file.txt"
+	touch -d 2001-02-03T04:05:06Z "$E2E/www/file.txt"
+	tar -C "$E2E/www" -cf "$E2E/www/some.tar" file.txt
+	build -t fetched <<END || fail "$out"
+FROM busybox
+ADD http://192.0.2.2/file.txt?a=b /named
+ADD --chmod=0640 --chown=1000:1000 http://192.0.2.2/file.txt /dir/
+ADD http://192.0.2.2/some.tar /tars/
+END
+	is "$(docker run --rm fetched cat /named /dir/file.txt | xargs)" "what is fetched what is fetched"
+	is "$(docker run --rm fetched stat -c '%a %u %Y' /named /dir/file.txt /tars/some.tar | xargs)" \
+		"600 0 981173106 640 1000 981173106 600 0 $(stat -c %Y "$E2E/www/some.tar")"
+	echo "something else" >"$E2E/www/file.txt"           # the cache goes by what comes
+	build -t fetched <<<$'FROM busybox\nADD http://192.0.2.2/file.txt /named' || fail "$out"
+	is "$(docker run --rm fetched cat /named)" "something else"
+	build -t fetched <<<$'FROM busybox\nADD http://192.0.2.2/file.txt /named' || fail "$out"
+	has "$out" "Using cache"
+	build_fails "with status 404" <<<$'FROM busybox\nADD http://192.0.2.2/nosuch /x'
+	build_fails "cannot determine filename from url" <<<$'FROM busybox\nADD http://192.0.2.2/ /x/'
+	build_fails "127.0.0.1" <<<$'FROM busybox\nADD http://127.0.0.1:9/x /x'
+	build_fails "an ADD for each" <<<$'FROM busybox\nADD http://192.0.2.2/file.txt Dockerfile /x/'
+	build_fails "source can't be a URL for COPY" <<<$'FROM busybox\nCOPY http://192.0.2.2/file.txt /x'
+	docker rmi -f fetched >/dev/null
 }
