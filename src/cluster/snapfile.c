@@ -190,14 +190,12 @@ static void consume(struct reader *r, size_t n)
 	r->pos += n;
 }
 
-static int damaged(struct err *e, uint64_t index)
+static int damaged(struct err *e, const char *name)
 {
-	char name[32];
-
-	snap_name(index, name);
 	return err_set(e, EUCLEAN, "%s is damaged", name);
 }
 
+/* `index` 0: that of the file. */
 static int reader_open(struct reader *r, struct disk *d, const char *name, uint64_t index, struct arena *a, struct snap_meta *meta,
                        struct err *e)
 {
@@ -210,9 +208,9 @@ static int reader_open(struct reader *r, struct disk *d, const char *name, uint6
 		return -1;
 	rc = need(r, HEAD_BYTES, e);
 	if (rc > 0 && (conf = get32(here(r) + 32)) <= SNAP_CONF_MAX && (rc = need(r, HEAD_BYTES + conf + 4, e)) > 0 &&
-	    memcmp(here(r), "TRITSNP1", 8) == 0 && get64(here(r) + 8) == index &&
+	    memcmp(here(r), "TRITSNP1", 8) == 0 && (index == 0 || get64(here(r) + 8) == index) &&
 	    get32(here(r) + HEAD_BYTES + conf) == crc32c(0, here(r), HEAD_BYTES + conf)) {
-		meta->index = index;
+		meta->index = get64(here(r) + 8);
 		meta->term = get64(here(r) + 16);
 		meta->conf_index = get64(here(r) + 24);
 		meta->conf = a ? arena_str(a, str_make(here(r) + HEAD_BYTES, conf)) : STR_NONE;
@@ -221,7 +219,7 @@ static int reader_open(struct reader *r, struct disk *d, const char *name, uint6
 	}
 	d->ops->close(d, r->h);
 	buf_release(&r->in);
-	return rc < 0 ? -1 : damaged(e, index);
+	return rc < 0 ? -1 : damaged(e, name);
 }
 
 static void reader_close(struct reader *r)
@@ -248,7 +246,7 @@ int snap_find(struct disk *d, struct arena *a, struct snap_meta *meta, struct er
 	return 0;
 }
 
-static int footer(struct reader *r, uint64_t n, uint64_t index, struct err *e)
+static int footer(struct reader *r, uint64_t n, const char *name, struct err *e)
 {
 	uint32_t crc;
 	int rc;
@@ -259,7 +257,7 @@ static int footer(struct reader *r, uint64_t n, uint64_t index, struct err *e)
 	if (rc < 0)
 		return -1;
 	if (rc == 0 || get32(here(r)) != crc || get64(here(r) + 4) != n || memcmp(here(r) + 12, "TRITEND1", 8) != 0)
-		return damaged(e, index);
+		return damaged(e, name);
 	return 0;
 }
 
@@ -276,7 +274,7 @@ static int read_through(struct disk *d, const char *name, uint64_t index, struct
 		size_t klen = get32(here(&r)), vlen;
 
 		if (klen == 0) {
-			rc = footer(&r, n, index, e);
+			rc = footer(&r, n, name, e);
 			reader_close(&r);
 			return rc;
 		}
@@ -293,7 +291,7 @@ static int read_through(struct disk *d, const char *name, uint64_t index, struct
 		n++;
 	}
 	reader_close(&r);
-	return rc < 0 ? -1 : damaged(e, index);
+	return rc < 0 ? -1 : damaged(e, name);
 }
 
 int snap_read(struct disk *d, uint64_t index, snap_fn fn, void *ctx, struct err *e)
@@ -303,6 +301,11 @@ int snap_read(struct disk *d, uint64_t index, snap_fn fn, void *ctx, struct err 
 
 	snap_name(index, name);
 	return read_through(d, name, index, NULL, &meta, fn, ctx, e);
+}
+
+int snap_read_file(struct disk *d, const char *name, struct arena *a, struct snap_meta *meta, snap_fn fn, void *ctx, struct err *e)
+{
+	return read_through(d, name, 0, a, meta, fn, ctx, e);
 }
 
 /* --- copies that come from another server --- */

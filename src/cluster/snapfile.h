@@ -44,6 +44,8 @@ void snap_abort(struct snap_writer *w);               /* safe after finish */
  * do it in a transaction that is aborted on error. Errors: ENOENT, EUCLEAN. */
 typedef int (*snap_fn)(void *ctx, struct str key, struct str val, struct err *e);
 int snap_read(struct disk *d, uint64_t index, snap_fn fn, void *ctx, struct err *e);
+/* The same of a file of any name; what its header says goes to `meta` first, conf in `a`. */
+int snap_read_file(struct disk *d, const char *name, struct arena *a, struct snap_meta *meta, snap_fn fn, void *ctx, struct err *e);
 
 /* The bytes of a snapshot file as another server sends them. finish: complete, checked through, durable and under its name, older
  * ones removed; EUCLEAN: not a snapshot of that index. */

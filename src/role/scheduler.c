@@ -107,6 +107,14 @@ static bool has_containers(struct view_txn *t, struct arena *a, struct str node)
 	return view_get(t, a, key_make(a, "R", node, STR_NONE, STR_NONE), node_room_fields, &r, &ignored) == 1 && r.containers > 0;
 }
 
+/* One that has just joined and said nothing yet has not been silent for longer than it is a node. */
+static int64_t silent_for(const struct node *n, int64_t silent_ms)
+{
+	int64_t member_ms = (clock_wall_ns() - n->joined.ns) / 1000000;
+
+	return silent_ms == INT64_MAX && member_ms >= 0 ? member_ms : silent_ms;
+}
+
 static void judge(struct scheduler *s, struct arena *a, const struct peers *p)
 {
 	int64_t now = clock_mono_ms(), leading_ms = now - s->leading_since;
@@ -128,7 +136,7 @@ static void judge(struct scheduler *s, struct arena *a, const struct peers *p)
 			k++;
 		if (k == p->peers.n)
 			continue;                     /* it came after we asked */
-		v = watch_node(n, p->peers.v[k].silent_ms, leading_ms);
+		v = watch_node(n, silent_for(n, p->peers.v[k].silent_ms), leading_ms);
 		if (v.state) {
 			log_info("a node's state changes", L("node", n->name), L("id", n->id), L("state", v.state), L("silent_ms", p->peers.v[k].silent_ms));
 			order(s, CMD_NODE_STATE, n->id, node_update_fields, &(struct node_update){ .id = n->id, .state = str_of(v.state) });

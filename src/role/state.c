@@ -12,6 +12,7 @@
 #include "role/state_links.h"
 #include "store/replica.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -418,8 +419,25 @@ static void trouble(void *ctx, const char *what, const struct err *e)
 
 /* --- starting --- */
 
-/* The directories belong to the role's user; the files in them are made by it, after the change. Their names are durable
+/* The directories belong to the role's user; the files in them are made by it, after the change, or by
+ * `triton restore`. Their names are durable
  * before anything in them is promised: a directory without its log looks like one where nothing was ever written. */
+static int own_files(const char *path, unsigned uid, struct err *e)
+{
+	DIR *d = opendir(path);
+	struct dirent *n;
+	struct stat st;
+	int rc = d ? 0 : err_sys(e, "open %s", path);
+
+	while (rc == 0 && (n = readdir(d)))
+		if (fstatat(dirfd(d), n->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 &&
+		    fchownat(dirfd(d), n->d_name, uid, uid, AT_SYMLINK_NOFOLLOW))
+			rc = err_sys(e, "change the owner of %s/%s", path, n->d_name);
+	if (d)
+		closedir(d);
+	return rc;
+}
+
 static int make_dirs(const char *dir, unsigned uid, struct err *e)
 {
 	static const char *const names[] = { "/log", "/db" };
@@ -435,6 +453,8 @@ static int make_dirs(const char *dir, unsigned uid, struct err *e)
 			return err_sys(e, "create %s", path);
 		if (uid && chown(path, uid, uid))
 			return err_sys(e, "change the owner of %s", path);
+		if (uid && own_files(path, uid, e))
+			return -1;
 	}
 	return fsync(parent) ? err_sys(e, "sync %s", dir) : 0;
 }

@@ -91,16 +91,19 @@ static void feed_all(struct replica *r)
 
 /* --- the follower -------------------------------------------------------------------------------------- */
 
-/* The next one of those that take part; the one that greeted us while we know of nobody. */
+/* The next one of those that take part, as far as we know: all of them may be gone meanwhile, so the one that greeted us is one more. */
 static uint64_t choose(struct replica *r)
 {
 	auto_arena a = ARENA_INIT;
 	struct engine_member *m;
 	size_t n = engine_members(r->engine, &a, &m);
 
-	if (n == 0)
-		return r->net.greeter;
-	return m[(logfile_server(r->log) + r->net.feed_tries++) % n].server.id;
+	size_t all = n + (r->net.greeter != 0), i;
+
+	if (all == 0)
+		return 0;
+	i = (logfile_server(r->log) + r->net.feed_tries++) % all;
+	return i < n ? m[i].server.id : r->net.greeter;
 }
 
 static void follow(struct replica *r)

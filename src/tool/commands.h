@@ -6,6 +6,8 @@
 #include "tool/options.h"
 
 int tool_account(int argc, char **argv);
+int tool_backup(int argc, char **argv);
+int tool_restore(int argc, char **argv);
 int tool_env(int argc, char **argv);
 int tool_key(int argc, char **argv);
 int tool_node(int argc, char **argv);                 /* `node` and `state` are names of roles as well; see triton.c */
@@ -15,7 +17,7 @@ int tool_status(int argc, char **argv);
 int tool_token(int argc, char **argv);
 int tool_version(int argc, char **argv);
 
-extern const char account_usage[], env_usage[], key_usage[], node_usage[], setup_usage[], state_usage[], status_usage[], token_usage[], version_usage[];
-extern const struct option account_options[], env_options[], key_options[], node_options[], setup_options[], state_options[], status_options[], token_options[], version_options[];
+extern const char account_usage[], backup_usage[], restore_usage[], env_usage[], key_usage[], node_usage[], setup_usage[], state_usage[], status_usage[], token_usage[], version_usage[];
+extern const struct option account_options[], backup_options[], restore_options[], env_options[], key_options[], node_options[], setup_options[], state_options[], status_options[], token_options[], version_options[];
 
 #endif

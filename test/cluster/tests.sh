@@ -275,3 +275,49 @@ test_C20_a_lost_nodes_containers_run_elsewhere_and_never_twice() {
 	until_is 15 1 copies
 	is "$(docker_at "$n" ps -a --filter name=moves -q | wc -l)" 1
 }
+
+# The others go on beside it: they do not know the new node, and it does not know them any more.
+test_a_backup_becomes_a_data_center_of_its_own() {
+	docker_at 1 network create --subnet 10.99.0.0/24 kept >/dev/null
+	docker_at 1 create --name kept --network kept bb:1 sleep 1000 >/dev/null
+	write_at 3 acknowledged
+	"$TRITON" backup --run-dir "$RUN/2" "$C/backup"
+	is "$(stat -c %a "$C/backup")" 600
+	has "$("$TRITON" backup --run-dir "$RUN/2" "$C/backup" 2>&1 || true)" "is there already"
+	write_at 3 later
+	for i in 7 8; do place_create $i; rm -rf "$C/$i"; mkdir -p "$C/$i"; done
+	has "$("$TRITON" restore --data-dir "$C/7/data" "$ROOT/test/cluster/tests.sh" 2>&1 || true)" "is no whole backup"
+	head -c -9 "$C/backup" >"$C/cut"
+	has "$("$TRITON" restore --data-dir "$C/7/data" "$C/cut" 2>&1 || true)" "is no whole backup"
+	cp "$C/backup" "$C/bent"
+	printf x | dd of="$C/bent" bs=1 seek=$(($(stat -c %s "$C/backup") / 2)) conv=notrunc status=none
+	has "$("$TRITON" restore --data-dir "$C/7/data" "$C/bent" 2>&1 || true)" "is no whole backup"
+	[ ! -e "$C/7/data" ] || fail "a refused file left something behind"
+	has "$("$TRITON" restore --data-dir "$C/1/data" "$C/backup" 2>&1 || true)" "is not empty"
+	"$TRITON" restore --data-dir "$C/7/data" "$C/backup"
+	serve_start 7
+	is "$(status_at 7 | jq -r '"\(.datacenter) \(.state.members)"')" "dc1 1"
+	volumes_at 7 | grep -qx acknowledged || fail "what was acknowledged before the backup is not in it"
+	! volumes_at 7 | grep -qx later || fail "what came later is in it"
+	is "$(docker_at 7 network inspect -f '{{(index .IPAM.Config 0).Subnet}}' kept)" 10.99.0.0/24
+	is "$(docker_at 7 ps -a --filter name=kept --format '{{.Names}}')" kept
+	is "$("$TRITON" node list --run-dir "$RUN/7" | grep -c lost)" 3
+	until_ok 10 write_at 7 mine
+	docker_at 7 pull bb:1 2>/dev/null && fail "an image came from nowhere"
+	tar -C "$C/busybox" -c . | docker_at 7 import - bb:2 >/dev/null
+	is "$(docker_at 7 run --rm bb:2 echo works)" works
+	join 8 7
+	until_is 10 2 sh -c "'$TRITON' status --json --run-dir '$RUN/8' | jq -r .state.members"
+	volumes_at 8 | grep -qx mine || fail "node 8 did not join the restored one"
+	for n in $("$TRITON" node list --json --run-dir "$RUN/7" | jq -r '.[].node | select(.state == "lost") | .id'); do
+		"$TRITON" node remove --force --run-dir "$RUN/7" "$n"
+	done
+	is "$("$TRITON" node list --run-dir "$RUN/8" | grep -c lost)" 0 "$("$TRITON" node list --run-dir "$RUN/8")"
+	! volumes_at 1 | grep -qx mine || fail "the two are one"
+	for i in 8 7; do
+		kill -USR1 "$(serve_pid $i)"
+		until_ok 20 sh -c "! [ -e /proc/$(serve_pid $i || echo none) ]"
+		place_remove $i
+		rm -rf "$RUN/$i" "$C/$i"
+	done
+}
