@@ -409,7 +409,11 @@ int engine_tick(struct engine *g, struct err *e)
 {
 	struct raft_event ev = { .type = RAFT_TIMEOUT };
 
+	/* Never early, for whoever is not in the configuration starts its timer anew at each of these: it would remember a leader that died
+	 * for ever, and refuse it a successor. */
 	g->ticked = engine_now(g);
+	if (g->ticked < (int64_t)raft_timeout(&g->raft))
+		return engine_settle(g, 0, e);
 	return engine_settle(g, step(g, &ev, e), e);
 }
 
