@@ -36,14 +36,17 @@ writes_during() { # NODES COMMAND...
 	echo "$(echo $acked | wc -w) of $k acknowledged, the longest took $longest ms"
 }
 
+# CRASH_POINTS=1: at more of them.
 test_C04_the_leader_is_killed_at_calls_of_a_commit() {
 	local call l o k=0 acked=
-	for call in fdatasync:signal=KILL:when=1 pwrite64:signal=KILL:when=1 pwrite64:signal=KILL:when=3 sendto:signal=KILL:when=2 \
-		sendto:signal=KILL:when=5 writev:signal=KILL:when=1 sendmsg:signal=KILL:when=3; do
+	local points="fdatasync:1 sendto:4 pwrite64:2"
+	[ -z "${CRASH_POINTS:-}" ] || points="fdatasync:1 fdatasync:2 pwrite64:1 pwrite64:2 pwrite64:3 pwrite64:4 sendto:1 sendto:2 sendto:3 sendto:4 sendto:5
+		writev:1 writev:2 sendmsg:1 sendmsg:2 sendmsg:3 sendmsg:4"
+	for call in $points; do
 		l=$(leader) o=
 		[ "$l" ] || { until_ok 10 write_at 1 x; l=$(leader); }
 		o=$((l % 3 + 1))
-		timeout -s INT 4 strace -f -qq -o /dev/null -e trace=fdatasync,pwrite64,sendto,writev,sendmsg -e inject="$call" -p "$(state_pid "$l")" &
+		timeout -s INT 4 strace -f -qq -o /dev/null -e trace=fdatasync,pwrite64,sendto,writev,sendmsg -e inject="${call%:*}:signal=KILL:when=${call#*:}" -p "$(state_pid "$l")" &
 		tracer=$!
 		for n in 1 2 3 4; do
 			k=$((k + 1))
@@ -52,7 +55,7 @@ test_C04_the_leader_is_killed_at_calls_of_a_commit() {
 		wait $tracer || true
 		until_ok 20 write_at "$l" "back-$k" || fail "node $l does not come back after $call"
 	done
-	[ "$(echo $acked | wc -w)" -gt 10 ] || fail "only $(echo $acked | wc -w) of $k writes were acknowledged"
+	[ "$(echo $acked | wc -w)" -gt 4 ] || fail "only $(echo $acked | wc -w) of $k writes were acknowledged"
 	all_have $acked
 }
 
@@ -169,7 +172,7 @@ test_C13_a_damaged_log_is_noticed_and_the_node_made_anew_from_the_others() {
 test_C14_a_bad_wire() {
 	for what in "drop=1000 dup=1000" "delay=200 jitter=100 reorder=500" "corrupt=200 reorder=1000"; do
 		link set '*' '*' $what
-		writes_during "1 2 3" sleep 4
+		writes_during "1 2 3" sleep 3
 		link clear
 		[ "$(echo $acked | wc -w)" -gt 2 ] || fail "with $what only $(echo $acked | wc -w) writes were acknowledged"
 		all_have $acked

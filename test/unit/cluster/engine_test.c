@@ -646,6 +646,48 @@ TEST(a_state_ahead_of_its_log_is_refused)
 	sim_free(s);
 }
 
+static int ask_for_vote(struct node *n, uint64_t candidate, uint64_t term, struct err *e)
+{
+	struct raft_message m = { .type = RAFT_REQUEST_VOTE, .request_vote = { .term = term, .candidate_id = candidate, .last_log_index = 9,
+			          .last_log_term = term, .disrupt_leader = true } };
+	auto_buf b = BUF_INIT(WIRE_MAX);
+
+	return wire_encode(&b, &m, n->log, e) || engine_receive(n->engine, candidate, buf_as_str(&b), e) ? -1 : 0;
+}
+
+TEST(a_vote_holds_over_a_loss_of_power)
+{
+	struct sim *s = sim_new(10, 3);
+	struct node *n = &s->nodes[0];
+	struct err e;
+
+	REQUIRE_OK(ask_for_vote(n, 2, 5, &e), e);
+	CHECK_INT(engine_term(n->engine), 5);
+	CHECK_INT(logfile_vote(n->log), 2);
+	node_crash(n);
+	REQUIRE(node_start(n) == 0);
+	CHECK_INT(engine_term(n->engine), 5);
+	REQUIRE_OK(ask_for_vote(n, 3, 5, &e), e);     /* the other candidate of that term */
+	CHECK_INT(logfile_vote(n->log), 2);
+	sim_free(s);
+}
+
+TEST(one_change_of_members_at_a_time)
+{
+	struct engine_server v[] = { { 1, STR("a"), true }, { 2, STR("b"), true }, { 3, STR("c"), true } };
+	struct sim *s = sim_new(11, 1);
+	struct node *n = &s->nodes[0];
+	uint64_t index;
+	struct err e;
+
+	REQUIRE_OK(engine_submit(n->engine, STR("x"), &index, &e), e);
+	REQUIRE_OK(engine_sync(n->engine, &e), e);
+	REQUIRE_OK(engine_change(n->engine, v, 2, &e), e);
+	REQUIRE_OK(engine_sync(n->engine, &e), e);    /* durable here; the second voter has not got it */
+	CHECK(engine_change(n->engine, v, 3, &e) == -1 && e.code == EAGAIN);
+	sim_free(s);
+}
+
 TEST(the_timer_never_spins)
 {
 	struct sim *s = sim_new(7, 3);
