@@ -159,6 +159,8 @@ build/bench/%: build/obj/test/bench/%.o build/libtriton.a | $(VENDOR)
 # The harness of test/cluster: the wire, the clients, the checker of what they saw.
 HARNESS := $(patsubst test/cluster/%.c,build/harness/%,$(wildcard test/cluster/*.c))
 
+.SECONDARY: $(HARNESS:build/harness/%=build/obj/test/cluster/%.o)
+
 harness: $(HARNESS)
 
 build/harness/%: build/obj/test/cluster/%.o build/libtriton.a | $(VENDOR)
@@ -202,7 +204,7 @@ $A/fuzz/%: $A/obj/test/fuzz/%.o $A/libtriton.a
 	$Q$(call A_LINK,-fsanitize=fuzzer,$^)
 
 -include $(A_OBJ:.o=.d) $(A_UNITS:.o=.d) $(FUZZ:%=$A/obj/test/fuzz/%.d)
-.PRECIOUS: $A/obj/%.o build/obj/test/cluster/%.o
+.PRECIOUS: $A/obj/%.o
 
 asan: $A/unit ## the unit tests under address and undefined-behaviour sanitizers
 	@UNIT=$A/unit ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 test/run unit

@@ -26,6 +26,7 @@
 #define FAMILIES_MAX 40000
 #define VALUES_MAX   400000
 #define KEYS_MAX     4
+#define LIVERS       2                                /* of one account: each has one container that runs */
 #define LINES        40                               /* that a short container writes */
 #define STALL_MS     13000                            /* a node gives up after 10 s by itself */
 #define SLEEP_MARK   "4711"                           /* sleep 4711SSSSVVVVVV: a long container, seen in /proc */
@@ -782,7 +783,8 @@ int main(int argc, char **argv)
 		return perror(path), 2;
 	for (int a = 0; a < ACCOUNTS; a++) {
 		last[n_last++] = run(watcher, a, 0);
-		first[n_first++] = run(liver, a, 0);
+		for (int i = 0; i < LIVERS; i++)
+			first[n_first++] = run(liver, a, 0);
 		for (int i = 0; i < n_nodes; i++)
 			first[n_first++] = run(writer, a, i);
 	}

@@ -281,3 +281,71 @@ test_C18_a_snapshot_arrives_though_both_ends_are_killed() {
 	place_remove 4
 	rm -rf "$RUN/4" "$C/4"
 }
+
+# --- whoever has nothing to do with a dead node, a stalled link or a slow disk does not wait for it ---
+
+busy_with() { # NODE CONTAINER: requests through NODE, again and again, for a container whose node says nothing
+	local k
+	for k in $(seq 12); do
+		curl -s --max-time 20 -o /dev/null --unix-socket "$RUN/$1/docker.sock" "http://d/containers/$2/logs?stdout=1" &
+		curl -s --max-time 20 -o /dev/null --unix-socket "$RUN/$1/docker.sock" "http://d/containers/$2/stats?stream=0" &
+		curl -s --max-time 20 -o /dev/null --unix-socket "$RUN/$1/docker.sock" -X POST "http://d/containers/$2/stop?t=1" &
+		sleep 0.3
+	done
+	wait
+}
+longest_of_others() { # NODE SECONDS CONTAINER: of lists, writes and execs that touch other nodes only
+	local until=$(($(now_ms) + $2 * 1000)) begin took what
+	longest=0
+	while [ "$(now_ms)" -lt $until ]; do
+		for what in list write exec; do
+			begin=$(now_ms)
+			case $what in
+			list) curl -sf --max-time 10 -o /dev/null --unix-socket "$RUN/$1/docker.sock" "http://d/containers/json?all=1" ;;
+			write) write_at "$1" "other-$begin" ;;
+			exec) docker_at "$1" exec "$3" true ;;
+			esac || fail "$what failed after $(($(now_ms) - begin)) ms"
+			took=$(($(now_ms) - begin))
+			[ $took -le $longest ] || { longest=$took; slowest=$what; }
+		done
+	done
+	echo "the longest was a $slowest of $longest ms"
+}
+
+test_a_stalled_link_makes_nobody_else_wait() {
+	l=$(leader)
+	set -- $(others "$l")
+	dead=$1 through=$2
+	for k in 1 2 3 4 5 6; do docker_at "$l" run -d --name "s$k" bb:1 sleep 1000 >/dev/null; done
+	for k in 1 2 3 4 5 6; do
+		h=$(holder "s$k")
+		[ "$h" = "$dead" ] && far=s$k
+		[ "$h" = "$through" ] && near=s$k
+	done
+	link_down "$dead"
+	busy_with "$through" "$far" & busy=$!
+	sleep 0.5
+	longest_of_others "$through" 4 "$near"
+	kill $busy 2>/dev/null || true
+	link_up "$dead"
+	[ $longest -lt 2000 ] || fail "a $slowest took $longest ms"
+}
+
+test_a_dead_node_makes_nobody_else_wait() {
+	l=$(leader)
+	set -- $(others "$l")
+	dead=$1 through=$2
+	for k in 1 2 3 4 5 6; do docker_at "$l" run -d --name "d$k" bb:1 sleep 1000 >/dev/null; done
+	for k in 1 2 3 4 5 6; do
+		h=$(holder "d$k")
+		[ "$h" = "$dead" ] && far=d$k
+		[ "$h" = "$through" ] && near=d$k
+	done
+	kill -9 "$(serve_pid "$dead")"
+	busy_with "$through" "$far" & busy=$!
+	sleep 0.5
+	longest_of_others "$through" 4 "$near"
+	kill $busy 2>/dev/null || true
+	serve_start "$dead"
+	[ $longest -lt 2000 ] || fail "a $slowest took $longest ms"
+}
