@@ -170,7 +170,7 @@ int cloud_authorize(struct req *r, struct err *e)
 	}
 	r->principal = account;
 	if (authorization.p)
-		return verify(r, authorization, account, e);
+		return cloud_of(r)->fresh(cloud_of(r)->ctx, &r->arena, e) || verify(r, authorization, account, e) ? -1 : 0;
 	if (r->endpoint && r->endpoint->flags & CLOUD_PUBLIC)
 		return 0;
 	return err_set(e, EACCES, "You must make authenticated requests to use CloudAPI");

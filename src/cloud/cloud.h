@@ -16,6 +16,8 @@ struct cloud {                                        /* the listener's ctx; sha
 	struct str   datacenter, ca_pem;
 	struct str   docker_endpoint;                 /* "host:port"; clients get the port on the host they called */
 	struct replay *replay;
+	int (*fresh)(void *ctx, struct arena *a, struct err *e); /* the view has all that was acknowledged anywhere before; EAGAIN */
+	void *ctx;
 };
 
 extern const struct endpoint cloud_endpoints[];

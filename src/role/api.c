@@ -164,11 +164,12 @@ static int version_check(struct req *r, struct err *e)
 }
 
 /* Everything that was acknowledged anywhere before this request came can be read here from now on. */
-static int fresh(struct req *r, struct err *e)
+static int fresh(void *ctx, struct arena *a, struct err *e)
 {
+	struct api *api = ctx;
 	struct ipc_call c = { .op = OP_FRESH, .timeout_ms = 5000 };
 
-	return api_of(r)->alone ? 0 : ipc_call(api_of(r)->state, &r->arena, &c, e);
+	return api->alone ? 0 : ipc_call(api->state, a, &c, e);
 }
 
 static int authorize_docker(struct req *r, struct err *e)
@@ -182,7 +183,7 @@ static int authorize_docker(struct req *r, struct err *e)
 		return version_check(r, e);
 	if (r->conn->cert.n == 0)
 		return err_set(e, EACCES, "no client certificate; run `triton setup -k KEY` and use what it prints");
-	return fresh(r, e) || by_certificate(r, p, e) || version_check(r, e) ? -1 : 0;
+	return fresh(api_of(r), &r->arena, e) || by_certificate(r, p, e) || version_check(r, e) ? -1 : 0;
 }
 
 static int authorize_local(struct req *r, struct err *e)
@@ -194,7 +195,7 @@ static int authorize_local(struct req *r, struct err *e)
 	if (r->conn->uid != 0)
 		return err_set(e, EPERM, "the local socket is for root");
 	/* Root looks at what is here also when the others cannot be reached. */
-	if (!(r->endpoint && r->endpoint->flags & PUBLIC) && fresh(r, e))
+	if (!(r->endpoint && r->endpoint->flags & PUBLIC) && fresh(api_of(r), &r->arena, e))
 		reply_header(r, "Triton-Stale", str_head(str_of(e->msg), 200));
 	return version_check(r, e);
 }
@@ -252,7 +253,7 @@ static int listeners(struct server *s, struct api *api, const struct tls_identit
 	static struct replay replay = REPLAY_INIT;
 	struct listener cloudapi;
 
-	cloud = (struct cloud){ api->view, api->datacenter, api->ca_pem, api->docker_endpoint, &replay };
+	cloud = (struct cloud){ api->view, api->datacenter, api->ca_pem, api->docker_endpoint, &replay, fresh, api };
 	cloudapi = cloud_listener(&cloud, spawn_fd("cloudapi", 0), tls);
 	if (docker.fd >= 0 && server_listen(s, &docker, e))
 		return -1;

@@ -174,9 +174,18 @@ test_C05_a_minority_answers_503_and_keeps_its_containers() {
 	is "$code" 503
 	has "$(curl -s -D - -o /dev/null --max-time 5 --unix-socket "$RUN/$l/docker.sock" http://d/volumes)" "Triton-Stale"
 	for i in "$1" "$2"; do volumes_at "$i" | grep -qx during; done
+	# Nor does it say who may come in: the key may be removed, or added, where it does not see it.
+	mkdir -p "$C/home"
+	ssh-keygen -q -t ed25519 -N '' -f "$C/kim"
+	"$TRITON" account add kim --key "$C/kim.pub" --run-dir "$RUN/$1" >/dev/null
+	setup_at() { on "$1" env HOME="$C/home" SSH_AUTH_SOCK= "$TRITON" setup -k "$C/kim" --account kim \
+		"$(sed -n 's/.*CloudAPI *\(https:[^ ]*\).*/\1/p' "$C/$1/serve.out" | head -1)" </dev/null 2>&1; }
+	has "$(setup_at "$l")" "majority"
+	has "$(setup_at "$1")" Success
 	link_up "$l"
 	until_ok 20 write_at "$l" healed
 	volumes_at "$l" | grep -qx during || fail "what the majority did is not on node $l"
+	has "$(setup_at "$l")" Success
 	! volumes_at "$1" | grep -qx lost || fail "the refused change was done"
 }
 
