@@ -67,7 +67,7 @@ struct local {
 	struct loop_timer stop_timer, start_timer;    /* SIGKILL after the grace period; next automatic start */
 	int            in_flight;                     /* reports: until they are recorded the record is old */
 	int64_t        stop_grace_s;                  /* that it was told to stop within */
-	bool           stop_sent, shim_done;
+	bool           stop_sent, shim_done, leaving; /* leaving: its end was reported together with its removal */
 	int64_t        gen, pid;                      /* of the run: start_gen, init's pid on this machine */
 	int64_t        net_gen;                       /* of the record that it was started with */
 	struct list    syncs;                         /* exec_inspect waits for exec reports */

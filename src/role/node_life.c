@@ -340,7 +340,8 @@ static int wipe(struct local *l)
 	return -1;
 }
 
-/* The exit, and with --rm the removal in the same report: one change of the state instead of two. */
+/* The exit, and with --rm the removal in the same report: one change of the state instead of two. The files go when that is recorded:
+ * until then they are all that knows the exit code. */
 static void ended(struct local *l, const struct runtime_event *ev)
 {
 	struct node_report r = { .id = l->id, .account = l->account, .exited = true, .gen = ev->gen, .exit_code = ev->exit_code,
@@ -352,7 +353,7 @@ static void ended(struct local *l, const struct runtime_event *ev)
 	log_debug("container ended", L("id", l->id), L("exit_code", ev->exit_code));
 	if ((l->rec.host.auto_remove && l->rec.start_gen == ev->gen) || l->rec.want == WANT_REMOVED) {
 		shim_finish(l);
-		r.removed = wipe(l) == 0;
+		r.removed = l->leaving = true;
 	}
 	report_send(l->n, l, &r);
 }
@@ -606,7 +607,6 @@ void life_scan(struct node_role *n)
 			left_behind(l);
 	}
 	net_remotes(n, &t);
-	view_end(&t);
 	/* Containers at rest, and those whose exit is recorded and needs nothing more. */
 	for (size_t at = 0; map_next(&n->locals, &at, &key, &each);) {
 		struct local *l = each;
@@ -617,9 +617,12 @@ void life_scan(struct node_role *n)
 			shim_finish(l);
 			l->phase = IDLE;
 		}
+		if (l->phase == IDLE && l->leaving && record_read(l, &t) == 0)
+			wipe(l);                      /* or else the sweep */
 		if (l->phase == IDLE && list_empty(&l->attaches) && list_empty(&l->syncs) && !l->execs_in_flight && !l->start_timer.slot)
 			local_free(l);
 	}
+	view_end(&t);
 	life_ports(n);
 }
 

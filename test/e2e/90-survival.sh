@@ -75,6 +75,7 @@ before() { # OPERATION: what it needs
 		unique_tar
 		python3 test/e2e/images.py push "https://$REGISTRY" "$E2E/registry/ca.crt" pusher:secret "$TMP/dd.tar" docker test/dd:1 >/dev/null ;;
 	start) docker create --name dd -p 0:80 -v ddv:/v busybox sleep 1000 >/dev/null ;;
+	end) docker run -d --rm --name dd -v ddv:/v busybox sh -c 'trap "exit 7" TERM; while :; do sleep 0.05; done' >/dev/null ;;
 	*) docker run -d --name dd -p 0:80 -v ddv:/v busybox sleep 1000 >/dev/null ;;
 	esac
 }
@@ -87,6 +88,7 @@ operation() { # OPERATION
 	stop) docker stop -t 0 dd ;;
 	rm) docker rm -f dd ;;
 	commit) docker commit dd dd-image ;;
+	end) for _ in 1 2 3 4 5; do sleep 0.3; docker kill -s TERM dd && break; done >/dev/null 2>&1 & docker wait dd ;;
 	cp) docker cp "$TRITON" dd:/program ;;
 	pull) docker pull "$REGISTRY/test/dd:1" ;;
 	import) docker import "$TMP/dd.tar" dd-image ;;
@@ -96,6 +98,7 @@ operation() { # OPERATION
 victims() { # ROLE
 	case $1 in
 	shim) descent "$(shim_of dd)" ;;
+	node-alone) role_pid node ;;                      # without the shims and zygotes that it made
 	*) descent "$(role_pid "$1")" ;;
 	esac
 }
@@ -110,6 +113,7 @@ after() { # OPERATION
 		docker inspect dd >/dev/null 2>&1 || docker create --name dd busybox sleep 1000 >/dev/null
 		docker start dd >/dev/null ;;
 	start) docker start dd >/dev/null; is "$(docker exec dd echo yes)" yes ;;
+	end) is "$(cat "$TMP/said")" 7 "the exit code of a container that went with its end" ;;
 	exec | cp)
 		[ "$(inspect dd '{{.State.Status}}')" = running ] || docker start dd >/dev/null
 		operation "$1" >/dev/null 2>&1 || fail "$1 does not work again: $(operation "$1" 2>&1)" ;;
@@ -163,6 +167,7 @@ steps() { # OPERATION
 	import) echo "node wait4 4;node kill 1;node sendmsg 6;node renameat 3;node mkdirat 11;node unlinkat 14;node openat2 31;node clone3 5;node fork 1;node fchmod 16;
 		node pipe2 5;node write 50;node setns 1;node unshare 1;node execve 1;node syncfs 1;node fsync 1;node symlinkat 260;
 		state pwrite64 4;state fdatasync 1;state sendmsg 7;api sendmsg 1;api write 200;api recvfrom 100" ;;
+	end) echo "node-alone sendmsg 4;node-alone renameat 2;node-alone unlinkat 2;state pwrite64 2;state fdatasync 2;state sendmsg 4" ;;
 	cp) echo "node sendmsg 2;node clone3 2;node write 5;node mkdirat 3;node setns 1;node fchownat 1;api write 3;api sendmsg 2" ;;
 	esac | tr ';' '\n' | awk 'NF == 3'
 }
@@ -196,6 +201,8 @@ test_d04_killed_in_exec() { walk exec; }
 test_d04_killed_in_stop() { walk stop; }
 # limit test_d04_killed_in_rm 90
 test_d04_killed_in_rm() { walk rm; }
+# limit test_d04_killed_in_an_end_with_rm 90
+test_d04_killed_in_an_end_with_rm() { walk end; }
 # limit test_d04_killed_in_pull 120
 test_d04_killed_in_pull() {
 	need_registry
