@@ -133,6 +133,15 @@ static int storage_size(struct req *r, const struct host_config *h, int64_t *dis
 	return size_parse(*size, disk, e);
 }
 
+/* volume-opt: what the plan made of it is as much a host path as -v with one. */
+static int volumes_allowed(struct req *r, const struct mount_points *mounts, struct err *e)
+{
+	for (size_t i = 0; i < mounts->n && !who(r)->operator_; i++)
+		if (volume_is_host_path(&mounts->v[i].options))
+			return err_set(e, EPERM, "volume-opt=type=none with a host path reaches into the machine itself and is for operator accounts only");
+	return 0;
+}
+
 int container_create(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
@@ -159,7 +168,7 @@ int container_create(struct req *r, struct err *e)
 	    mode_resolve(r, &t, &in.c.host.ipc_mode, e))
 		return not_the_image(e);
 	view_end(&t);
-	if (storage_size(r, &q.host, &in.c.resources.disk, e))
+	if (volumes_allowed(r, &in.c.mounts, e) || storage_size(r, &q.host, &in.c.resources.disk, e))
 		return -1;
 	for (size_t i = 0; i < in.c.endpoints.n; i++)
 		if (links_check(r, &in.c.endpoints.v[i].links, e))

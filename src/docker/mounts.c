@@ -177,9 +177,8 @@ static int volume_plan(struct arena *a, const struct mount_request *q, struct mo
 	if (o.driver.name.n && !str_is(o.driver.name, "local"))
 		return err_set(e, EINVAL, "error looking up volume plugin %.*s: plugin \"%.*s\" not found", STR_ARG(str_head(o.driver.name, 40)),
 			       STR_ARG(str_head(o.driver.name, 40)));
-	if (o.driver.options.n)
-		return err_set(e, ENOTSUP, "volume-opt=%.*s is not supported: a volume is kept in its node's own file system",
-			       STR_ARG(str_head(o.driver.options.v[0].key, 40)));
+	if (volume_options_check(a, &o.driver.options, &m->tmpfs_size, &m->tmpfs_mode, e))
+		return -1;
 	if (o.subpath.n && !q->source.n)
 		return mount_invalid(q, "must not set Subpath when using anonymous volumes", e);
 	if (str_starts(o.subpath, STR("/")) || str_has_nul(o.subpath) || o.subpath.n > 4095 || str_is(o.subpath, "..") ||
@@ -192,6 +191,7 @@ static int volume_plan(struct arena *a, const struct mount_request *q, struct mo
 	m->no_copy = o.no_copy || o.subpath.n;
 	m->subpath = o.subpath;
 	m->labels = o.labels;
+	m->options = o.driver.options;
 	m->driver = STR("local");
 	return 0;
 }
@@ -281,7 +281,7 @@ static bool plain_word(struct str s)
 
 /* --tmpfs path:options; what is not size or mode stays in m.mode for the mount itself. Words that say what is so anyway, or make no
  * difference to memory (sync), are taken and have no effect. */
-static int tmpfs_plan(struct arena *a, struct str dest, struct str options, struct mount_points *out, struct err *e)
+int mounts_tmpfs(struct arena *a, struct str dest, struct str options, struct mount_points *out, struct err *e)
 {
 	static const char *const flags[] = { "rw", "ro", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "sync", "async", "dirsync",
 		"mand", "nomand", "atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime",
@@ -326,7 +326,7 @@ int mounts_plan(struct arena *a, const struct container_config *config, const st
 		if (mount_plan(a, &host->mounts.v[i], out, e))
 			return -1;
 	for (size_t i = 0; i < host->tmpfs.n; i++)
-		if (tmpfs_plan(a, host->tmpfs.v[i].key, host->tmpfs.v[i].val, out, e))
+		if (mounts_tmpfs(a, host->tmpfs.v[i].key, host->tmpfs.v[i].val, out, e))
 			return -1;
 	for (size_t i = 0; i < config->volumes.n; i++) {
 		struct mount_point m = { .type = STR("volume"), .driver = STR("local"), .rw = true, .anonymous = true,

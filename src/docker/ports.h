@@ -17,6 +17,13 @@ int ports_plan(struct arena *a, const struct container_config *config, const str
 int mounts_plan(struct arena *a, const struct container_config *config, const struct host_config *host,
 		struct mount_points *out, struct err *e);
 
+/* Options of a volume of the driver "local" as `volume create -o` and volume-opt say them: type, o, device, size. EINVAL; ENOTSUP names what is
+ * not supported. Whether the caller may mount a host path is not decided here. */
+int volume_options_check(struct arena *a, const struct pairs *options, int64_t *size, int64_t *mode, struct err *e);
+bool volume_is_host_path(const struct pairs *options);
+/* The options of --tmpfs, appended to `out` as a mount. */
+int mounts_tmpfs(struct arena *a, struct str dest, struct str options, struct mount_points *out, struct err *e);
+
 /* The mounts of another container (--volumes-from X[:ro]), where the destination is not taken yet. */
 void mounts_from(const struct container *from, bool read_only, struct mount_points *out);
 

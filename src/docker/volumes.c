@@ -81,12 +81,14 @@ int volume_create(struct req *r, struct err *e)
 	if (q.driver.n && !str_is(q.driver, "local"))
 		return err_set(e, ENOENT, "error looking up volume plugin %.*s: plugin \"%.*s\" not found", (int)(q.driver.n > 40 ? 40 : q.driver.n),
 			       q.driver.p, (int)(q.driver.n > 40 ? 40 : q.driver.n), q.driver.p);
-	if (q.options.n)
-		return err_set(e, ENOTSUP, "volume options (-o %.*s) are not supported: a volume is kept in its node's own file system",
-			       (int)(q.options.v[0].key.n > 40 ? 40 : q.options.v[0].key.n), q.options.v[0].key.p);
+	in = (struct volume){ .name = q.name, .account = who(r)->login, .driver = STR("local"), .labels = q.labels, .options = q.options,
+		.anonymous = q.name.n == 0 };
+	if (volume_options_check(&r->arena, &q.options, &in.size, &in.mode, e))
+		return -1;
+	if (volume_is_host_path(&q.options) && !who(r)->operator_)
+		return err_set(e, EPERM, "a volume that is a path of the machine reaches into the machine itself and is for operator accounts only");
 	if (q.name.n && volume_name_check(q.name, e))
 		return -1;
-	in = (struct volume){ .name = q.name, .account = who(r)->login, .driver = STR("local"), .labels = q.labels, .anonymous = q.name.n == 0 };
 	if (api_command(r, CMD_VOLUME_CREATE, volume_fields, &in, volume_fields, &out, e))
 		return -1;
 	render_volume(&env, &b, &out);

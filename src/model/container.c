@@ -232,6 +232,7 @@ const struct field mount_point_fields[] = {
 	FIELD(15, mount_point, not_recursive, "not_recursive", FIELD_NO_JSON),
 	FIELD(16, mount_point, top_read_only, "top_read_only", FIELD_NO_JSON),
 	FIELD(17, mount_point, create_source, "create_source", FIELD_NO_JSON),
+	FIELD(18, mount_point, options,     "options",     FIELD_NO_JSON),
 	FIELD_END
 };
 

@@ -166,9 +166,9 @@ struct mount_point {
 	struct str propagation;
 	bool       anonymous;                         /* made for this container; removed with `rm -v` and --rm */
 	bool       no_copy;                           /* no copy-up of the image's content */
-	int64_t    tmpfs_size, tmpfs_mode;            /* bytes (0: half of memory), mode bits (0: 1777) */
+	int64_t    tmpfs_size, tmpfs_mode;            /* bytes (0: half of memory), mode bits (0: 1777); of a volume: what its options say */
 	struct str subpath;                           /* of the volume */
-	struct pairs labels;                          /* of the volume, if it is made with the container */
+	struct pairs labels, options;                 /* of the volume; what is said here holds if it is made with the container */
 	bool       not_recursive, top_read_only;      /* bind-nonrecursive, bind-recursive=writable */
 	bool       create_source;                     /* a host path that is not there becomes a directory */
 };

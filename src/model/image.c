@@ -61,6 +61,8 @@ const struct field volume_fields[] = {
 	FIELD(6, volume, options,   "DriverOpts", 0),
 	FIELD(7, volume, created,   "CreatedAt",  0),
 	FIELD(8, volume, anonymous, "anonymous",  FIELD_NO_JSON),
+	FIELD(9, volume, size,      "size",       FIELD_NO_JSON),
+	FIELD(10, volume, mode,     "mode",       FIELD_NO_JSON),
 	FIELD_KEEP_UNKNOWN(volume, unknown),
 	FIELD_END
 };

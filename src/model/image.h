@@ -51,6 +51,7 @@ struct volume {
 	struct pairs labels, options;
 	struct field_time created;
 	bool         anonymous;
+	int64_t      size, mode;                      /* what `options` say: bytes at most, of a tmpfs also the mode of its root; 0: not said */
 	struct str   unknown;
 };
 extern const struct field volume_fields[];

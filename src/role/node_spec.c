@@ -82,6 +82,36 @@ static uint32_t propagation(struct str word)
 	       str_is(word, "slave") || str_is(word, "rslave") ? PROPAGATE_SLAVE : PROPAGATE_PRIVATE;
 }
 
+static struct str volume_type(const struct mount_point *m)
+{
+	const struct str *type = pairs_get(&m->options, STR("type"));
+
+	return type ? *type : STR_NONE;
+}
+
+/* A volume whose options say that it is something else: memory, or an operator's path. Checked when it was made. */
+static void volume_mount(const struct mount_point *m, struct runtime_mount *o)
+{
+	const struct str *words = pairs_get(&m->options, STR("o")), *device = pairs_get(&m->options, STR("device"));
+	struct str rest = words ? *words : STR_NONE, word;
+
+	if (str_is(volume_type(m), "tmpfs")) {
+		o->kind = MOUNT_TMPFS;
+		o->options = rest;
+		o->tmpfs_size = m->tmpfs_size;
+		o->tmpfs_mode = m->tmpfs_mode;
+		return;
+	}
+	o->kind = MOUNT_BIND;
+	o->source = device ? *device : STR_NONE;
+	o->propagation = PROPAGATE_PRIVATE;
+	o->not_recursive = true;
+	while (rest.n && str_next(&rest, ',', &word)) {
+		o->not_recursive = o->not_recursive && !str_is(word, "rbind");
+		o->read_only = o->read_only || str_is(word, "ro");
+	}
+}
+
 static void mounts(struct arena *a, const struct container *c, struct runtime_spec *s)
 {
 	s->mounts = (struct runtime_mounts){ arena_new_n(a, struct runtime_mount, c->mounts.n), c->mounts.n };
@@ -91,7 +121,10 @@ static void mounts(struct arena *a, const struct container *c, struct runtime_sp
 
 		*o = (struct runtime_mount){ .target = m->destination, .read_only = !m->rw, .no_copy = m->no_copy,
 			.top_read_only = m->top_read_only };
-		if (str_is(m->type, "volume")) {
+		if (str_is(m->type, "volume") && volume_type(m).n) {
+			volume_mount(m, o);
+		} else if (str_is(m->type, "volume")) {
+			o->tmpfs_size = m->tmpfs_size;
 			o->kind = MOUNT_VOLUME;
 			o->source = arena_printf(a, "%.*s/%.*s", STR_ARG(c->account), STR_ARG(m->name));
 			o->subpath = m->subpath;

@@ -53,7 +53,7 @@ struct runtime_mount {
 	bool        read_only, no_copy;               /* no_copy: an empty volume stays empty */
 	bool        top_read_only;                    /* with read_only: file systems mounted below stay as they are */
 	struct str  options;                          /* tmpfs: "noatime", "uid=1000", ... as checked at create */
-	int64_t     tmpfs_size, tmpfs_mode;           /* bytes, 0 no limit; mode bits, 0: 1777 */
+	int64_t     tmpfs_size, tmpfs_mode;           /* bytes, 0 no limit (of a volume as well); mode bits, 0: 1777 */
 	uint32_t    propagation;                      /* bind: enum runtime_propagation */
 	bool        not_recursive;                    /* bind: without what is mounted below */
 	bool        create_source;                    /* bind: a directory, if nothing is there */

@@ -188,7 +188,11 @@ static int add_mount(struct birth *b, const struct runtime_mount *m, int userns,
 		return 0;
 	if (*n >= FD_PASS_MAX - 1)
 		return err_set(e, E2BIG, "more than %d mounts", FD_PASS_MAX - 9);
-	if (m->kind == MOUNT_VOLUME && (!str_cut(m->source, '/', &account, &name) || runtime_volume_create(b->rt, account, name, b->s->disk, e)))
+	if (m->kind == MOUNT_VOLUME && m->tmpfs_size && !b->rt->quotas)
+		return err_set(e, ENOTSUP, "volume %.*s: a size is supported only where the data directory lies on ext4 or XFS mounted with prjquota",
+			       STR_ARG(str_head(m->source, 300)));
+	if (m->kind == MOUNT_VOLUME && (!str_cut(m->source, '/', &account, &name) ||
+	    runtime_volume_create(b->rt, account, name, m->tmpfs_size ? m->tmpfs_size : b->s->disk, e)))
 		return err_wrap(e, "volume %.*s", STR_ARG(str_head(m->source, 300)));
 	fds[*n] = mount_source(b->rt, b->arena, m, userns, e);
 	return fds[*n] < 0 ? -1 : ((*n)++, 0);

@@ -247,7 +247,8 @@ static int decide_volumes(struct command_env *c, struct container *ct, struct er
 {
 	for (size_t i = 0; i < ct->mounts.n; i++) {
 		struct mount_point *m = &ct->mounts.v[i];
-		struct volume v = { .account = ct->account, .node = ct->node, .labels = m->labels };
+		struct volume v = { .account = ct->account, .node = ct->node, .labels = m->labels, .options = m->options,
+			.size = m->tmpfs_size, .mode = m->tmpfs_mode };
 
 		if (!str_is(m->type, "volume"))
 			continue;
@@ -262,6 +263,9 @@ static int decide_volumes(struct command_env *c, struct container *ct, struct er
 			return -1;
 		if (!m->driver.n)
 			m->driver = v.driver;
+		m->options = v.options;
+		m->tmpfs_size = v.size;
+		m->tmpfs_mode = v.mode;
 	}
 	return 0;
 }

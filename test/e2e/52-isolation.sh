@@ -240,7 +240,7 @@ test_mount_options_of_volumes() {
 	refused "relative path" docker create --mount type=volume,source=mv,target=/d,volume-subpath=../x busybox
 	is "$(docker run --rm --mount type=volume,target=/etc,volume-nocopy busybox sh -c 'ls /etc | grep -v -e hosts -e hostname -e resolv.conf | wc -l')" 0
 	has "$(docker run --rm --mount type=volume,target=/etc busybox ls /etc)" passwd
-	refused "volume-opt=size is not supported" docker create --mount type=volume,target=/d,volume-opt=size=1 busybox
+	refused "invalid size of a volume" docker create --mount type=volume,target=/d,volume-opt=size=1 busybox
 	refused "volume plugin nosuch" docker create --mount type=volume,target=/d,volume-driver=nosuch busybox
 	refused "volume plugin nosuch" docker create --volume-driver nosuch -v x:/y busybox
 	exits 0 docker run --rm --mount type=volume,source=mv,target=/d,consistency=cached busybox true
@@ -396,4 +396,37 @@ test_the_rest_of_run() {
 	refused "not allowed" as boss docker create --network host --sysctl net.ipv4.ip_forward=1 busybox
 	refused "not allowed" as boss docker create --ipc host --sysctl kernel.shmmax=1 busybox
 	is "$(docker run --rm --sysctl kernel.shm_rmid_forced=1 --sysctl fs.mqueue.msg_max=7 busybox cat /proc/sys/kernel/shm_rmid_forced /proc/sys/fs/mqueue/msg_max | xargs)" "1 7"
+}
+
+# volume create -o and volume-opt: what the driver "local" takes.
+test_options_of_volumes() {
+	local at=$TMP/host
+	docker volume create -o type=tmpfs -o device=tmpfs -o o=size=1m,mode=750,uid=1000 memory >/dev/null
+	is "$(docker volume inspect memory -f '{{.Options.o}} {{.Options.type}}')" "size=1m,mode=750,uid=1000 tmpfs"
+	is "$(docker run --rm -v memory:/m busybox sh -c 'stat -c "%a %u" /m; df -k /m | tail -1 | awk "{ print \$2 }"; grep " /m " /proc/mounts | cut -d " " -f 3')" \
+		$'750 1000\n1024\ntmpfs'
+	is "$(docker run --rm --mount type=volume,source=memory2,target=/m,volume-opt=type=tmpfs,volume-opt=o=size=2m busybox sh -c 'df -k /m | tail -1 | awk "{ print \$2 }"')" 2048
+	is "$(docker volume inspect memory2 -f '{{.Options.type}}')" tmpfs
+	refused "for operator accounts only" docker volume create -o type=none -o o=bind -o device=/etc evil
+	refused "for operator accounts only" docker create --mount type=volume,target=/e,volume-opt=type=none,volume-opt=o=bind,volume-opt=device=/etc busybox
+	refused "type nfs" docker volume create -o type=nfs -o o=addr=192.0.2.2 -o device=:/x share
+	refused "invalid option" docker volume create -o nosuch=1 x1
+	mkdir -p "$at"
+	chmod 755 "$TMP" "$at"
+	echo "of the host" >"$at/file"
+	as boss docker volume create -o type=none -o o=bind -o device="$at" host >/dev/null
+	is "$(as boss docker run --rm -v host:/h busybox cat /h/file)" "of the host"
+	as boss docker volume create -o type=none -o o=bind,ro -o device="$at" hostro >/dev/null
+	exits 1 as boss docker run --rm -v hostro:/h busybox touch /h/x
+	as boss docker volume create -o type=none -o o=bind -o device="$at/nosuch" hostno >/dev/null
+	refused "does not exist" as boss docker run --rm -v hostno:/h busybox true
+	docker volume create -o size=5m sized >/dev/null
+	if docker info 2>/dev/null | grep -q 'Disk quotas: project'; then
+		exits 1 docker run --rm -v sized:/s busybox dd if=/dev/zero of=/s/x bs=1M count=8
+	else
+		refused "a size is supported only where" docker run --rm -v sized:/s busybox true
+	fi
+	docker volume rm memory memory2 sized >/dev/null
+	as boss docker volume rm host hostro hostno >/dev/null
+	is "$(cat "$at/file")" "of the host"
 }

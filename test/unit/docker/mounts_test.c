@@ -85,7 +85,21 @@ TEST(options_of_volumes)
 	BAD(mount("volume", "vol", false, "{\"Subpath\":\"../a\"}"), EINVAL, "relative path");
 	BAD(mount("volume", "vol", false, "{\"Subpath\":\"a/../../b\"}"), EINVAL, "relative path");
 	BAD(mount("volume", "vol", false, "{\"DriverConfig\":{\"Name\":\"nfs\"}}"), EINVAL, "plugin nfs");
-	BAD(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"size\":\"1\"}}}"), ENOTSUP, "volume-opt=size");
+	BAD(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"size\":\"1\"}}}"), EINVAL, "at least 1m");
+	BAD(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"nosuch\":\"1\"}}}"), EINVAL, "invalid option: \"nosuch\"");
+	BAD(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"type\":\"nfs\",\"o\":\"addr=x\"}}}"), ENOTSUP, "type nfs");
+	BAD(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"o\":\"bind\"}}}"), EINVAL, "missing required option: \"type\"");
+	BAD(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"type\":\"none\",\"device\":\"/\"}}}"), EINVAL, "needs o=bind");
+	BAD(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"type\":\"none\",\"o\":\"bind\"}}}"), EINVAL, "device");
+	BAD(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"type\":\"none\",\"o\":\"bind\",\"device\":\"a\"}}}"), EINVAL, "absolute");
+	BAD(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"type\":\"bind\",\"o\":\"dev\",\"device\":\"/\"}}}"), ENOTSUP, "option dev");
+	BAD(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"type\":\"tmpfs\",\"o\":\"nosuch\"}}}"), EINVAL, "nosuch");
+	REQUIRE_OK(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"type\":\"tmpfs\",\"device\":\"tmpfs\",\"o\":\"size=2m,mode=700,uid=5\"}}}"), err);
+	CHECK_INT(out.v[0].tmpfs_size, 2 << 20);
+	CHECK_INT(out.v[0].tmpfs_mode, 0700);
+	CHECK(!volume_is_host_path(&out.v[0].options));
+	REQUIRE_OK(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"type\":\"none\",\"device\":\"/h\",\"o\":\"bind,ro\"}}}"), err);
+	CHECK(volume_is_host_path(&out.v[0].options));
 	BAD(mount("npipe", "vol", false, ""), EINVAL, "mount type unknown");
 }
 
