@@ -5,6 +5,8 @@
 #include "base/ip.h"
 #include "docker/ports.h"
 
+#include "model/logdest.h"
+
 #include <errno.h>
 #include <stdio.h>
 
@@ -124,28 +126,16 @@ static int restart_check(const struct host_config *h, struct err *e)
 static int log_check(const struct host_config *h, struct err *e)
 {
 	const struct log_config *l = &h->log_config;
-	bool file = l->type.n == 0 || str_is(l->type, "json-file");
-	int64_t n, size = 0, files = 1;
+	const struct str *max_size = pairs_get(&l->config, STR("max-size")), *max_file = pairs_get(&l->config, STR("max-file"));
+	struct log_dest dest;
+	int64_t size = 0, files = 1;
 
-	if (!file && !str_is(l->type, "none"))
-		return err_set(e, EINVAL, "logger: no log driver named '%.*s' is registered (json-file and none are)",
-			       (int)(l->type.n > 40 ? 40 : l->type.n), l->type.p);
-	for (size_t i = 0; i < l->config.n; i++) {
-		const struct pair *o = &l->config.v[i];
-
-		if (file && str_is(o->key, "max-size")) {
-			if (size_parse(o->val, &size, e))
-				return err_wrap(e, "log-opt max-size");
-		} else if (file && str_is(o->key, "max-file")) {
-			if (!str_to_i64(o->val, &n) || n < 1 || n > 1000)
-				return err_set(e, EINVAL, "log-opt max-file: '%.*s' is not a number from 1 to 1000",
-					       (int)(o->val.n > 20 ? 20 : o->val.n), o->val.p);
-			files = n;
-		} else {
-			return err_set(e, EINVAL, "unknown log opt '%.*s' for %s log driver", (int)(o->key.n > 40 ? 40 : o->key.n),
-				       o->key.p, file ? "json-file" : "none");
-		}
-	}
+	if (log_dest_parse(l, &dest, e))
+		return -1;
+	if (max_size && size_parse(*max_size, &size, e))
+		return err_wrap(e, "log-opt max-size");
+	if (max_file && (!str_to_i64(*max_file, &files) || files < 1 || files > 1000))
+		return err_set(e, EINVAL, "log-opt max-file: '%.*s' is not a number from 1 to 1000", STR_ARG(str_head(*max_file, 20)));
 	if (size > LOG_TOTAL_MAX / files)
 		return err_set(e, EINVAL, "log-opt max-size times max-file may be 1g at most");
 	return 0;

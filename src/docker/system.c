@@ -234,7 +234,7 @@ int sys_info(struct req *r, struct err *e)
 		.index = STR("https://index.docker.io/v1/"), .account = who(r)->login, .memory_limit = true, .swap_limit = true,
 		.cfs_period = true, .cfs_quota = true, .shares = true, .cpuset = true, .pids = true, .ipv4_forward = true, .live_restore = true,
 		.bridge4 = true,
-		.plugins.json = STR("{\"Volume\":[\"local\"],\"Network\":[\"bridge\",\"host\",\"null\"],\"Authorization\":null,\"Log\":[\"json-file\",\"none\"]}"),
+		.plugins.json = STR("{\"Volume\":[\"local\"],\"Network\":[\"bridge\",\"host\",\"null\"],\"Authorization\":null,\"Log\":[\"json-file\",\"local\",\"none\",\"syslog\",\"gelf\",\"fluentd\"]}"),
 		.registry.json = STR("{\"InsecureRegistryCIDRs\":[\"127.0.0.0/8\"],\"IndexConfigs\":{},\"Mirrors\":null}"),
 		.runtimes.json = STR("{\"triton\":{\"path\":\"triton\"}}"), .containerd.json = STR("{\"ID\":\"\"}"), .runc.json = STR("{\"ID\":\"\"}"),
 		.init_commit.json = STR("{\"ID\":\"\"}"), .security.json = STR("[\"name=seccomp,profile=builtin\",\"name=userns\",\"name=cgroupns\"]"),

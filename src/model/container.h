@@ -44,8 +44,8 @@ struct restart_policy {
 };
 
 struct log_config {
-	struct str   type;                            /* "json-file" or "none"; "" is json-file */
-	struct pairs config;                          /* "max-size", "max-file" */
+	struct str   type;                            /* "" is json-file; model/logdest.h knows them all */
+	struct pairs config;
 };
 
 struct ulimit {

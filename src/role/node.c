@@ -298,7 +298,7 @@ static int node_open(struct node_role *n, char **argv, struct err *e)
 	if (!n->overlay)
 		return -1;
 	ic.data = n->rt.data;
-	ic.pull_uid = (uid_t)strtoul(argv[7], NULL, 10);
+	ic.pull_uid = n->sender_uid = (uid_t)strtoul(argv[7], NULL, 10);
 	n->images = image_host_new(&ic, e);
 	if (!n->images)
 		return -1;

@@ -41,6 +41,7 @@ struct node_role {
 	struct { int64_t until_ms; int fd; struct loop_timer timer; } lease; /* clock_boot_ms; its file */
 	int64_t         seen;                         /* revision up to which events were looked at */
 	bool            registered, recovered, ready, stopping, images_dirty, private_registries, ports_dirty, joined, alone, remotes_dirty;
+	uid_t           sender_uid;                   /* of what sends logs: as pulls */
 };
 
 #define NODE_OF(p, member_) ((struct node_role *)((char *)(p) - offsetof(struct node_role, member_)))
@@ -101,6 +102,9 @@ void recover_sweep(struct node_role *n, struct view_txn *t); /* files of contain
 void lease_open(struct node_role *n);                 /* before the loop runs */
 void lease_renew(struct node_role *n, int64_t asked_ms); /* the leader has answered what was sent at this time (clock_boot_ms) */
 bool lease_over(const struct node_role *n);
+
+/* node_logs.c: the log of a container that runs goes to its syslog, gelf or fluentd, if it has one. */
+void logs_forward(struct local *l);
 
 /* node_report.c */
 void report_send(struct node_role *n, struct local *l, const struct node_report *r);

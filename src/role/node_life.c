@@ -377,6 +377,7 @@ static void take_event(struct local *l, const struct runtime_event *ev)
 		l->pid = ev->pid;
 		r.running = true;
 		r.net_gen = l->net_gen;
+		logs_forward(l);
 		report_send(l->n, l, &r);
 		break;
 	case EVENT_FAILED:

@@ -208,6 +208,10 @@ static void log_options(const struct container *c, struct runtime_spec *s)
 
 	s->log_driver = c->host.log_config.type;
 	s->log_max_file = size ? 1 : LOG_FILES_DEFAULT;
+	if (str_is(s->log_driver, "local")) {         /* Docker's own figures */
+		s->log_max_file = 5;
+		s->log_max_size = 20 << 20;
+	}
 	if (size)
 		size_parse(*size, &s->log_max_size, &ignored);
 	if (files)

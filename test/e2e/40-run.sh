@@ -151,7 +151,7 @@ test_logs_rotate_and_none() {
 	is "$(docker logs --tail 1 rot)" "line 2000 of many"
 	docker run --name non --log-driver none busybox echo x >/dev/null
 	refused "" docker logs non
-	refused "log driver" docker run --rm --log-driver fluentd busybox true
+	refused "log driver" docker run --rm --log-driver nosuch busybox true
 	docker rm rot non >/dev/null
 }
 
