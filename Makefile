@@ -76,6 +76,14 @@ build/triton.debug: $(OBJ) build/obj/.list | $(VENDOR)
 	$Q$(call LINK,$(OBJ))
 	@test/elf $@
 
+# Another build of the same sources, for the tests of upgrades.
+build/next/triton: $(OBJ) build/obj/.version | $(VENDOR)
+	@mkdir -p $(@D)
+	$(call say,link,$@)
+	$Q$(CC) $(CFLAGS) $(WARN) -DTRITON_VERSION='"$(VERSION).next"' -DTRITON_REVISION='"next"' -c -o $(@D)/version.o src/base/version.c
+	$Q$(call LINK,$(filter-out %/base/version.o,$(OBJ)) $(@D)/version.o)
+	@strip $@
+
 build/libtriton.a: $(filter-out build/obj/triton.o,$(OBJ)) build/obj/.list
 	@rm -f $@
 	@ar rcs $@ $(filter %.o,$^)
@@ -218,7 +226,7 @@ fuzz-smoke: fuzz ## run each fuzzer for a few seconds over its corpus
 test: ## install what is missing, build, run every tier; ends in "N passed, N failed, N skipped"
 	@packaging/deps build test
 	@mkdir -p build/test
-	@+$(MAKE) --no-print-directory all build/unit build/apitable build/power build/sim $(HARNESS) fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
+	@+$(MAKE) --no-print-directory all build/next/triton build/unit build/apitable build/power build/sim $(HARNESS) fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
 	@test/run
 
 # All the end to end tests on Debian's own kernel under software emulation: an hour or two.

@@ -256,6 +256,72 @@ test_d03_helper_of_execs_killed() {
 	docker rm -f dd >/dev/null
 }
 
+# --- D05: another build of the program ---------------------------------------------------------------------
+
+upgrade_to() { # BINARY: as an operator does: the file is replaced, serve restarted
+	cp "$1" "$TRITON.new"
+	mv "$TRITON.new" "$TRITON"
+	serve_stop
+	serve_start
+}
+
+# What a container printed is 0, 1, 2... up to at least this.
+counted_to() { # NAME NUMBER
+	docker logs "$1" >"$TMP/counted"
+	[ "$(tail -1 "$TMP/counted")" -ge "$2" ] || return 1
+	awk '$1 != NR - 1 { exit 1 }' "$TMP/counted" || fail "lines of $1 are missing: $(awk '$1 != NR - 1 { print NR ": " $0 }' "$TMP/counted" | head -3)"
+}
+
+states() { docker inspect -f '{{.Name}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}}' $(seq -f up%g 50); }
+reached() { [ "$(curl -s -m 5 "http://192.0.2.1:$1/")" = hello ]; }
+
+# limit test_d05_upgrade_under_50_containers 120
+test_d05_upgrade_under_50_containers() {
+	local count='i=0; while :; do echo $i; i=$((i + 1)); sleep 0.5; done' i port version last
+	[ -x build/next/triton ] || skip "there is no second build (make build/next/triton)"
+	cp "$TRITON" "$TMP/first"
+	trap 'trap - ERR; upgrade_to "$TMP/first"; rm -rf "$TMP"' EXIT      # what the other tests are about
+	version=$(docker version -f '{{.Server.Version}}')
+	for i in $(seq 49); do docker run -d --name "up$i" --restart always busybox sh -c "$count" >/dev/null; done
+	docker run -d --name up50 -p 0:80 busybox sh -c 'mkdir /www; echo hello >/www/index.html; exec httpd -f -h /www' >/dev/null
+	port=$(docker port up50 80 | head -1 | sed 's/.*://')
+	wait_for 10 reached "$port"
+	docker exec -d up1 sh -c "($count) >/counted"
+	docker run -d --name up-ends busybox sh -c 'until [ -e /end ]; do sleep 0.1; done; echo last; exit 7' >/dev/null
+	states >"$TMP/states"
+	while [ ! -e "$TMP/over" ]; do reached "$port" || echo missed; sleep 0.1; done >"$TMP/missed" &
+
+	upgrade_to build/next/triton
+	is "$(docker version -f '{{.Server.Version}}')" "$version.next"
+	is "$(states)" "$(cat "$TMP/states")" "processes, start times and restarts"
+	# The new program with what the old one started: its shims and helpers.
+	last=$(docker logs --tail 1 up2)
+	for i in $(seq 49); do wait_for 10 counted_to "up$i" $((last + 2)); done
+	docker exec up1 sh -c 'tail -1 /counted; sleep 1.5; tail -1 /counted' | awk 'NR == 1 { a = $1 } END { exit $1 <= a }' || fail "an exec's process does not go on"
+	docker exec up-ends touch /end
+	is "$(docker wait up-ends)" 7
+	is "$(docker logs up-ends)" last
+	docker restart -t 0 up3 >/dev/null
+	is "$(docker run --rm busybox echo new)" new
+	docker rm -f up3 up4 >/dev/null
+	docker run -d --name up3 busybox sleep 1000 >/dev/null
+	docker run -d --name up4 busybox sleep 1000 >/dev/null
+	states >"$TMP/states"
+
+	# And back, while one ends.
+	docker run -d --name up-away busybox sh -c 'sleep 0.5; echo last; exit 8' >/dev/null
+	upgrade_to "$TMP/first"
+	is "$(docker version -f '{{.Server.Version}}')" "$version"
+	is "$(states)" "$(cat "$TMP/states")" "processes, start times and restarts"
+	is "$(docker wait up-away)" 8
+	is "$(docker logs up-away)" last
+	is "$(docker exec up4 echo yes)" yes
+	touch "$TMP/over"
+	wait %1
+	is "$(cat "$TMP/missed")" "" "requests to a published port"
+	docker rm -f $(seq -f up%g 50) up-ends up-away >/dev/null
+}
+
 # --- D08: the whole of it is `make leaks` ----------------------------------------------------------------
 
 # limit test_d08_cycles_leave_nothing 80
