@@ -95,11 +95,17 @@ int caps_get(struct caps *c, struct err *e)
 		c->permitted |= (uint64_t)d[i].permitted << (32 * i);
 		c->inheritable |= (uint64_t)d[i].inheritable << (32 * i);
 	}
+	/* The kernel's last capability ends it; ambient are only those that could be (capabilities(7)). Each start asks a few times. */
 	for (i = 0; i < 64; i++) {
-		if (prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1)
-			c->bounding |= UINT64_C(1) << i;
-		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, i, 0, 0) == 1)
-			c->ambient |= UINT64_C(1) << i;
+		uint64_t bit = UINT64_C(1) << i;
+		int bounding = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
+
+		if (bounding < 0)
+			break;
+		if (bounding == 1)
+			c->bounding |= bit;
+		if (c->permitted & c->inheritable & bit && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, i, 0, 0) == 1)
+			c->ambient |= bit;
 	}
 	return 0;
 }
@@ -110,7 +116,11 @@ static int drop_bounding(uint64_t keep, struct err *e)
 	int i;
 
 	for (i = 0; i < 64; i++) {
-		if (keep >> i & 1 || prctl(PR_CAPBSET_READ, i, 0, 0, 0) != 1)
+		int has = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
+
+		if (has < 0)
+			break;
+		if (keep >> i & 1 || has == 0)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0))
 			return err_sys(e, "drop capability %d", i);

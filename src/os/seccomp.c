@@ -32,11 +32,11 @@
 #define CAP(x)  CAP_BIT(x)
 
 static const struct call {
-	const char *name;
-	int         nr;
-	uint64_t    who;                              /* capabilities, one of which suffices */
+	struct str name;
+	int        nr;
+	uint64_t   who;                               /* capabilities, one of which suffices */
 } calls[] = {
-#define S(name, x, a, who) { #name, NUMBER(x, a), who },
+#define S(name, x, a, who) { { #name, sizeof #name - 1 }, NUMBER(x, a), who },
 #include "os/syscalls.h"
 #undef S
 };
@@ -48,7 +48,7 @@ int syscall_number(struct str name)
 	size_t i;
 
 	for (i = 0; i < NCALLS; i++)
-		if (str_is(name, calls[i].name))
+		if (str_eq(name, calls[i].name))
 			return calls[i].nr;
 	return SYSCALL_UNKNOWN;
 }
@@ -59,7 +59,7 @@ const char *syscall_name(int nr)
 
 	for (i = 0; i < NCALLS && nr >= 0; i++)
 		if (calls[i].nr == nr)
-			return calls[i].name;
+			return calls[i].name.p;
 	return NULL;
 }
 
