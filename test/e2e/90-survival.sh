@@ -322,6 +322,66 @@ test_d05_upgrade_under_50_containers() {
 	docker rm -f $(seq -f up%g 50) up-ends up-away >/dev/null
 }
 
+# --- D01, D02, D10: clients and exits while our processes come and go ----------------------------------------
+
+# 0, 1, 2... without a gap, from the first line on, up to more than before.
+gapless() { awk 'NR == 1 { at = $1 } $1 != at++ { exit 1 } END { exit NR == 0 }' "$1" || fail "lines are missing in ${1##*/}: $(head -c 300 "$1")"; }
+grows() { local before; before=$(wc -l <"$1"); more() { [ "$(wc -l <"$1")" -gt $((before + 3)) ]; }; wait_for 10 more "$1"; }
+
+# limit test_d10_clients_go_on_or_come_back 60
+test_d10_clients_go_on_or_come_back() {
+	local role began
+	began=$(date +%s)
+	docker run -d --name dd busybox sh -c 'i=0; while :; do echo $i; i=$((i + 1)); sleep 0.05; done' >/dev/null
+	docker logs -f dd >"$TMP/followed" 2>/dev/null & followed=$!
+	docker attach --no-stdin dd >"$TMP/attached" 2>/dev/null & attached=$!
+	docker wait dd >"$TMP/waited" 2>&1 & waited=$!
+	grows "$TMP/followed"; grows "$TMP/attached"
+	for role in state node scheduler dns peer; do
+		kill -KILL "$(role_pid $role)"
+		wait_for 20 answers
+		grows "$TMP/followed"
+		grows "$TMP/attached"                                      # these bytes flow past the roles
+	done
+	gapless "$TMP/followed"
+	gapless "$TMP/attached"
+	kill -0 $waited || fail "wait ended: $(cat "$TMP/waited")"
+	# Only what holds the connection ends it.
+	kill -KILL "$(role_pid api)"
+	wait $followed || true
+	wait $attached || true
+	wait $waited || true
+	wait_for 20 answers
+	docker logs -f dd >"$TMP/followed" & followed=$!
+	docker wait dd >"$TMP/waited" & waited=$!
+	grows "$TMP/followed"
+	docker kill dd >/dev/null
+	wait $waited $followed
+	is "$(cat "$TMP/waited")" 137
+	gapless "$TMP/followed"
+	is "$(head -1 "$TMP/followed")" 0
+	has "$(docker events --since "$began" --until "$(($(date +%s) + 1))" --filter container=dd --format '{{.Action}}' | xargs)" "start * die"
+	docker rm dd >/dev/null
+}
+
+# Whoever is away when it ends: the exit is recorded once, with its time.
+test_d02_exits_while_serve_is_away() {
+	local ended
+	docker run -d --name dd busybox sh -c 'echo first; sleep 1; echo last; exit 9' >/dev/null
+	serve_stop KILL
+	sleep 1.5
+	ended=$(date +%s)
+	serve_start
+	is "$(docker wait dd)" 9
+	is "$(docker logs dd | xargs)" "first last"
+	[ "$(date -d "$(inspect dd '{{.State.FinishedAt}}')" +%s)" -le "$ended" ] || fail "the time of the end is that of the restart"
+	ended=$(inspect dd '{{.State.FinishedAt}}')
+	kill -KILL "$(role_pid node)"
+	wait_for 20 answers
+	is "$(inspect dd '{{.State.ExitCode}} {{.State.FinishedAt}}')" "9 $ended"
+	docker rm dd >/dev/null
+}
+
 # --- D08: the whole of it is `make leaks` ----------------------------------------------------------------
 
 # limit test_d08_cycles_leave_nothing 80
