@@ -343,6 +343,11 @@ static void many_start(struct job *j, struct http_client *c, struct arena *a, in
 	call_by(j->s, c, a, "POST", arena_printf(a, "/containers/many%d/start", n).p, NULL);
 }
 
+static void many_stop(struct job *j, struct http_client *c, struct arena *a, int n)
+{
+	call_by(j->s, c, a, "POST", arena_printf(a, "/containers/many%d/stop?t=0", n).p, NULL);
+}
+
 static void many_remove(struct job *j, struct http_client *c, struct arena *a, int n)
 {
 	call_by(j->s, c, a, "DELETE", arena_printf(a, "/containers/many%d?force=1", n).p, NULL);
@@ -354,6 +359,12 @@ static void part_up(int count)
 		sample(&servers[k], "many-create", clients_run(&servers[k], CLIENTS, count, "default", many_create));
 		sample(&servers[k], "many-start", clients_run(&servers[k], CLIENTS, count, "default", many_start));
 	}
+}
+
+static void part_stop(int count)
+{
+	for (int k = 0; k < n_servers; k++)
+		sample(&servers[k], "many-stop", clients_run(&servers[k], CLIENTS, count, "default", many_stop));
 }
 
 static void part_down(int count)
@@ -617,7 +628,7 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*run)(int n); } parts[] = {
 		{ "life", part_life }, { "exec", part_exec }, { "clients", part_clients }, { "up", part_up }, { "reads", part_reads },
-		{ "down", part_down }, { "streams", part_streams }, { "events", part_events },
+		{ "stop", part_stop }, { "down", part_down }, { "streams", part_streams }, { "events", part_events },
 	};
 	int i = 1;
 	const char *part, *arg;
