@@ -2,6 +2,7 @@
 # runs goes on, and when it is over all is well without a restart. (What becomes of the files of the state: test/power.)
 # An instance of its own on a file system in a file.
 
+fs=ext4 mount_flags=errors=remount-ro
 small_start() { # MKFS-FLAG...
 	disk=$TMP/disk serve= run=$(mktemp -d /tmp/triton-e2e4.XXXXXX)   # not local: the trap runs outside
 	trap 'set +e; trap - ERR; fsfreeze -u "$disk" 2>/dev/null; small_stop
@@ -9,14 +10,14 @@ small_start() { # MKFS-FLAG...
 	modprobe loop 2>/dev/null || true
 	mkdir -p "$disk"
 	truncate -s 400M "$TMP/disk.img"
-	mkfs.ext4 -q "$@" "$TMP/disk.img" 2>/dev/null || skip "no mkfs.ext4"
+	mkfs.$fs -q "$@" "$TMP/disk.img" 2>/dev/null || skip "no mkfs.$fs"
 	small_mount
 	small_serve
 	small import -c 'ENV PATH=/bin' "$E2E/busybox.tar" busybox >/dev/null
 	small run -d --name old busybox sh -c 'i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done' >/dev/null
 }
 
-small_mount() { mount -o loop,errors=remount-ro "$TMP/disk.img" "$disk" 2>/dev/null || skip "loop devices cannot be mounted here"; }
+small_mount() { mount -t $fs -o "loop,$mount_flags" "$TMP/disk.img" "$disk" 2>/dev/null || skip "a loop device with $fs ($mount_flags) cannot be mounted here"; }
 
 small_serve() {
 	"$TRITON" serve --data-dir "$disk/data" --run-dir "$run" --docker "" --cloudapi "" --peer "" --instance "$NAME-s" --uid-base 64500 \
@@ -158,4 +159,24 @@ test_a_file_system_that_turns_read_only_c11() {
 	wait $serve || true
 	serve=
 	small_forget
+}
+
+# The file system of the tests themselves is ext4 (54-quotas.sh).
+# limit test_disk_quotas_on_xfs 60
+test_disk_quotas_on_xfs() {
+	local out
+	fs=xfs mount_flags=prjquota
+	small_start
+	small run -d --name full --storage-opt size=20m busybox sleep 1000 >/dev/null
+	out=$(small exec full dd if=/dev/zero of=/fill bs=1M count=40 2>&1) && fail "it had room for more than 20 MiB"
+	case $out in *'No space left'* | *'uota exceeded'*) ;; *) fail "dd said: $out" ;; esac
+	small exec old dd if=/dev/zero of=/fine bs=1M count=30 2>/dev/null
+	small exec full rm /fill
+	small exec full dd if=/dev/zero of=/fill bs=1M count=8 2>/dev/null
+	small restart -t 0 full >/dev/null
+	! small exec full dd if=/dev/zero of=/again bs=1M count=20 2>/dev/null || fail "the limit is gone after a restart"
+	small run --rm --storage-opt size=10m -v data:/data busybox dd if=/dev/zero of=/data/fill bs=1M count=5 2>/dev/null
+	! small run --rm --storage-opt size=10m -v data:/data busybox dd if=/dev/zero of=/data/more bs=1M count=20 2>/dev/null || fail "a volume is not held"
+	small rm -f full >/dev/null
+	old_runs
 }
