@@ -161,6 +161,39 @@ test_a_file_system_that_turns_read_only_c11() {
 	small_forget
 }
 
+# The power goes, and comes again: nothing runs, the run directory is empty, the boot id is not the one that was written down.
+reboot() {
+	kill -KILL $serve
+	wait $serve 2>/dev/null || true
+	small_forget
+	grep -e "$disk" -e "$run" /proc/self/mountinfo | cut -d' ' -f5 | tac | xargs -r -n1 umount -l
+	rm -rf "${run:?}"/*
+	small_mount
+	[ -s "$disk/data/state/db/ready" ]
+	tr '0-9a-f' '1-9a-f0' <"$disk/data/state/db/ready" >"$TMP/ready" && cat "$TMP/ready" >"$disk/data/state/db/ready"
+	small_serve
+}
+
+test_a_reboot_d06() {
+	local state='{{.State.Running}} {{.State.ExitCode}}'
+	small_start
+	small run -d --name always --restart always busybox sleep 1000 >/dev/null
+	small run -d --name unless --restart unless-stopped -p 0:80 -v data:/data busybox sh -c 'echo boot >>/data/boots; exec sleep 1000' >/dev/null
+	small run -d --name stopped --restart unless-stopped busybox sleep 1000 >/dev/null
+	small stop -t 0 stopped >/dev/null
+	small create --name never busybox sleep 1000 >/dev/null
+	reboot
+	runs() { [ "$(small inspect -f "$state" always unless | xargs)" = "true 0 true 0" ]; }
+	wait_for 15 runs
+	is "$(small inspect -f "$state" old stopped never | xargs)" "false 255 false 137 false 0"
+	is "$(small exec unless cat /data/boots | xargs)" "boot boot"      # once each
+	is "$(small exec always echo yes)" yes
+	has "$(small logs old)" 0
+	small start old never >/dev/null
+	old_runs
+	small_works >/dev/null
+}
+
 # The file system of the tests themselves is ext4 (54-quotas.sh).
 # limit test_disk_quotas_on_xfs 60
 test_disk_quotas_on_xfs() {
