@@ -163,7 +163,7 @@ test_C13_a_damaged_log_is_noticed_and_the_node_made_anew_from_the_others() {
 	kill -9 "$(serve_pid $v)"
 	kill $starting 2>/dev/null || true
 	until_ok 30 "$TRITON" node remove "$id" --force --run-dir "$RUN/$l"
-	rm -rf "$C/$v" "$RUN/$v"
+	node_forget $v
 	join $v "$l"
 	all_have $(seq -f whole-%.0f 10) without-1 without-2 without-3
 	until_is 30 3 voters "$l"
@@ -214,7 +214,7 @@ come_and_go() {
 			kill -9 "$(serve_pid 4)" $!
 		fi
 		place_remove 4
-		rm -rf "$RUN/4" "$C/4"
+		node_forget 4
 	done
 	: >"$C/came-and-gone"
 }
@@ -279,7 +279,7 @@ test_C18_a_snapshot_arrives_though_both_ends_are_killed() {
 	kill -9 "$(serve_pid 4)"
 	until_ok 30 "$TRITON" node remove "$id" --force --run-dir "$RUN/1"
 	place_remove 4
-	rm -rf "$RUN/4" "$C/4"
+	node_forget 4
 }
 
 # --- whoever has nothing to do with a dead node, a stalled link or a slow disk does not wait for it ---

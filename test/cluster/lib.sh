@@ -59,6 +59,10 @@ place_remove() { # I
 	link remove "$1"
 	ip netns del "$NS-$1"
 }
+node_forget() { # I: what its killed serve left, namespaces of networks among it
+	grep -o " $RUN/$1/[^ ]*" /proc/self/mountinfo | sort -r | xargs -r umount -l
+	rm -rf "$C/$1" "$RUN/$1"
+}
 link_down() { link set "$1" '*' cut=1 && link set '*' "$1" cut=1; } # I: silence, as of a pulled cable; nobody is told
 link_up() { link set "$1" '*' cut=0 && link set '*' "$1" cut=0; }
 
@@ -104,10 +108,11 @@ cluster_heal() {
 		alive "$pid" && kill -9 "$pid"
 		[ -s "$C/$i/data/node" ] && "$TRITON" node remove "$(cat "$C/$i/data/node")" --force --run-dir "$RUN/1" >/dev/null
 		place_remove $i
-		rm -rf "$C/$i" "$RUN/$i"
+		node_forget $i
 	done
 	for i in $(seq $NODES); do
 		for pid in $(awk '{ print $2 }' "$RUN/$i/roles" 2>/dev/null); do [ "$pid" != 0 ] && kill -CONT "$pid" 2>/dev/null; done
+		[ -s "$C/$i/data/node" ] || { echo "node $i has lost its data"; return 1; } # it would found a data center of its own
 		alive "$(serve_pid "$i")" || serve_start "$i" || return 1
 	done
 	for i in $(seq $NODES); do until_ok 20 write_at "$i" "healed-$i" || { echo "node $i does not take changes"; return 1; }; done
