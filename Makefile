@@ -12,6 +12,8 @@ ARCH     := $(shell uname -m)
 CC       := musl-gcc
 VERSION  := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
 REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+# Kinds of records that this build knows (src/base/version.h): raised with each new kind.
+RECORDS  ?= 2
 PREFIX   ?= /usr/local
 SIZE_MAX := 3145728
 
@@ -111,11 +113,17 @@ $(VENDOR):
 # What `triton version` says. By content: another commit compiles one file again.
 build/obj/.version: FORCE
 	@mkdir -p $(@D)
-	@echo '$(VERSION) $(REVISION)' | cmp -s - $@ || echo '$(VERSION) $(REVISION)' >$@
+	@echo '$(VERSION) $(REVISION) $(RECORDS)' | cmp -s - $@ || echo '$(VERSION) $(REVISION) $(RECORDS)' >$@
 
 build/obj/src/base/version.o $A/obj/src/base/version.o: build/obj/.version
 build/obj/src/base/version.o $A/obj/src/base/version.o: \
-	FLAGS += -DTRITON_VERSION='"$(VERSION)"' -DTRITON_REVISION='"$(REVISION)"'
+	FLAGS += -DTRITON_VERSION='"$(VERSION)"' -DTRITON_REVISION='"$(REVISION)"' -DTRITON_RECORDS=$(RECORDS)
+
+# The same program as a build that knows records up to % only: for upgrades from one to the other (test/cluster).
+build/triton-records-%: build/triton.debug
+	$Q$(CC) $(CFLAGS) -DTRITON_VERSION='"$(VERSION)"' -DTRITON_REVISION='"records $*"' -DTRITON_RECORDS=$* -c -o $@.o src/base/version.c
+	$Q$(call LINK,$(filter-out build/obj/src/base/version.o,$(OBJ)) $@.o)
+	@rm $@.o
 
 build/notices.txt: vendor/notices vendor/NOTICES.md vendor/raft-edits | $(VENDOR)
 	@vendor/notices >$@
@@ -169,7 +177,7 @@ HARNESS := $(patsubst test/cluster/%.c,build/harness/%,$(wildcard test/cluster/*
 
 .SECONDARY: $(HARNESS:build/harness/%=build/obj/test/cluster/%.o)
 
-harness: $(HARNESS)
+harness: $(HARNESS) build/triton-records-1
 
 build/harness/%: build/obj/test/cluster/%.o build/libtriton.a | $(VENDOR)
 	@mkdir -p $(@D)
@@ -226,7 +234,7 @@ fuzz-smoke: fuzz ## run each fuzzer for a few seconds over its corpus
 test: ## install what is missing, build, run every tier; ends in "N passed, N failed, N skipped"
 	@packaging/deps build test
 	@mkdir -p build/test
-	@+$(MAKE) --no-print-directory all build/next/triton build/unit build/apitable build/power build/sim $(HARNESS) fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
+	@+$(MAKE) --no-print-directory all build/next/triton build/unit build/apitable build/power build/sim harness fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
 	@test/run
 
 # All the end to end tests on Debian's own kernel under software emulation: an hour or two.

@@ -2,3 +2,4 @@
 
 const char triton_version[] = TRITON_VERSION;
 const char triton_revision[] = TRITON_REVISION;
+const int triton_records = TRITON_RECORDS;

@@ -5,4 +5,12 @@
 extern const char triton_version[];                   /* "0.1.0" */
 extern const char triton_revision[];                  /* of the source tree; "" when unknown */
 
+/* Kinds of records (state, log entries) that this build knows, as one number. What a newer number brought is written only when every node's
+ * build knows it (docs/state.md). */
+enum {
+	RECORDS_FIRST = 1,
+	RECORDS_DONE  = 2,                            /* entries say which forwarded commands they did (store/txn.h) */
+};
+extern const int triton_records;
+
 #endif

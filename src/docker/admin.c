@@ -225,7 +225,7 @@ struct status {
 	struct str datacenter, docker;
 	struct state_status state;
 	struct node_statuses nodes;
-	int64_t accounts, uptime_s;
+	int64_t accounts, uptime_s, records;
 	struct str problem;
 };
 static const struct field status_fields[] = {
@@ -235,6 +235,7 @@ static const struct field status_fields[] = {
 	FIELD_LIST(4, status, nodes, "nodes",      0, node_status_fields, struct node_status),
 	FIELD(5, status, accounts,   "accounts",   0),
 	FIELD(6, status, uptime_s,   "uptime_s",   0),
+	FIELD(8, status, records,    "records",    0),
 	FIELD(7, status, problem,    "problem",    FIELD_OMIT_EMPTY),
 	FIELD_END
 };
@@ -278,12 +279,16 @@ int admin_status(struct req *r, struct err *e)
 	struct api *api = api_of(r);
 	struct status s = { .datacenter = api->datacenter, .docker = api->docker_endpoint, .uptime_s = (clock_mono_ns() - api->start_ns) / 1000000000 };
 	struct node_info ni = { 0 };
+	struct cluster all = { 0 };
 	struct ipc_call c = { .op = OP_STATE_STATUS, .out_fields = state_status_fields, .out = &s.state, .timeout_ms = 2000 };
 	struct err problem = { 0 };
 
 	if (api_view(r, &t, e) || nodes_read(r, &t, &s, e))
 		return -1;
 	s.accounts = (int64_t)view_count(&t, STR("a/"));
+	if (view_get(&t, &r->arena, STR("m/cluster"), cluster_fields, &all, e) < 0)
+		return -1;
+	s.records = all.records;
 	view_end(&t);
 	if (ipc_call(api->state, &r->arena, &c, &problem) ||
 	    api_node(r, OP_NODE_INFO, NULL, NULL, node_info_fields, &ni, NULL, 0, NULL, NULL, 2000, &problem))

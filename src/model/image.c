@@ -107,6 +107,7 @@ const struct field node_fields[] = {
 	FIELD(16, node, availability, "availability", 0),
 	FIELD(17, node, state,   "state",   0),
 	FIELD(18, node, labels,  "labels",  0),
+	FIELD(19, node, records, "records", 0),
 	FIELD_KEEP_UNKNOWN(node, unknown),
 	FIELD_END
 };
@@ -141,6 +142,7 @@ const struct field cluster_fields[] = {
 	FIELD(5, cluster, next_vni,      "next_vni",      0),
 	FIELD(6, cluster, next_uid_slot, "next_uid_slot", 0),
 	FIELD(7, cluster, next_port,     "next_port",     0),
+	FIELD(8, cluster, records,       "records",       0),
 	FIELD_KEEP_UNKNOWN(cluster, unknown),
 	FIELD_END
 };

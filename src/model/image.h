@@ -86,6 +86,7 @@ struct node {
 	struct str availability;                      /* "active" (also ""), "drain": nothing new, what can move does */
 	struct str state;                             /* "up" (also ""), "lost": not heard of, its lease is over */
 	struct pairs labels;
+	int64_t    records;                           /* what its build knows (base/version.h); 0: 1 */
 	struct str unknown;
 };
 extern const struct field node_fields[];
@@ -110,6 +111,7 @@ struct cluster {                                      /* key "m/cluster": the da
 	struct str name, suffix, id;                  /* "dc1", "triton.local", a UUID */
 	struct field_time created;
 	int64_t    next_vni, next_uid_slot, next_port;
+	int64_t    records;                           /* what every node's build knows, so what may be written; 0: 1 */
 	struct str unknown;
 };
 extern const struct field cluster_fields[];

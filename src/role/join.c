@@ -32,6 +32,7 @@ const struct field join_request_fields[] = {
 	FIELD(6, join_request, version,  "version",  0),
 	FIELD(7, join_request, point,    "point",    FIELD_REQUIRED),
 	FIELD(8, join_request, now,      "now",      FIELD_REQUIRED),
+	FIELD(9, join_request, records,  "records",  0),
 	FIELD_END
 };
 
@@ -206,7 +207,7 @@ static int adopt(struct arena *a, struct datadir *d, const struct join_answer *i
 int join(struct arena *a, const struct serve_options *o, struct datadir *d, struct str name, struct str address, struct err *e)
 {
 	struct join_call call = { .request = { .protocol = PEER_PROTOCOL, .id = d->node_id, .name = name, .address = address,
-		.version = str_of(triton_version), .point = hex_encode(a, d->node_key.pub.q), .now.ns = clock_wall_ns() } };
+		.version = str_of(triton_version), .point = hex_encode(a, d->node_key.pub.q), .now.ns = clock_wall_ns(), .records = triton_records } };
 	struct join_heard heard = { 0 };
 	struct token t;
 	char host[256];

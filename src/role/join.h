@@ -16,6 +16,7 @@ struct join_request {                                 /* JSON, body of POST /joi
 	struct str token;                             /* the secret only */
 	struct str id, name, address, version, point; /* point: the public key, 130 hex digits */
 	struct field_time now;                        /* this machine's wall clock */
+	int64_t    records;                           /* what its build knows (base/version.h) */
 };
 extern const struct field join_request_fields[];
 

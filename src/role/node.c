@@ -127,7 +127,7 @@ static void introduce(struct node_role *n)
 	statvfs(n->data_path, &fs);
 	in.node = (struct node){ .id = n->id, .name = str_of(u.nodename), .kernel = str_of(u.release), .os = pretty_os(&a),
 		.arch = str_of(u.machine), .version = str_of(triton_version), .address = n->address,
-		.key = n->key, .cpus = cpu_count(),
+		.key = n->key, .records = triton_records, .cpus = cpu_count(),
 		.memory = (int64_t)mem.totalram * mem.mem_unit, .disk = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize };
 	node_command(n, STR(OPERATOR_ACCOUNT), CMD_NODE_REGISTER, node_fields, &in.node, registered, n);
 }
@@ -143,7 +143,7 @@ static void initialized(void *ctx, const struct err *e, struct str payload)
 
 static void begin(struct node_role *n)
 {
-	struct cluster_init in = { .cluster = { .name = n->datacenter, .suffix = n->suffix }, .node = { .id = n->id, .name = STR("node") } };
+	struct cluster_init in = { .cluster = { .name = n->datacenter, .suffix = n->suffix }, .node = { .id = n->id, .name = STR("node"), .records = triton_records } };
 	auto_view t = { 0 };
 	auto_arena a = ARENA_INIT;
 	struct cluster there = { 0 };

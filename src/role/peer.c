@@ -197,7 +197,7 @@ static int join_check(struct arena *a, const struct join_request *q, struct node
 		return err_set(e, EINVAL, "the key of the machine is malformed");
 	k.q = *point;
 	in->token = q->token;
-	in->node = (struct node){ .id = q->id, .name = q->name, .address = q->address, .version = q->version,
+	in->node = (struct node){ .id = q->id, .name = q->name, .address = q->address, .version = q->version, .records = q->records,
 		.key = hash_sha256_hex(a, pubkey_spki(a, &k)) };
 	return 0;
 }

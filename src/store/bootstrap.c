@@ -35,6 +35,7 @@ int bootstrap(struct command_env *c, struct cluster_init *in, struct err *e)
 	if (!cl->id.n)
 		cl->id = alloc_uuid(c);
 	cl->created.ns = c->now_ns;
+	cl->records = in->node.records;
 	cl->next_vni = cl->next_uid_slot = cl->next_port = 0;
 	if (!in->node.id.n)
 		in->node.id = c->node;

@@ -3,6 +3,7 @@
 #ifndef STORE_CMD_H
 #define STORE_CMD_H
 
+#include "base/version.h"
 #include "model/keys.h"
 #include "store/commands.h"
 #include "store/event.h"
@@ -140,6 +141,11 @@ bool cidr4_parse(struct str s, uint32_t *base, int *prefix_len); /* /8 to /30, w
 bool cidr4_split(struct str s, uint32_t *ip, int *prefix_len);   /* /8 to /32, any */
 bool ip4_parse(struct str s, uint32_t *ip);
 struct str ip_text(struct arena *a, uint32_t ip);
+
+/* Somebody came, went or has another build: what every node knows now may be written from now on. Never less than before. */
+int records_raise(struct command_env *c, struct err *e);
+/* EPERM when a build that knows `records` cannot read what this data center writes. */
+int records_check(struct command_env *c, int64_t records, struct err *e);
 
 int cluster_load(struct command_env *c, struct cluster *out, struct err *e);
 int cluster_save(struct command_env *c, const struct cluster *in, struct err *e);

@@ -103,9 +103,9 @@ COMMAND(cmd_node_join)
 		return err_set(e, EEXIST, "node %.*s is a member already, with another key", STR_ARG(n->id));
 	if (txn_has(c->t, key_make(c->a, "D", n->id, STR_NONE, STR_NONE)))
 		return err_set(e, EBUSY, "node %.*s is being removed; try again in a moment", STR_ARG(n->id));
-	if (token_use(c, j->token, n, e))
+	if (records_check(c, n->records, e) || token_use(c, j->token, n, e))
 		return -1;
-	*n = (struct node){ .id = n->id, .name = n->name, .address = n->address, .key = n->key, .version = n->version,
+	*n = (struct node){ .id = n->id, .name = n->name, .address = n->address, .key = n->key, .version = n->version, .records = n->records,
 		.server = server_id(c), .joined.ns = c->now_ns, .seen.ns = c->now_ns };
 	if (txn_put(c->t, key, node_fields, n, e))
 		return -1;

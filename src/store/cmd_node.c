@@ -315,5 +315,5 @@ COMMAND(cmd_node_register)
 		n->name = old.name;
 	if (rc && !n->address.n)
 		n->address = old.address;
-	return txn_put(c->t, key, node_fields, n, e) || place_node_changed(c, n, e) ? -1 : 0;
+	return records_check(c, n->records, e) || txn_put(c->t, key, node_fields, n, e) || place_node_changed(c, n, e) || records_raise(c, e) ? -1 : 0;
 }

@@ -178,7 +178,7 @@ COMMAND(cmd_node_remove)
 COMMAND(cmd_node_forget)
 {
 	(void)result;
-	return txn_del(c->t, key_make(c->a, "D", ((struct by_id *)in)->id, STR_NONE, STR_NONE), e);
+	return txn_del(c->t, key_make(c->a, "D", ((struct by_id *)in)->id, STR_NONE, STR_NONE), e) || records_raise(c, e) ? -1 : 0;
 }
 
 /* --- moving --- */

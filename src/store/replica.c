@@ -1,5 +1,7 @@
 #include "store/replica_parts.h"
 
+#include "base/version.h"
+#include "model/image.h"
 #include "store/event.h"
 
 #include <assert.h>
@@ -12,6 +14,21 @@
 #define SNAPSHOT_PIECE         (256u << 10)
 #endif
 #define READER_CHECK_BATCHES   256                    /* look for dead readers every so many commits */
+
+int64_t replica_records(struct replica *r, struct txn *t)
+{
+	auto_arena a = ARENA_INIT;
+	struct cluster all = { 0 };
+	struct txn own = { 0 };
+	struct err ignored;
+
+	if (r->records >= triton_records || (!t && txn_begin(&own, &r->db, &ignored)))
+		return r->records;
+	if (txn_get(t ? t : &own, &a, STR("m/cluster"), cluster_fields, &all, &ignored) == 1)
+		r->records = all.records;
+	txn_abort(&own);
+	return r->records;
+}
 
 /* --- queues and answers --- */
 
@@ -214,6 +231,9 @@ static int open_all(struct replica *r, struct err *e)
 		               (unsigned long long)logfile_last(r->log), (unsigned long long)r->db.known);
 	if (snap.index > r->db.applied && snapshot_load(&r->db, r->cfg.disk, &snap, e))
 		return -1;
+	if (replica_records(r, NULL) > triton_records)
+		return err_set(e, EPERM, "this build of triton knows records up to version %d, but its data center uses version %lld; start the newer one that was here",
+		               triton_records, (long long)r->records);
 	if (!r->cfg.join && snap.index == 0 && logfile_last(r->log) == 0 && found(r, e))
 		return -1;
 	if (r->cfg.join && logfile_server(r->log) == 0 && logfile_set_server(r->log, r->cfg.server, e))
@@ -292,7 +312,7 @@ static void run_one(struct replica *r, struct pending *p, int64_t now, int64_t *
 	int64_t events = *event_n;
 
 	p->failed = command_run(&env, p->call.cmd, p->call.payload, &p->result, &p->err) != 0;
-	if (p->failed || !p->from || txn_set(&r->txn).n == mark.set)
+	if (p->failed || !p->from || txn_set(&r->txn).n == mark.set || replica_records(r, &r->txn) < RECORDS_DONE)
 		return;
 	/* So that who forwarded it finds it in the log, should we not live to answer. */
 	if (txn_done(&r->txn, &(struct txn_done){ p->from, (uint64_t)p->from_epoch, (uint64_t)p->from_number, p->result }, &p->err)) {

@@ -5,7 +5,8 @@
  * whether the leader's answer comes or not. A leader runs a forwarded command in the term in which it was sent, or not at all. So
  * when an entry of a newer term is applied here, every entry of that older term that will ever count is applied here too
  * (Raft section 5.4): what was not found in them never will be, and may be sent again. The same holds for the commands of
- * our own that were in flight when we lost the office. Only a snapshot hides entries; then it is not known. */
+ * our own that were in flight when we lost the office. Only a snapshot hides entries; then it is not known. Neither is it
+ * while a node's build is too old for entries that say so. */
 #include "store/replica_parts.h"
 
 #include <errno.h>
@@ -97,11 +98,17 @@ static void again(struct replica *r, struct queue *q, bool all, uint64_t term)
 {
 	struct queue old = *q;
 	struct pending *p;
+	struct err e;
 
 	queue_init(q);
 	while ((p = queue_take(&old))) {
 		if (!all && p->term >= term) {
 			queue_add(q, p);
+			continue;
+		}
+		if (!all && !p->traced) {
+			unknown(&e);
+			replica_answer(r, p, &e);
 			continue;
 		}
 		p->failed = false;

@@ -6,6 +6,7 @@
 #include "store/replica_parts.h"
 
 #include "base/rand.h"
+#include "base/version.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ static void forward_all(struct replica *r, uint64_t leader)
 		p->number = ++r->net.number;
 		p->until = net_now(r) + AWAY_MS;
 		p->term = engine_term(r->engine);
+		p->traced = replica_records(r, NULL) >= RECORDS_DONE;
 		net_send(r, leader, &(struct message){ .type = MSG_FORWARD, .epoch = r->net.epoch, .number = p->number,
 		         .term = (int64_t)p->term, .cmd = p->call.cmd, .account = p->call.account, .operator_ = p->call.operator_, .from_node = p->call.from_node,
 		         .payload = p->call.payload });

@@ -21,6 +21,7 @@ struct pending {                                      /* one command, queued or 
 	struct str          result;
 	int64_t             until, end;               /* mono_ms: this step is given up then; no further try after `end` */
 	uint64_t            term;                     /* forwarded: it is run in this term or never */
+	bool                traced;                   /* forwarded: if it is done, the log says so */
 	int64_t             number;                   /* away: of the question */
 	int64_t             revision;                 /* landed: answered when that is applied */
 	uint64_t            from;                     /* another server asks; 0: our own node */
@@ -92,6 +93,7 @@ struct replica {
 	struct queue          landed;                 /* done there, not applied here yet */
 	struct queue          limbo;                  /* of our last batch, from when we lost the office until its fate is known */
 	uint64_t              limbo_index, limbo_term;
+	int64_t               records;                /* what may be written, as read last; it only grows */
 	struct txn            txn;                    /* of the batch in flight */
 	uint64_t              batch_index, batch_term; /* its entry; 0: none */
 	struct snapshot       snapshot;
@@ -100,6 +102,7 @@ struct replica {
 	struct replica_net    net;
 };
 
+int64_t replica_records(struct replica *r, struct txn *t); /* t: one that is open; NULL: none is */
 void queue_init(struct queue *q);
 void queue_add(struct queue *q, struct pending *p);
 struct pending *queue_take(struct queue *q);

@@ -1,5 +1,6 @@
 #include "store/txn.h"
 
+#include "base/version.h"
 #include "codec/rec.h"
 #include "store/db.h"
 #include "store/lmdb.h"
@@ -48,7 +49,7 @@ static bool get_op(struct str *set, char *op, struct str *key, struct str *val)
 
 	*op = set->p[0];
 	*set = str_drop(*set, 1);
-	if (*op < OP_PUT || *op > OP_DONE || !get_varint(set, TXN_KEY_MAX, &klen) || klen == 0 || (*op == OP_DONE && klen != DONE_KEY) ||
+	if (*op < OP_PUT || *op > (triton_records >= RECORDS_DONE ? OP_DONE : OP_DEL) || !get_varint(set, TXN_KEY_MAX, &klen) || klen == 0 || (*op == OP_DONE && klen != DONE_KEY) ||
 	    (*op != OP_DEL && !get_varint(set, TXN_VALUE_MAX, &vlen)) || klen > set->n || vlen > set->n - klen)
 		return false;
 	*key = str_head(*set, klen);

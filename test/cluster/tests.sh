@@ -330,3 +330,48 @@ test_a_backup_becomes_a_data_center_of_its_own() {
 		rm -rf "$RUN/$i" "$C/$i"
 	done
 }
+
+records_at() { status_at "$1" | jq -r .records; }
+
+# Two builds with different kinds of records, side by side in a data center of their own.
+test_nodes_are_upgraded_one_by_one_under_their_containers() {
+	new=$TRITON
+	old=$C/triton-old
+	cp "$ROOT/build/triton-records-1" "$old"
+	for i in 7 8 9; do place_create $i; rm -rf "$C/$i"; done
+	TRITON=$old
+	serve_start 7
+	join 8 7
+	join 9 7
+	TRITON=$new
+	is "$(records_at 8)" 1
+	tar -C "$C/busybox" -c . | docker_at 7 import - bb:2 >/dev/null
+	for i in 7 8 9; do docker_at $i run -d --name "u$i" bb:2 sleep 1000 >/dev/null; done
+	before=$(for i in 7 8 9; do docker_at 7 inspect -f '{{.State.Pid}} {{.State.StartedAt}}' "u$i"; done)
+	for i in 7 8 9; do
+		is "$(records_at 8)" 1 "while node $i is old"
+		for k in 7 8 9; do until_ok 20 write_at $k "before-$i-$k"; done
+		pid=$(serve_pid $i)
+		kill -TERM "$pid"
+		until_ok 20 sh -c "! [ -e /proc/$pid ]"
+		serve_start $i
+		for k in 7 8 9; do
+			until_ok 20 write_at $k "after-$i-$k"
+			until_ok 20 docker_at $k exec "u$i" true
+		done
+	done
+	until_is 20 2 records_at 8
+	is "$(for i in 7 8 9; do docker_at 7 inspect -f '{{.State.Pid}} {{.State.StartedAt}}' "u$i"; done)" "$before" "containers run through"
+	for k in 7 8 9; do is "$(volumes_at $k | grep -c '^before-\|^after-')" 18; done
+	t=$(token 7)
+	TRITON=$old
+	has "$(joining --join 10.77.0.7:2377 --token "$t")" "knows records up to version 1, but this data center uses version 2"
+	TRITON=$new
+	place_remove 4 2>/dev/null || ip netns del "$NS-4"
+	for i in 7 8 9; do kill -USR1 "$(serve_pid $i)"; done
+	for i in 7 8 9; do
+		until_ok 30 sh -c "! [ -e /proc/$(serve_pid $i || echo none) ]"
+		place_remove $i
+		rm -rf "$RUN/$i" "$C/$i"
+	done
+}
