@@ -103,6 +103,10 @@ bool engine_takes_part(const struct engine *g, uint64_t server);
  * ends. ENOENT: a snapshot is needed. */
 int engine_feed(struct engine *g, uint64_t after, bool entries, struct buf *b, uint64_t *last, struct err *e);
 
+/* The connection from that server ended. If it leads, its process may be dead: it is the leader no more until it speaks again, and the
+ * election timer is nearly over. A false alarm costs nothing: no vote is given that would not be given then. */
+void engine_lost(struct engine *g, uint64_t server);
+
 /* Leader: who takes part from now on; at most one server may be added, removed or change its vote (Raft thesis, section 4.2).
  * EAGAIN: not the leader, or the last change or the first entry of this term is not committed yet (points 1, 2). */
 int engine_change(struct engine *g, const struct engine_server *v, size_t n, struct err *e);

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 
+#define SUSPECT_MS 20                                 /* until the first voter tries an election when the leader's link ended */
+#define TURN_MS    100                                /* until the next one does: time for an election, so that they do not split the votes */
+
 size_t engine_members(struct engine *g, struct arena *a, struct engine_member **v)
 {
 	const struct raft_configuration *conf = &g->raft.configuration;
@@ -53,6 +56,31 @@ int engine_change(struct engine *g, const struct engine_server *v, size_t n, str
 	if (engine_conf_encode(v, n, &a, &conf, e) || engine_reserve(g, conf.n, e))
 		return -1;
 	return engine_append(g, RAFT_CHANGE, conf, &index, e);
+}
+
+/* How many voters come before us, without `lost`. */
+static unsigned turn(const struct engine *g, uint64_t lost)
+{
+	const struct raft_configuration *conf = &g->raft.configuration;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < conf->n; i++)
+		n += conf->servers[i].role == RAFT_VOTER && conf->servers[i].id != lost && conf->servers[i].id < g->cfg.id;
+	return n;
+}
+
+void engine_lost(struct engine *g, uint64_t server)
+{
+	int64_t now = engine_now(g), left = SUSPECT_MS + TURN_MS * (int64_t)turn(g, server);
+	int64_t timeout = (int64_t)g->raft.follower_state.randomized_election_timeout;
+
+	if (g->raft.state != RAFT_FOLLOWER || !server || g->raft.follower_state.current_leader.id != server ||
+	    (int64_t)raft_timeout(&g->raft) <= now + left || now < timeout)
+		return;
+	raft_free(g->raft.follower_state.current_leader.address);
+	g->raft.follower_state.current_leader.address = NULL;
+	g->raft.follower_state.current_leader.id = 0;
+	g->raft.election_timer_start = (raft_time)(now - timeout + left);
 }
 
 int engine_transfer(struct engine *g, uint64_t to, struct err *e)

@@ -248,6 +248,16 @@ static void where(void *ctx, struct arena *a, struct link *to)
 	replica_where(s->replica, a, (uint64_t)to->server, &to->node, &to->address);
 }
 
+static void lost(void *ctx, uint64_t from)
+{
+	struct state *s = ctx;
+
+	replica_lost(s->replica, from);
+	loop_after(&s->loop, &s->run, 0);             /* the timers may be other ones now */
+}
+
+static const struct links_fns link_fns = { on_message, where, lost };
+
 static void send_message(void *ctx, uint64_t to, struct str msg)
 {
 	struct state *s = ctx;
@@ -536,7 +546,7 @@ int role_state(int argc, char **argv)
 	s.tick.fire = tick;
 	s.work.fire = work;
 	s.node = str_of(argv[2]);
-	if (loop_init(&s.loop, &e) || !(s.links = links_new(&s.loop, on_message, where, &s)) || open_state(&s, argv[1], (unsigned)strtoul(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), &e)) {
+	if (loop_init(&s.loop, &e) || !(s.links = links_new(&s.loop, &link_fns, &s)) || open_state(&s, argv[1], (unsigned)strtoul(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), &e)) {
 		explain(argv[1], &e);
 		log_failed("state role cannot start", &e);
 		return 1;

@@ -40,8 +40,7 @@ struct far {
 struct links {
 	struct loop     *loop;
 	struct ipc_chan *peer;
-	links_fn        *receive;
-	links_where_fn  *where;
+	const struct links_fns *fns;
 	void            *ctx;
 	struct far      far[LINKS_MAX];
 };
@@ -138,7 +137,7 @@ static void out_open(struct far *p)
 	if (o->opening || !p->links->peer || clock_mono_ms() < o->again_ms)
 		return;
 	o->opening = true;
-	p->links->where(p->links->ctx, &a, &to);
+	p->links->fns->where(p->links->ctx, &a, &to);
 	ipc_chan_request(p->links->peer, OP_LINK_OPEN, link_fields, &to, NULL, 0, OPEN_MS, opened, p);
 }
 
@@ -161,7 +160,7 @@ static bool in_messages(struct far *p, int fd)
 		}
 		if (b->n - at < HEAD + n)
 			break;
-		p->links->receive(p->links->ctx, p->server, str_make(b->p + at + HEAD, n));
+		p->links->fns->receive(p->links->ctx, p->server, str_make(b->p + at + HEAD, n));
 		if (p->in.watch.fd != fd)
 			return false;
 		at += HEAD + n;
@@ -184,6 +183,7 @@ static void in_ready(struct loop_watch *w, uint32_t events)
 			return;
 		if (n <= 0) {
 			in_close(p);
+			p->links->fns->lost(p->links->ctx, p->server);
 			return;
 		}
 		p->in.got.n += (size_t)n;
@@ -214,13 +214,13 @@ static struct far *far_of(struct links *k, uint64_t server)
 	return unused;
 }
 
-struct links *links_new(struct loop *l, links_fn *receive, links_where_fn *where, void *ctx)
+struct links *links_new(struct loop *l, const struct links_fns *fns, void *ctx)
 {
 	struct links *k = calloc(1, sizeof *k);
 
 	if (!k)
 		abort();
-	*k = (struct links){ .loop = l, .receive = receive, .where = where, .ctx = ctx };
+	*k = (struct links){ .loop = l, .fns = fns, .ctx = ctx };
 	for (int i = 0; i < LINKS_MAX; i++) {
 		struct far *p = &k->far[i];
 

@@ -17,7 +17,16 @@ typedef void links_fn(void *ctx, uint64_t from, struct str msg);
 /* What is known of that server beside its id; in `a`. Nothing: left as it is. */
 typedef void links_where_fn(void *ctx, struct arena *a, struct link *to);
 
-struct links *links_new(struct loop *l, links_fn *receive, links_where_fn *where, void *ctx);
+/* The other side ended its stream: its process, or ours that carries it, is gone. */
+typedef void links_lost_fn(void *ctx, uint64_t from);
+
+struct links_fns {
+	links_fn       *receive;
+	links_where_fn *where;
+	links_lost_fn  *lost;
+};
+
+struct links *links_new(struct loop *l, const struct links_fns *fns, void *ctx);
 void links_free(struct links *k);
 
 /* The channel to the peer role, NULL while there is none. Links that are open stay. */

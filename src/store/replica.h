@@ -70,6 +70,9 @@ int replica_tick(struct replica *r, struct err *e);
 int64_t replica_deadline(struct replica *r);          /* mono_ms; when replica_tick is due */
 int replica_receive(struct replica *r, uint64_t from, struct str msg, struct err *e);
 
+/* The link from that server ended, not by our doing. */
+void replica_lost(struct replica *r, uint64_t server);
+
 /* Before a planned stop: hand the office over if there is somebody. True: it is on its way, wait for replica_status().leader to
  * become false (an election timeout at most). */
 bool replica_step_down(struct replica *r);

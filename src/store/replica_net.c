@@ -191,6 +191,11 @@ int64_t replica_heard(const struct replica *r, uint64_t server)
 	return INT64_MAX;
 }
 
+void replica_lost(struct replica *r, uint64_t server)
+{
+	engine_lost(r->engine, server);
+}
+
 int replica_receive(struct replica *r, uint64_t from, struct str msg, struct err *e)
 {
 	auto_arena a = ARENA_INIT;

@@ -132,6 +132,19 @@ static void end_process(struct machine *n)
 	client_lost(n);
 }
 
+/* Those that a killed process spoke to see their link end, if nothing is between them. */
+static void links_end(struct machine *n)
+{
+	for (int i = 0; i < NODES_MAX; i++) {
+		struct machine *k = &n->w->nodes[i];
+
+		if (k == n || k->life != UP || !k->r || n->w->cut[n->i][i] || n->w->cut[i][n->i] || roll(n->w, 4) == 0)
+			continue;
+		replica_lost(k->r, n->server);
+		k->dirty = true;
+	}
+}
+
 void node_kill(struct machine *n, bool power, int64_t down_ms)
 {
 	trace(n->w, "n%d %s", n->i, power ? "loses its power" : "is killed");
@@ -143,6 +156,8 @@ void node_kill(struct machine *n, bool power, int64_t down_ms)
 	}
 	n->life = DOWN;
 	n->up_at = n->w->now + down_ms;
+	if (!power && roll(n->w, 2))
+		links_end(n);
 }
 
 void node_stop(struct machine *n)

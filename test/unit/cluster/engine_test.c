@@ -737,3 +737,66 @@ TEST(hostile_messages_are_refused)
 	CHECK_ERR(engine_receive(n->engine, 2, STR("\x01\x05"), &e), e, "type 5");
 	sim_free(s);
 }
+
+static struct node *leader_of(struct sim *s, int ms)
+{
+	for (; ms > 0; ms--) {
+		step(s);
+		for (int i = 0; i < s->n; i++)
+			if (s->nodes[i].engine && engine_ready_to_read(s->nodes[i].engine))
+				return &s->nodes[i];
+	}
+	return NULL;
+}
+
+/* Election timeouts here are 1 to 2 s. */
+TEST(a_leader_whose_links_end_is_followed_at_once)
+{
+	int64_t all = 0;
+
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct sim *s = sim_new(seed, 3);
+		struct node *old = leader_of(s, 20000), *next;
+		int64_t since;
+
+		REQUIRE(old);
+		for (int i = 0; i < 500; i++)
+			step(s);
+		uint64_t id = engine_leader(old->engine);
+		node_stop(old);
+		old->up_at = INT64_MAX;
+		since = s->now;
+		for (int i = 0; i < 3; i++)
+			if (s->nodes[i].engine)
+				engine_lost(s->nodes[i].engine, id);
+		next = leader_of(s, 20000);
+		REQUIRE(next);
+		all += s->now - since;
+		sim_free(s);
+	}
+	CHECK(all / 20 < 500);
+}
+
+TEST(a_false_alarm_about_the_leader_changes_nothing)
+{
+	struct sim *s = sim_new(3, 3);
+	struct node *l = leader_of(s, 20000);
+	uint64_t term;
+
+	REQUIRE(l);
+	for (int i = 0; i < 500; i++)
+		step(s);
+	term = engine_term(l->engine);
+	for (int i = 0; i < 3; i++)
+		if (&s->nodes[i] != l) {
+			engine_lost(s->nodes[i].engine, engine_leader(l->engine));
+			break;
+		}
+	for (int i = 0; i < 3000; i++)
+		step(s);
+	CHECK(engine_is_leader(l->engine));
+	CHECK_INT(engine_term(l->engine), (int64_t)term);
+	engine_lost(l->engine, engine_leader(l->engine));
+	CHECK(engine_is_leader(l->engine));
+	sim_free(s);
+}
