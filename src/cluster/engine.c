@@ -387,7 +387,9 @@ int engine_append(struct engine *g, enum raft_entry_type type, struct str data, 
 
 int engine_submit(struct engine *g, struct str data, uint64_t *index, struct err *e)
 {
-	return engine_append(g, RAFT_COMMAND, data, index, e);
+	static const char nothing[8];
+
+	return data.n ? engine_append(g, RAFT_COMMAND, data, index, e) : engine_append(g, RAFT_BARRIER, str_make(nothing, sizeof nothing), index, e);
 }
 
 /* Point 4: only after the sync, only above last_stored, never while installing. */
@@ -521,6 +523,19 @@ bool engine_is_leader(const struct engine *g)
 uint64_t engine_term_at(const struct engine *g, uint64_t index)
 {
 	return index == g->snap_index ? g->snap_term : logfile_term_of(g->log, index);
+}
+
+bool engine_votes_alone(const struct engine *g)
+{
+	unsigned others = 0, self = 0;
+
+	for (unsigned i = 0; i < g->raft.configuration.n; i++) {
+		const struct raft_server *s = &g->raft.configuration.servers[i];
+
+		others += s->role == RAFT_VOTER && s->id != g->cfg.id;
+		self += s->role == RAFT_VOTER && s->id == g->cfg.id;
+	}
+	return self && !others;
 }
 
 bool engine_current(const struct engine *g)

@@ -55,7 +55,8 @@ void engine_close(struct engine *g);
 /* ENOSPC: the disk is full; nothing changed. */
 int engine_reserve(struct engine *g, size_t bytes, struct err *e);
 
-/* Append one command entry; `*index` is its place. EAGAIN: not the leader (with the leader's id in engine_leader) or
+/* Append one command entry; `*index` is its place. Without data it is a barrier: that it is committed shows that this server led when it
+ * was appended. EAGAIN: not the leader (with the leader's id in engine_leader) or
  * entries of others are still to be applied. */
 int engine_submit(struct engine *g, struct str data, uint64_t *index, struct err *e);
 
@@ -70,6 +71,7 @@ int engine_receive(struct engine *g, uint64_t from, struct str msg, struct err *
 bool     engine_ready(const struct engine *g);
 bool     engine_ready_to_read(const struct engine *g); /* leader, and its commit index covers all that was ever committed */
 bool     engine_is_leader(const struct engine *g);
+bool     engine_votes_alone(const struct engine *g);   /* the only voter: nobody else can lead */
 bool     engine_current(const struct engine *g);       /* there is a leader, and what it said to be committed is applied here */
 uint64_t engine_leader(const struct engine *g);       /* id, 0 unknown */
 uint64_t engine_term(const struct engine *g);

@@ -376,9 +376,11 @@ static int submit(struct replica *r, bool *dead, struct err *e)
 	set = txn_set(&r->txn);
 	if (r->txn.broken)
 		return err_set(e, EIO, "the state could not be written");
-	if (set.n == 0)
+	/* What was refused or changed nothing was judged by our state, which is old if another leads by now: that an entry after it is
+	 * committed shows that none did. */
+	if (set.n == 0 && (r->batch.n == 0 || engine_votes_alone(r->engine)))
 		return 0;
-	if (engine_reserve(r->engine, set.n, e)) {
+	if (engine_reserve(r->engine, set.n + 8, e)) {
 		*dead = e->code == EIO;
 		return -1;
 	}
