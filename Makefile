@@ -82,7 +82,7 @@ build/triton.debug: $(OBJ) build/obj/.list | $(VENDOR)
 build/next/triton: $(OBJ) build/obj/.version | $(VENDOR)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
-	$Q$(CC) $(CFLAGS) $(WARN) -DTRITON_VERSION='"$(VERSION).next"' -DTRITON_REVISION='"next"' -c -o $(@D)/version.o src/base/version.c
+	$Q$(CC) $(CFLAGS) $(WARN) -DTRITON_VERSION='"$(VERSION).next"' -DTRITON_REVISION='"next"' -DTRITON_RECORDS=$(RECORDS) -c -o $(@D)/version.o src/base/version.c
 	$Q$(call LINK,$(filter-out %/base/version.o,$(OBJ)) $(@D)/version.o)
 	@strip $@
 
