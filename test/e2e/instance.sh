@@ -241,12 +241,13 @@ counts_take() {
 	echo "shim-sockets $(ls "$RUN/shim" 2>/dev/null | wc -l)"
 }
 
-# That, and what the roles hold; the state's records without its events, which are kept for a while.
+# That, and what the roles hold; without the state's events, which are kept for a while, and the segments of its log, of which there
+# are more until the next snapshot.
 holds_take() {
 	local role pid rest
 	counts_take
 	while read -r role pid rest; do
-		echo "descriptors-of-$role $(ls "/proc/$pid/fd" | wc -l)"
+		echo "descriptors-of-$role $(ls -l "/proc/$pid/fd" | grep -vc "$DATA/state/log/")"
 	done <"$RUN/roles"
 	echo "records $("$TRITON" state dump --run-dir "$RUN" | grep -c '^[^e ]')"
 }
