@@ -88,7 +88,6 @@ static const struct note notes[] = {
 	{ CREATE, "HostConfig.DeviceRequests[].Capabilities", REFUSED, "", NULL },
 	{ CREATE, "HostConfig.Mounts[].Consistency",  HARMLESS, "for other systems", NULL },
 	{ CREATE, "HostConfig.Mounts[].TmpfsOptions.Options", REFUSED, "`--tmpfs` takes options", "[[\"noexec\"]]" },
-	{ CREATE, "HostConfig.Mounts[].VolumeOptions.DriverConfig.Options", REFUSED, "volumes have none", "{\"type\":\"tmpfs\"}" },
 	{ CREATE, "HostConfig.Mounts[].ImageOptions",   ABSENT, "a mount of type `image` is refused", NULL },
 	{ CREATE, "HostConfig.Mounts[].ClusterOptions", ABSENT, "a mount of type `cluster` is refused", NULL },
 	{ CREATE, "NetworkingConfig.EndpointsConfig{}.IPAMConfig.IPv6Address",  REFUSED, "IPv4 only", "\"fd00::5\"" },
@@ -138,7 +137,6 @@ static const struct note notes[] = {
 	{ CONNECT, "EndpointConfig.DriverOpts", REFUSED, "", "{\"a\":\"b\"}" },
 	{ "POST /networks/{id}/disconnect", "Force", HARMLESS, "disconnecting always succeeds", NULL },
 
-	{ "POST /volumes/create", "DriverOpts", REFUSED, "volumes have none", "{\"type\":\"tmpfs\"}" },
 	{ "POST /volumes/create", "Driver",     REFUSED, "but `local`", "\"nfs\"" },
 	{ "POST /volumes/create", "ClusterVolumeSpec", ABSENT, "for swarm mode", NULL },
 
