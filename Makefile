@@ -17,6 +17,9 @@ RECORDS  ?= 2
 PREFIX   ?= /usr/local
 SIZE_MAX := 3145728
 
+# For whoever asks for everything at once and does not say how many at a time.
+JOBS   = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # `make V=1` shows whole commands.
 Q     := $(if $(V),,@)
 say    = @printf '  %-5s %s\n' $(1) $(2)
@@ -234,7 +237,7 @@ fuzz-smoke: fuzz ## run each fuzzer for a few seconds over its corpus
 test: ## install what is missing, build, run every tier; ends in "N passed, N failed, N skipped"
 	@packaging/deps build test
 	@mkdir -p build/test
-	@+$(MAKE) --no-print-directory all build/next/triton build/unit build/apitable build/power build/sim harness fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
+	@+$(MAKE) --no-print-directory $(JOBS) all build/next/triton build/unit build/apitable build/power build/sim harness fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
 	@test/run
 
 # All the end to end tests on Debian's own kernel under software emulation: an hour or two.
@@ -270,8 +273,8 @@ leaks: build/triton build/bench/api ## does anything stay after 10,000 container
 install: build/triton ## copy the program to DESTDIR/PREFIX/bin
 	install -D -m 0755 build/triton $(DESTDIR)$(PREFIX)/bin/triton
 
-up: build/triton ## start a data center of one node here
-	packaging/up
+up: ## install what is missing, build, start a data center of one node here
+	@packaging/up
 
 down: ## stop it again
 	packaging/down
