@@ -103,7 +103,7 @@ build/obj/%.o: %.c Makefile | $(VENDOR)
 	$(call say,cc,$<)
 	$Q$(CC) $(CFLAGS) $(WARN) $(if $(filter test/%,$<),-Itest) -c -o $@ $<
 
--include $(OBJ:.o=.d) $(UNITS:.o=.d) $(HARNESS:build/harness/%=build/obj/test/cluster/%.d) $(POWER:%.c=build/obj/%.d)
+-include $(OBJ:.o=.d) $(UNITS:.o=.d) $(patsubst test/%.c,build/obj/test/%.d,$(wildcard test/cluster/*.c)) $(POWER:%.c=build/obj/%.d)
 
 # --- third-party libraries --------------------------------------------------------------------------
 
@@ -176,16 +176,18 @@ build/bench/%: build/obj/test/bench/%.o build/libtriton.a | $(VENDOR)
 	$Q$(call LINK,$< build/obj/src/base/relro.o build/libtriton.a)
 
 # The harness of test/cluster: the wire, the clients, the checker of what they saw.
-HARNESS := $(patsubst test/cluster/%.c,build/harness/%,$(wildcard test/cluster/*.c))
+HARNESS := build/harness/link build/harness/clients build/harness/check
 
 .SECONDARY: $(HARNESS:build/harness/%=build/obj/test/cluster/%.o)
 
 harness: $(HARNESS) build/triton-records-1
 
+build/harness/clients: build/obj/test/cluster/clients_ask.o build/obj/test/cluster/clients_live.o
+
 build/harness/%: build/obj/test/cluster/%.o build/libtriton.a | $(VENDOR)
 	@mkdir -p $(@D)
 	$(call say,link,$@)
-	$Q$(call LINK,$< build/obj/src/base/relro.o build/libtriton.a)
+	$Q$(call LINK,$(filter %.o,$^) build/obj/src/base/relro.o build/libtriton.a)
 
 # The same sources with clang, the host's libc and sanitizers, in build/asan: for `make asan` and the fuzzers.
 ASAN_CC := clang
