@@ -295,9 +295,7 @@ static int pull(struct req *r, struct str from, struct err *e)
 		from = arena_printf(&r->arena, "%.*s%s%.*s", STR_ARG(from), str_starts(tag, STR("sha256:")) ? "@" : ":", STR_ARG(tag));
 	if (reference_parse(&r->arena, from, &ref, e) || registry_auth_read(r, &in, e))
 		return -1;
-	if (!ref.tag.n && !ref.digest.n)
-		return err_set(e, ENOTSUP, "pulling all tags of %.*s is not supported yet: name one", STR_ARG(from));
-	in.ref = reference_familiar(&r->arena, &ref);
+	in.ref = reference_familiar(&r->arena, &ref);  /* without a tag: all that the repository has */
 	return registry_stream(r, OP_PULL, &in, e);
 }
 

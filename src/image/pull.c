@@ -261,43 +261,75 @@ struct registry *pull_registry(struct pull *p, struct reference *ref, struct err
 
 	if (reference_parse(p->arena, call->ref, &rc.ref, e) || pull_authorities(p, &rc.ref, &rc.ca_pem, e))
 		return NULL;
-	reference_default_tag(&rc.ref);
 	*ref = rc.ref;
 	return registry_new(&rc);
 }
 
-int pull_image(struct pull *p, struct last_lines *last, struct err *e)
+/* One reference; its digest is *top. */
+static int pull_one(struct pull *p, struct registry *r, const struct reference *ref, struct image *img, struct str *top, struct err *e)
 {
 	const struct pull_call *call = &p->start.call;
-	struct image img = { 0 };
 	struct manifest m = { 0 };
+	struct strs refs = { 0 };
+	struct str digest, what = ref->digest.n ? ref->digest : ref->tag;
+
+	progress_status(&p->progress, what, arena_printf(p->arena, "Pulling from %.*s", STR_ARG(ref->path)).p);
+	if (find_manifest(p, r, what, top, &digest, &m, e) || pull_config(p, r, &m.config, img, e) ||
+	    image_check_platform(p->arena, call->platform, call->ref, img, e) || get_layers(p, r, &m, img, e))
+		return -1;
+	img->manifest = digest;                       /* of an index: the one that was taken from it, so that a push has it again */
+	strs_add(p->arena, &refs, reference_familiar(p->arena, ref));
+	if (!ref->digest.n) {                         /* Docker's RepoDigests: what the tag stood for */
+		struct reference exact = *ref;
+
+		exact.digest = *top;
+		strs_add(p->arena, &refs, reference_familiar(p->arena, &exact));
+	}
+	pull_add(p, img, refs);
+	return 0;
+}
+
+static int pull_all(struct pull *p, struct registry *r, const struct reference *ref, struct last_lines *last, struct err *e)
+{
+	struct strs tags = { 0 };
+	struct str name = reference_familiar_name(p->arena, ref), top;
+
+	if (registry_tags(r, p->arena, &tags, e))
+		return -1;
+	if (tags.n == 0)
+		return err_set(e, ENOENT, "repository %.*s has no tags", STR_ARG(name));
+	for (size_t i = 0; i < tags.n; i++) {
+		struct image img = { 0 };
+		struct reference one;
+
+		if (reference_parse(p->arena, arena_printf(p->arena, "%.*s:%.*s", STR_ARG(name), STR_ARG(tags.v[i])), &one, e) ||
+		    pull_one(p, r, &one, &img, &top, e))
+			return -1;
+		progress_line(&p->progress, arena_printf(p->arena, "Digest: %.*s", STR_ARG(top)));
+	}
+	strs_add(p->arena, &last->status, arena_printf(p->arena, "Status: Downloaded newer image for %.*s", STR_ARG(name)));
+	return 0;
+}
+
+int pull_image(struct pull *p, struct last_lines *last, struct err *e)
+{
+	struct image img = { 0 };
 	struct reference ref;
 	struct registry *r = pull_registry(p, &ref, e);
-	struct strs refs = { 0 };
-	struct str top, digest, what;
-	int rc_all;
+	struct str top;
+	int failed;
 
 	if (!r)
 		return -1;
-	what = ref.digest.n ? ref.digest : ref.tag;
-	progress_status(&p->progress, what, arena_printf(p->arena, "Pulling from %.*s", STR_ARG(ref.path)).p);
-	rc_all = find_manifest(p, r, what, &top, &digest, &m, e) || pull_config(p, r, &m.config, &img, e) ||
-		image_check_platform(p->arena, call->platform, call->ref, &img, e) || get_layers(p, r, &m, &img, e);
+	failed = ref.tag.n || ref.digest.n ? pull_one(p, r, &ref, &img, &top, e) : pull_all(p, r, &ref, last, e);
 	registry_free(r);
-	if (rc_all)
+	if (failed)
 		return -1;
-	img.manifest = digest;                        /* of an index: the one that was taken from it, so that a push has it again */
-	strs_add(p->arena, &refs, reference_familiar(p->arena, &ref));
-	if (!ref.digest.n) {                       /* Docker's RepoDigests: what the tag stood for */
-		struct reference exact = ref;
-
-		exact.digest = top;
-		strs_add(p->arena, &refs, reference_familiar(p->arena, &exact));
-	}
-	pull_add(p, &img, refs);
+	if (!ref.tag.n && !ref.digest.n)
+		return 0;
 	strs_add(p->arena, &last->status, arena_printf(p->arena, "Digest: %.*s", STR_ARG(top)));
 	strs_add(p->arena, &last->status, arena_printf(p->arena, "Status: %s for %.*s",
-		str_eq(img.id, p->start.known_id) ? "Image is up to date" : "Downloaded newer image", STR_ARG(refs.v[0])));
+		str_eq(img.id, p->start.known_id) ? "Image is up to date" : "Downloaded newer image", STR_ARG(reference_familiar(p->arena, &ref))));
 	return 0;
 }
 

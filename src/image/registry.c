@@ -260,6 +260,54 @@ int registry_manifest(struct registry *r, struct arena *a, struct str what, stru
 	return 0;
 }
 
+#define TAG_PAGES_MAX 100                             /* registries put 50 to 1,000 on one */
+
+struct tag_list { struct strs tags; };
+static const struct field tag_list_fields[] = {
+	FIELD(0, tag_list, tags, "tags", 0),
+	FIELD_END
+};
+
+/* Where the next page is (RFC 8288): "" this was the last one. */
+static int next_page(struct arena *a, const struct http_head *h, struct str *path, struct err *e)
+{
+	struct str link = http_header(h, "Link");
+	ptrdiff_t end = str_find(link, '>');
+
+	*path = STR_NONE;
+	if (!link.n)
+		return 0;
+	if (link.p[0] != '<' || end < 0 || !str_starts(str_drop(link, 1), STR("/v2/")))
+		return err_set(e, EPROTO, "the registry's list of tags goes on somewhere else");
+	*path = arena_str(a, str_head(str_drop(link, 1), (size_t)end - 1));
+	return 0;
+}
+
+int registry_tags(struct registry *r, struct arena *a, struct strs *tags, struct err *e)
+{
+	struct str path = arena_printf(a, "/v2/%.*s/tags/list", STR_ARG(r->c.ref.path)), body;
+	struct http_client *from;
+	struct http_head h;
+
+	for (size_t pages = 0; path.n; pages++) {
+		struct tag_list list = { 0 };
+
+		if (registry_ask(r, "GET", path, STR_NONE, STR_NONE, &from, &h, e))
+			return -1;
+		if (h.status != 200)
+			return registry_bad(r, from, &h, "list of tags", e);
+		if (next_page(a, &h, &path, e) || http_body(from, a, MANIFEST_MAX, &body, e) || json_decode(a, body, tag_list_fields, &list, e))
+			return err_wrap(e, "list of tags");
+		for (size_t i = 0; i < list.tags.n; i++)
+			strs_add(a, tags, list.tags.v[i]);
+		if (tags->n > REGISTRY_TAGS_MAX)
+			return err_set(e, E2BIG, "the repository has more than %d tags: name those that are wanted", REGISTRY_TAGS_MAX);
+		if (pages == TAG_PAGES_MAX)
+			return err_set(e, E2BIG, "the registry's list of tags has no end");
+	}
+	return 0;
+}
+
 int registry_login(struct registry *r, struct err *e)
 {
 	struct http_client *from;

@@ -33,6 +33,10 @@ void registry_free(struct registry *r);
 int registry_manifest(struct registry *r, struct arena *a, struct str what, struct str *body, struct str *content_type,
                       struct err *e);
 
+/* The names of all tags of the repository, at most REGISTRY_TAGS_MAX. */
+int registry_tags(struct registry *r, struct arena *a, struct strs *tags, struct err *e);
+#define REGISTRY_TAGS_MAX 1000
+
 /* Do the credentials hold there? EACCES: they do not, with the registry's or the token server's reason. */
 int registry_login(struct registry *r, struct err *e);
 

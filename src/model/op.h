@@ -33,7 +33,7 @@ enum op {
 	OP_ARCHIVE_STAT = 26,  /* archive_call -> archive_stat */
 	OP_ARCHIVE_GET  = 27,  /* archive_call -> archive_stat (fd: tar) */
 	OP_ARCHIVE_PUT  = 28,  /* archive_call (fd: tar comes here) -> answer when unpacked */
-	OP_PULL         = 30,  /* pull_call (fd: progress goes there) -> answer when done */
+	OP_PULL         = 30,  /* pull_call, ref with a tag or digest, or without one for all tags (fd: progress goes there) -> answer when done */
 	OP_LOAD         = 31,  /* pull_call (fds: tar, progress) */
 	OP_IMPORT       = 32,  /* pull_call (fds: tar, progress) */
 	OP_COMMIT       = 41,  /* pull_call (fd: progress, whose last status is the new id) */

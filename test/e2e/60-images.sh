@@ -203,6 +203,14 @@ test_i17_a_manifest_of_100_megabytes() { lying huge; refused "" timeout 20 docke
 test_i17_a_manifest_that_is_not_json() { lying nonsense; refused "" timeout 20 docker pull 127.0.0.1:25444/x/y; }
 test_i17_an_index_under_the_name_of_a_manifest() { lying confused; refused "" timeout 20 docker pull 127.0.0.1:25444/x/y; }
 test_i17_a_schema_1_manifest() { lying schema1; refused "" timeout 20 docker pull 127.0.0.1:25444/x/y; }
+test_i17_a_list_of_tags_that_goes_on_elsewhere() { lying elsewhere; refused "somewhere else" timeout 20 docker pull -a 127.0.0.1:25444/x/y; }
+test_i17_a_list_of_tags_without_end() { lying forever; refused "has no end" timeout 30 docker pull -a 127.0.0.1:25444/x/y; }
+test_all_pages_of_a_list_of_tags() {
+	lying two
+	has "$(timeout 20 docker pull -a 127.0.0.1:25444/x/y)" "b: Pulling from x/y"
+	is "$(docker image ls 127.0.0.1:25444/x/y --format '{{.Tag}}' | sort | tr '\n' ' ')" "a b "
+	docker rmi 127.0.0.1:25444/x/y:a 127.0.0.1:25444/x/y:b >/dev/null
+}
 test_plain_http_is_for_loopback() { lying good; exits 0 timeout 20 docker pull -q 127.0.0.1:25444/x/y; docker rmi 127.0.0.1:25444/x/y >/dev/null; }
 
 test_login_asks_the_registry() {

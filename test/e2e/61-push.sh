@@ -94,6 +94,22 @@ test_push_all_tags() {
 	docker rmi "$image:b" >/dev/null
 }
 
+test_pull_all_tags() {
+	need_registry
+	local image=$REGISTRY/push/many i out
+	login
+	make_image "$image:1"
+	for i in $(seq 2 20); do docker tag "$image:1" "$image:$i"; done
+	docker push -q --all-tags "$image" >/dev/null
+	for i in $(seq 20); do docker rmi "$image:$i" >/dev/null; done
+	out=$(docker pull -a "$image")
+	has "$out" "7: Pulling from push/many"
+	has "$out" "Status: Downloaded newer image for $image"
+	is "$(docker image ls -q "$image" | wc -l)" 20
+	refused "push/nothing" docker pull -a "$REGISTRY/push/nothing"
+	for i in $(seq 20); do docker rmi "$image:$i" >/dev/null; done
+}
+
 test_push_is_an_event_and_speaks_to_programs() {
 	need_registry
 	local image=$REGISTRY/push/event since

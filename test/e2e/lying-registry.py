@@ -74,6 +74,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return self.answer(packed[:40], "application/octet-stream", length=len(packed))
             return self.answer(packed, "application/octet-stream")
+        if "/tags/list" in self.path:                     # two tags, a page each
+            first = "last=" not in self.path
+            more = {"two": "/v2/x/y/tags/list?last=a&n=1", "elsewhere": "http://127.0.0.2/v2/x/y/tags/list", "forever": self.path}.get(behaviour, "")
+            link = {"Link": '<%s>; rel="next"' % more} if more and (first or behaviour == "forever") else {}
+            return self.answer(json.dumps({"name": "x/y", "tags": ["a" if first else "b"]}).encode(), "application/json", **link)
         if self.path == "/v2/":
             return self.answer(b"{}", "application/json")
         self.answer(b"{}", "application/json", 404)
