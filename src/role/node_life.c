@@ -19,6 +19,7 @@
 #define STOP_ALL_MS 10000                             /* grace of `serve --stop-containers` */
 
 #define NETWORKS_AGAIN_MS 1000
+#define KILL_AGAIN_MS     5000
 
 #define LOCAL_OF(p, member) ((struct local *)((char *)(p) - offsetof(struct local, member)))
 
@@ -238,27 +239,37 @@ static void start_now(struct loop_timer *t)
 
 /* --- stopping ----------------------------------------------------------------------------------------- */
 
-static void deliver(struct local *l, int sig)
+static int deliver(struct local *l, int sig)
 {
 	struct err e;
 	auto_fd conn = life_shim(l, &e);
 
 	if (conn >= 0 && shim_signal(conn, sig, &e) == 0)
-		return;
+		return 0;
 	if (e.code != ESRCH && e.code != ENOENT && e.code != ECONNREFUSED)
 		log_failed("a signal could not be delivered", &e, L("id", l->id), L("signal", sig));
+	return -1;
+}
+
+/* Also when its shim does not listen; and again until it has ended. */
+static void kill_now(struct local *l)
+{
+	auto_arena a = ARENA_INIT;
+	struct err e;
+
+	if (l->rec.status == STATUS_PAUSED)           /* a frozen one does not even die */
+		runtime_pause(&l->n->rt, l->id, false, &e);
+	if (deliver(l, SIGKILL) && cgroup_kill(&l->n->rt.cgroups, arena_cstr(&a, l->id), &e))
+		log_failed("a container could not be killed", &e, L("id", l->id));
+	loop_after(&l->n->loop, &l->stop_timer, KILL_AGAIN_MS);
 }
 
 static void stop_now(struct loop_timer *t)
 {
 	struct local *l = LOCAL_OF(t, stop_timer);
-	struct err ignored;
 
-	if (l->phase != RUNNING)
-		return;
-	if (l->rec.status == STATUS_PAUSED)           /* it was, or meanwhile: a frozen one does not even die */
-		runtime_pause(&l->n->rt, l->id, false, &ignored);
-	deliver(l, SIGKILL);
+	if (l->phase == RUNNING)
+		kill_now(l);
 }
 
 static void stop(struct local *l, int64_t grace_s)
@@ -456,14 +467,10 @@ static void removal(struct local *l)
 	struct node_report r = { .id = l->id, .account = l->account, .removed = true };
 
 	if (l->phase == RUNNING) {
-		if (!l->stop_sent) {
-			struct err ignored;
-
-			l->stop_sent = true;
-			if (l->rec.status == STATUS_PAUSED)
-				runtime_pause(&l->n->rt, l->id, false, &ignored);
-			deliver(l, SIGKILL);
-		}
+		if (!l->stop_sent || l->stop_grace_s)  /* a stop may have given it more time */
+			kill_now(l);
+		l->stop_sent = true;
+		l->stop_grace_s = 0;
 		return;
 	}
 	if (l->phase == STARTING)

@@ -301,3 +301,11 @@ test_b31_no_process_outlives_rm() {
 	sleep 0.3
 	is "$(namespace_processes | wc -l)" 0
 }
+
+test_a_forced_removal_does_not_wait_for_a_patient_stop() {
+	docker run -d --name deaf busybox sh -c 'trap "" TERM; while :; do sleep 0.1; done' >/dev/null
+	docker stop -t 100 deaf >/dev/null 2>&1 &
+	sleep 0.5
+	timeout 10 docker rm -f deaf >/dev/null || fail "rm -f waits for the stop"
+	wait $! || true
+}
