@@ -264,7 +264,7 @@ layers: ## check that includes point down the layers of src/LAYERS only
 
 # --- the rest ---------------------------------------------------------------------------------------
 
-bench: build/triton build/bench/api build/bench/placement ## measure against dockerd; PARTS="life thousand" for some of it only
+bench: build/triton build/bench/api build/bench/placement build/bench/writes $(HARNESS) ## measure against dockerd; PARTS="life thousand" for some of it only
 	@packaging/deps bench
 	@test/bench/run $(PARTS)
 
