@@ -121,6 +121,16 @@ cluster_heal() {
 	docker_at 1 network prune -f >/dev/null
 }
 
+# What is there all the same, after a node that did not stop.
+cluster_sweep() {
+	local p
+	for p in /proc/[0-9]*; do case $(readlink "$p/exe" 2>/dev/null) in "$TRITON"*) kill -KILL "${p#/proc/}" 2>/dev/null ;; esac; done
+	for p in $(grep -ls "/triton-cl$$-" /proc/[0-9]*/cgroup | cut -d/ -f3); do kill -KILL "$p" 2>/dev/null; done
+	sleep 0.2
+	grep -e "$C/" -e "$RUN/" /proc/self/mountinfo | cut -d' ' -f5 | tac | xargs -r -n1 umount -l
+	find /sys/fs/cgroup -depth -type d -path "*/triton-cl$$-*" -exec rmdir {} + 2>/dev/null
+}
+
 cluster_destroy() {
 	local i pid
 	for i in "$RUN"/*/; do
@@ -131,6 +141,7 @@ cluster_destroy() {
 	done
 	for i in "$RUN"/*/; do until_ok 30 sh -c "! [ -e /proc/$(serve_pid "$(basename "$i")" || echo none) ]"; done
 	[ "${LINK_PID:-}" ] && kill "$LINK_PID"
+	cluster_sweep
 	for i in $(ip netns list | sed -n "s/^\($NS-[^ ]*\).*/\1/p"); do ip netns del "$i"; done
 }
 
