@@ -33,12 +33,13 @@ small_stop() {
 
 # What nobody can write down that it ended: the containers, their shims, their control groups, the firewall's table.
 small_forget() {
-	local pid groups
+	local pid pids groups
 	groups=$(find /sys/fs/cgroup -maxdepth 2 -type d -name "triton-$NAME-s")
-	for pid in $(find $groups -name cgroup.procs -exec cat {} + | sort -u); do
+	pids=$(find $groups -name cgroup.procs -exec cat {} + | sort -u)
+	for pid in $pids; do                                               # the shims first: what ends after them is seen by none
 		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != triton-agent ] || kill -KILL "$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")"
-		kill -KILL "$pid" 2>/dev/null || true
 	done
+	[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
 	gone() { find $groups -depth -type d -exec rmdir {} + 2>/dev/null; ! ls -d $groups 2>/dev/null; }
 	wait_for 10 gone
 	nft delete table ip "triton-$NAME-s" 2>/dev/null || true
