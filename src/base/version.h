@@ -10,6 +10,7 @@ extern const char triton_revision[];                  /* of the source tree; "" 
 enum {
 	RECORDS_FIRST = 1,
 	RECORDS_DONE  = 2,                            /* entries say which forwarded commands they did (store/txn.h) */
+	RECORDS_IMAGE_MOUNTS = 3,                     /* mounts of type image: older builds would mount memory */
 };
 extern const int triton_records;
 

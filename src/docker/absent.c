@@ -37,8 +37,8 @@ int sys_empty_list(struct req *r, struct err *e)
 	return reply_text(r, 200, "application/json", STR("[]\n"), e);
 }
 
-int sys_later(struct req *r, struct err *e)
+int sys_no_buildkit(struct req *r, struct err *e)
 {
-	return err_set(e, ENOTSUP, "%.*s %.*s is not supported by triton yet", STR_ARG(r->head.method), (int)(r->head.path.n > 120 ? 120 : r->head.path.n),
-		       r->head.path.p);
+	(void)r;
+	return err_set(e, ENOTSUP, "BuildKit is not part of this engine: set DOCKER_BUILDKIT=0, or use a docker buildx builder of your own");
 }

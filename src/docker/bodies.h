@@ -6,7 +6,7 @@
 #include "codec/field.h"
 
 extern const struct field create_request_fields[];    /* what stands beside container_config_fields */
-extern const struct field bind_options_fields[], volume_options_fields[], tmpfs_options_fields[]; /* of Mounts */
+extern const struct field bind_options_fields[], volume_options_fields[], tmpfs_options_fields[], image_options_fields[]; /* of Mounts */
 extern const struct field port_binding_fields[];      /* of PortBindings */
 extern const struct field device_request_fields[];    /* of DeviceRequests */
 extern const struct field endpoint_config_fields[], network_request_fields[], connect_request_fields[], disconnect_request_fields[];

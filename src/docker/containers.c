@@ -38,6 +38,22 @@ static int volumes_from(struct req *r, struct view_txn *t, const struct host_con
 	return 0;
 }
 
+/* What the references of --mount type=image mean now. They are not pulled: only the container's own image is. */
+static int image_mounts(struct req *r, struct view_txn *t, struct mount_points *m, struct err *e)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		struct image image = { 0 };
+
+		if (!str_is(m->v[i].type, "image") || m->v[i].image_id.n)
+			continue;
+		if (image_find(r, t, m->v[i].source, &image, e))
+			return err_wrap(e, "mount %.*s", STR_ARG(m->v[i].destination));
+		m->v[i].image_id = image.id;
+		m->v[i].layers = image.layers;
+	}
+	return 0;
+}
+
 /* "container:X" in a mode becomes "container:<id>", so that renaming X later does no harm. */
 static int mode_resolve(struct req *r, struct view_txn *t, struct str *mode, struct err *e)
 {
@@ -163,8 +179,8 @@ int container_create(struct req *r, struct err *e)
 		return err_set(e, EINVAL, "no image specified: give Image in the request");
 	if (image_find(r, &t, q.config.image, &image, e) || platform_check(r, &image, e))
 		return -1;
-	if (security_profile(&r->arena, &q.host, who(r)->operator_, &in.c.seccomp, e) || create_plan(&r->arena, &q, &image, &in, e) || volumes_from(r, &t, &q.host, &in.c.mounts, e) ||
-	    network_resolve(r, &t, &in.c, e) || mode_resolve(r, &t, &in.c.host.pid_mode, e) ||
+	if (security_profile(&r->arena, &q.host, who(r)->operator_, &in.c.seccomp, e) || create_plan(&r->arena, &q, &image, &in, e) ||
+	    volumes_from(r, &t, &q.host, &in.c.mounts, e) || image_mounts(r, &t, &in.c.mounts, e) || network_resolve(r, &t, &in.c, e) || mode_resolve(r, &t, &in.c.host.pid_mode, e) ||
 	    mode_resolve(r, &t, &in.c.host.ipc_mode, e))
 		return not_the_image(e);
 	view_end(&t);

@@ -116,7 +116,8 @@ const struct endpoint docker_endpoints[] = {
 	{ DELETE, "/configs/{id}",              sys_no_swarm,     0, "" },
 	{ POST,   "/configs/{id}/update",       sys_no_swarm,     0, "" },
 	{ PUT,    "/volumes/{name}",            sys_no_swarm,     0, "" },
-	{ POST,   "/session",                   sys_later,         0, "" },
+	{ POST,   "/session",                   sys_no_buildkit,   0, "" },
+	{ POST,   "/grpc",                      sys_no_buildkit,   0, "" },
 
 	/* the administrator's, on the local socket only */
 	{ GET,    "/triton/v1/accounts",                   admin_accounts,        ADMIN, "" },

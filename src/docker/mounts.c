@@ -161,9 +161,21 @@ const struct field tmpfs_options_fields[] = {
 	FIELD_END
 };
 
+struct image_options { struct str subpath; };
+const struct field image_options_fields[] = {
+	FIELD(1, image_options, subpath, "Subpath", 0),
+	FIELD_END
+};
+
 static int mount_invalid(const struct mount_request *q, const char *what, struct err *e)
 {
 	return err_set(e, EINVAL, "invalid mount config for type \"%.*s\": %s", STR_ARG(str_head(q->type, 20)), what);
+}
+
+static bool subpath_is_below(struct str path)
+{
+	return !str_starts(path, STR("/")) && !str_has_nul(path) && path.n <= 4095 && !str_is(path, "..") && !str_starts(path, STR("../")) &&
+	       str_find_str(path, STR("/..")) < 0;
 }
 
 static int volume_plan(struct arena *a, const struct mount_request *q, struct mount_point *m, struct err *e)
@@ -181,8 +193,7 @@ static int volume_plan(struct arena *a, const struct mount_request *q, struct mo
 		return -1;
 	if (o.subpath.n && !q->source.n)
 		return mount_invalid(q, "must not set Subpath when using anonymous volumes", e);
-	if (str_starts(o.subpath, STR("/")) || str_has_nul(o.subpath) || o.subpath.n > 4095 || str_is(o.subpath, "..") ||
-	    str_starts(o.subpath, STR("../")) || str_find_str(o.subpath, STR("/..")) >= 0)
+	if (!subpath_is_below(o.subpath))
 		return mount_invalid(q, "subpath must be a relative path within the volume", e);
 	if (q->source.n && volume_name_check(q->source, e))
 		return -1;
@@ -221,6 +232,25 @@ static int host_plan(struct arena *a, const struct mount_request *q, struct moun
 	return 0;
 }
 
+/* What the image is of the account's, create_images() says. */
+static int image_plan(struct arena *a, const struct mount_request *q, struct mount_point *m, struct err *e)
+{
+	struct image_options o = { 0 };
+
+	if (raw_given(q->bind_options) || raw_given(q->volume_options) || raw_given(q->tmpfs_options))
+		return mount_invalid(q, "field BindOptions, VolumeOptions and TmpfsOptions must not be specified", e);
+	if (raw_given(q->image_options) && json_decode(a, q->image_options.json, image_options_fields, &o, e))
+		return err_wrap(e, "ImageOptions");
+	if (!q->source.n)
+		return mount_invalid(q, "field Source must not be empty", e);
+	if (!subpath_is_below(o.subpath))
+		return mount_invalid(q, "subpath must be a relative path within the image", e);
+	m->source = q->source;
+	m->subpath = o.subpath;
+	m->rw = false;
+	return 0;
+}
+
 static int memory_plan(struct arena *a, const struct mount_request *q, struct mount_point *m, struct err *e)
 {
 	struct tmpfs_options o = { 0 };
@@ -247,12 +277,16 @@ static int mount_plan(struct arena *a, const struct mount_request *q, struct mou
 
 	if (destination_check(a, &m.destination, e))
 		return -1;
+	if (raw_given(q->image_options) && !str_is(q->type, "image"))
+		return mount_invalid(q, "field ImageOptions must not be specified", e);
 	if (str_is(q->type, "volume"))
 		rc = volume_plan(a, q, &m, e);
 	else if (str_is(q->type, "bind"))
 		rc = host_plan(a, q, &m, e);
 	else if (str_is(q->type, "tmpfs"))
 		rc = memory_plan(a, q, &m, e);
+	else if (str_is(q->type, "image"))
+		rc = image_plan(a, q, &m, e);
 	else
 		return err_set(e, EINVAL, "mount type unknown: \"%.*s\"", STR_ARG(str_head(q->type, 40)));
 	return rc ? -1 : mount_add(out, m, e);

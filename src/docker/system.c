@@ -419,7 +419,7 @@ static int usage_images(struct req *r, struct view_txn *t, const struct disk_usa
 		if (image_refs(r, t, v.image->id, &v, e))
 			return -1;
 		for (size_t k = 0; k < u->containers.n; k++)
-			v.containers += str_eq(u->containers.v[k].image_id, v.image->id);
+			v.containers += container_uses_image(&u->containers.v[k], v.image->id);
 		layers += v.image->size;
 		buf_puts(b, i ? "," : "");
 		render_image_item(&env, b, &v);

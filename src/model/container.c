@@ -79,6 +79,7 @@ static const struct field mount_request_fields[] = {
 	FIELD(6, mount_request, bind_options,   "BindOptions",   FIELD_OMIT_EMPTY),
 	FIELD(7, mount_request, volume_options, "VolumeOptions", FIELD_OMIT_EMPTY),
 	FIELD(8, mount_request, tmpfs_options,  "TmpfsOptions",  FIELD_OMIT_EMPTY),
+	FIELD(9, mount_request, image_options,  "ImageOptions",  FIELD_OMIT_EMPTY),
 	FIELD_END
 };
 
@@ -233,6 +234,8 @@ const struct field mount_point_fields[] = {
 	FIELD(16, mount_point, top_read_only, "top_read_only", FIELD_NO_JSON),
 	FIELD(17, mount_point, create_source, "create_source", FIELD_NO_JSON),
 	FIELD(18, mount_point, options,     "options",     FIELD_NO_JSON),
+	FIELD(19, mount_point, image_id,    "image_id",    FIELD_NO_JSON),
+	FIELD(20, mount_point, layers,      "layers",      FIELD_NO_JSON),
 	FIELD_END
 };
 
@@ -418,6 +421,15 @@ bool container_is_running(const struct container *c)
 	return c->status == STATUS_RUNNING || c->status == STATUS_PAUSED;
 }
 
+bool container_uses_image(const struct container *c, struct str image_id)
+{
+	bool uses = str_eq(c->image_id, image_id);
+
+	for (size_t i = 0; i < c->mounts.n; i++)
+		uses = uses || str_eq(c->mounts.v[i].image_id, image_id);
+	return uses;
+}
+
 bool container_moves(const struct container *c)
 {
 	const struct str policy = c->host.restart_policy.name;
@@ -426,7 +438,7 @@ bool container_moves(const struct container *c)
 	if (c->want != WANT_RUNNING || c->stopped_by_user || (!str_is(policy, "always") && !str_is(policy, "unless-stopped")))
 		return false;
 	for (size_t i = 0; i < c->mounts.n; i++)
-		if (!str_is(c->mounts.v[i].type, "tmpfs"))
+		if (!str_is(c->mounts.v[i].type, "tmpfs") && !str_is(c->mounts.v[i].type, "image"))
 			return false;
 	for (size_t i = 0; i < 3; i++)
 		if (str_starts(modes[i], STR("container:")) || str_is(modes[i], "host"))

@@ -60,7 +60,7 @@ struct device_mapping {
 struct mount_request {                                /* HostConfig.Mounts */
 	struct str type, source, target, consistency;
 	bool       read_only;
-	struct raw bind_options, volume_options, tmpfs_options; /* as sent */
+	struct raw bind_options, volume_options, tmpfs_options, image_options; /* as sent */
 };
 
 struct device_limit {                                 /* of the BlkioDevice... lists; a weight for BlkioWeightDevice */
@@ -159,7 +159,7 @@ struct published_ports { struct published_port *v; size_t n; };
 extern const struct field published_port_fields[];
 
 struct mount_point {
-	struct str type;                              /* "volume", "bind" (operator), "tmpfs" */
+	struct str type;                              /* "volume", "bind" (operator), "tmpfs", "image" */
 	struct str name;                              /* of the volume */
 	struct str source, destination, driver, mode; /* mode: as in -v name:/path:mode */
 	bool       rw;
@@ -167,10 +167,12 @@ struct mount_point {
 	bool       anonymous;                         /* made for this container; removed with `rm -v` and --rm */
 	bool       no_copy;                           /* no copy-up of the image's content */
 	int64_t    tmpfs_size, tmpfs_mode;            /* bytes (0: half of memory), mode bits (0: 1777); of a volume: what its options say */
-	struct str subpath;                           /* of the volume */
+	struct str subpath;                           /* of the volume or image */
 	struct pairs labels, options;                 /* of the volume; what is said here holds if it is made with the container */
 	bool       not_recursive, top_read_only;      /* bind-nonrecursive, bind-recursive=writable */
 	bool       create_source;                     /* a host path that is not there becomes a directory */
+	struct str  image_id;                         /* of an image, whose reference is the source: its id and layers at create */
+	struct strs layers;
 };
 struct mount_points { struct mount_point *v; size_t n; };
 extern const struct field mount_point_fields[];
@@ -259,6 +261,7 @@ int64_t container_backoff(const struct container *c, int64_t ran_ms);
 bool container_settled(const struct container *c);
 
 bool container_is_running(const struct container *c); /* running, paused */
+bool container_uses_image(const struct container *c, struct str image_id); /* its own, or one that is mounted */
 
 /* May it be started on another node, with a fresh writable layer? It is to run, its restart policy is always or
  * unless-stopped, and nothing of the machine is in it: no volume, host path or device, no namespace of another container. */

@@ -158,8 +158,8 @@ void images_sweep(struct node_role *n);               /* remove layers that nobo
 int role_node(int argc, char **argv);
 
 int op_image_here(struct ipc_req *r, void *in, struct err *e);
-/* Before a start: 0 the image is here, 1 it is on its way (the scan comes again when it has ended), -1 it cannot be had. */
-int fetch_image(struct node_role *n, const struct container *c, struct err *e);
+/* Before a start: 0 its image and those that it mounts are here, 1 one is on its way (the scan comes again when it has ended), -1 it cannot be had. */
+int fetch_images(struct node_role *n, const struct container *c, struct err *e);
 bool fetch_copy(struct node_role *n, struct str account, struct str image); /* it is on its way; false: it could not be had just now */
 
 /* node_copies.c: what was made here is kept on two nodes */

@@ -142,11 +142,18 @@ static int fetch(struct node_role *n, struct str account, struct str image, bool
 	return 1;
 }
 
-int fetch_image(struct node_role *n, const struct container *c, struct err *e)
+int fetch_images(struct node_role *n, const struct container *c, struct err *e)
 {
 	struct fetch *f;
+	int rc = fetch(n, c->account, c->image_id, n->alone || image_layers_have(n->rt.data, &c->layers), &f, e);
 
-	return fetch(n, c->account, c->image_id, n->alone || image_layers_have(n->rt.data, &c->layers), &f, e);
+	for (size_t i = 0; rc >= 0 && i < c->mounts.n; i++) {
+		const struct mount_point *m = &c->mounts.v[i];
+		int more = m->image_id.n ? fetch(n, c->account, m->image_id, n->alone || image_layers_have(n->rt.data, &m->layers), &f, e) : 0;
+
+		rc = more < 0 ? -1 : rc | more;
+	}
+	return rc;
 }
 
 bool fetch_copy(struct node_role *n, struct str account, struct str image)

@@ -353,9 +353,15 @@ void images_sweep(struct node_role *n)
 		for (size_t k = 0; k < images.v[i].blobs.n; k++)
 			use(&a, &blobs_seen, &blobs, images.v[i].blobs.v[k]);
 	}
-	for (size_t i = 0; i < containers.n; i++)
-		for (size_t k = 0; k < containers.v[i].layers.n; k++)
-			use(&a, &layers_seen, &layers, containers.v[i].layers.v[k]);
+	for (size_t i = 0; i < containers.n; i++) {
+		const struct container *c = &containers.v[i];
+
+		for (size_t k = 0; k < c->layers.n; k++)
+			use(&a, &layers_seen, &layers, c->layers.v[k]);
+		for (size_t m = 0; m < c->mounts.n; m++)
+			for (size_t k = 0; k < c->mounts.v[m].layers.n; k++)
+				use(&a, &layers_seen, &layers, c->mounts.v[m].layers.v[k]);
+	}
 	map_release(&layers_seen);
 	map_release(&blobs_seen);
 	n->images_dirty = false;

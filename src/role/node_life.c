@@ -198,7 +198,7 @@ static void start(struct local *l, struct view_txn *t)
 	auto_fd zygote = -1;
 	pid_t pid;
 
-	int have = fetch_image(l->n, &l->rec, &e);
+	int have = fetch_images(l->n, &l->rec, &e);
 
 	if (have > 0)
 		return;                               /* we are called again when the image has come */

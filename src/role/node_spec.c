@@ -112,6 +112,15 @@ static void volume_mount(const struct mount_point *m, struct runtime_mount *o)
 	}
 }
 
+static struct strs layer_names(struct arena *a, const struct strs *diff_ids)
+{
+	struct strs names = { 0 };
+
+	for (size_t i = 0; i < diff_ids->n; i++)
+		strs_add(a, &names, str_starts(diff_ids->v[i], STR("sha256:")) ? str_drop(diff_ids->v[i], 7) : diff_ids->v[i]);
+	return names;
+}
+
 static void mounts(struct arena *a, const struct container *c, struct runtime_spec *s)
 {
 	s->mounts = (struct runtime_mounts){ arena_new_n(a, struct runtime_mount, c->mounts.n), c->mounts.n };
@@ -134,6 +143,11 @@ static void mounts(struct arena *a, const struct container *c, struct runtime_sp
 			o->propagation = propagation(m->propagation);
 			o->not_recursive = m->not_recursive;
 			o->create_source = m->create_source;
+		} else if (str_is(m->type, "image")) {
+			o->kind = MOUNT_IMAGE;
+			o->source = m->source;
+			o->subpath = m->subpath;
+			o->layers = layer_names(a, &m->layers);
 		} else {
 			o->kind = MOUNT_TMPFS;
 			o->options = m->mode;
@@ -320,8 +334,7 @@ void spec_make(struct arena *a, const struct container *c, struct runtime_spec *
 		.ipc_host = str_is(c->host.ipc_mode, "host"), .no_shm = str_is(c->host.ipc_mode, "none"),
 		.cgroup_host = str_is(c->host.cgroupns_mode, "host"), .device_rules = c->host.device_cgroup_rules, .init = str_is(c->host.init.json, "true"),
 	};
-	for (size_t i = 0; i < c->layers.n; i++)
-		strs_add(a, &s->layers, str_starts(c->layers.v[i], STR("sha256:")) ? str_drop(c->layers.v[i], 7) : c->layers.v[i]);
+	s->layers = layer_names(a, &c->layers);
 	strs_add(a, &s->args, c->path);
 	for (size_t i = 0; i < c->args.n; i++)
 		strs_add(a, &s->args, c->args.v[i]);

@@ -191,7 +191,7 @@ static int hand_mounts(const struct job *j, pid_t pid, int sock, struct err *e)
 	n = fds[1] < 0 ? 1 : 2;
 	rc = n == 2 ? 0 : -1;
 	for (size_t i = 0; rc == 0 && j->op < OP_DIFF && i < j->s->mounts.n; i++) {
-		if (j->s->mounts.v[i].kind == MOUNT_TMPFS || n == FD_PASS_MAX)
+		if (!mount_has_source(&j->s->mounts.v[i]) || n == FD_PASS_MAX)
 			continue;
 		fds[n] = mount_source(j->rt, &a, &j->s->mounts.v[i], userns, e);
 		rc = fds[n] < 0 ? -1 : 0;

@@ -91,6 +91,8 @@ bool copy_is_empty(int dir);                          /* no entry but "lost+foun
 /* The spec's cgroup part. EINVAL when it names a device that this machine does not have. */
 int runtime_limits(const struct runtime_spec *s, struct arena *a, struct cgroup_limits *l, struct err *e);
 
+/* Is it something of the machine, which comes by descriptor? Memory and images are put together inside. */
+static inline bool mount_has_source(const struct runtime_mount *m) { return m->kind == MOUNT_VOLUME || m->kind == MOUNT_BIND; }
 /* mounts.c. A directory of ours, and a volume or host path, as detached mounts whose ids are those of `userns` (-1: as they are). */
 int mapped_clone(int dir, const char *path, int userns, struct err *e);
 int mount_source(struct runtime *rt, struct arena *a, const struct runtime_mount *m, int userns, struct err *e);

@@ -30,34 +30,47 @@ static int stow(int mount, struct err *e)
 	return mount_attach(mount, AT_FDCWD, "/", e);
 }
 
-static int overlay(const struct runtime_spec *s, int layers, int own, struct err *e)
+static void lowers_close(const int *lower, size_t n)
 {
-	int lower[LAYERS_MAX], upper = -1, work = -1, merged = -1, root = -1;
+	while (n)
+		close(lower[--n]);
+}
+
+/* Of fs/layers, highest first, as overlayfs wants them: LAYERS_MAX descriptors at most. Returns how many, -1: none is open. */
+static int lowers_open(int layers, const struct strs *names, int *lower, struct err *e)
+{
 	size_t n = 0;
 
-	if (s->layers.n == 0 || s->layers.n > LAYERS_MAX)
-		return err_set(e, EINVAL, "an image of %zu layers", s->layers.n);
-	if (stow(layers, e) || stow(own, e))
-		return -1;
-	for (; n < s->layers.n; n++) {
+	if (names->n == 0 || names->n > LAYERS_MAX)
+		return err_set(e, EINVAL, "an image of %zu layers", names->n);
+	for (; n < names->n; n++) {
 		char name[72];
 
-		snprintf(name, sizeof name, "%.*s", STR_ARG(s->layers.v[s->layers.n - 1 - n]));
+		snprintf(name, sizeof name, "%.*s", STR_ARG(names->v[names->n - 1 - n]));
 		lower[n] = path_open(layers, name, O_PATH | O_DIRECTORY, 0, e);
 		if (lower[n] < 0) {
-			err_wrap(e, "image layer");
-			goto out;
+			lowers_close(lower, n);
+			return err_wrap(e, "image layer");
 		}
 	}
+	return (int)n;
+}
+
+static int overlay(const struct runtime_spec *s, int layers, int own, struct err *e)
+{
+	int lower[LAYERS_MAX], n, upper = -1, work = -1, merged = -1, root = -1;
+
+	if (stow(layers, e) || stow(own, e))
+		return -1;
+	n = lowers_open(layers, &s->layers, lower, e);
+	if (n < 0)
+		return -1;
 	upper = path_open(own, "upper", O_PATH | O_DIRECTORY, 0, e);
 	work = upper < 0 ? -1 : path_open(own, "work", O_PATH | O_DIRECTORY, 0, e);
 	merged = work < 0 ? -1 : path_open(own, "merged", O_PATH | O_DIRECTORY, 0, e);
-	if (merged < 0 || mount_overlay(merged, lower, n, upper, work, e))
-		goto out;
-	root = path_open(own, "merged", O_PATH | O_DIRECTORY, 0, e); /* now the overlay's root */
-out:
-	while (n)
-		close(lower[--n]);
+	if (merged >= 0 && mount_overlay(merged, lower, (size_t)n, upper, work, e) == 0)
+		root = path_open(own, "merged", O_PATH | O_DIRECTORY, 0, e); /* now the overlay's root */
+	lowers_close(lower, (size_t)n);
 	fd_close(&upper);
 	fd_close(&work);
 	fd_close(&merged);
@@ -252,16 +265,48 @@ static int add_tmpfs(const struct runtime_mount *m, int target, struct err *e)
 	return fs < 0 ? -1 : mount_attach(fs, target, "", e);
 }
 
-static int add_mount(const struct runtime_mount *m, int root, int fd, struct err *e)
+/* --mount type=image: what its layers make together, or the path in it, as a detached mount. It is put together on top of the container's
+ * own upper directory, which the root's overlay has in hand and nobody looks up any more; that goes with the old root. */
+static int image_open(const struct runtime_mount *m, int layers, int own, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	int lower[LAYERS_MAX], n = lowers_open(layers, &m->layers, lower, e), rc = 0;
+	auto_fd place = -1, top = -1, sub = -1;
+
+	if (n < 0)
+		return -1;
+	if (n > 1) {                                  /* of one there is nothing to put together */
+		place = path_open(own, "upper", O_PATH | O_DIRECTORY, 0, e);
+		rc = place < 0 ? -1 : mount_overlay(place, lower, (size_t)n, -1, -1, e);
+		top = rc ? -1 : path_open(own, "upper", O_PATH | O_DIRECTORY, 0, e);
+	} else {
+		top = fd_take(&lower[0]);
+	}
+	lowers_close(lower, n > 1 ? (size_t)n : 0);
+	if (top < 0)
+		return -1;
+	if (!m->subpath.n)
+		return mount_clone(top, "", false, e);
+	sub = path_root_open(top, arena_cstr(&a, m->subpath), O_PATH, 0, e);
+	return sub < 0 ? -1 : mount_clone(sub, "", false, e);
+}
+
+/* `fd`: of what is not made here; `base`: fs/layers and the container's own files, as in rootfs_enter(). */
+static int add_mount(const struct runtime_mount *m, int root, int fd, const int *base, struct err *e)
 {
 	auto_arena a = ARENA_INIT;
 	const char *path = arena_cstr(&a, m->target);
-	auto_fd target = -1;
+	auto_fd target = -1, image = -1;
 	struct stat st;
 
 	if (m->kind == MOUNT_TMPFS) {
 		target = path_root_mkdirs(root, path, 0755, e);
 		return target < 0 ? -1 : add_tmpfs(m, target, e);
+	}
+	if (m->kind == MOUNT_IMAGE) {
+		fd = image = image_open(m, base[0], base[1], e);
+		if (fd < 0)
+			return err_wrap(e, "image %.*s", STR_ARG(str_head(m->source, 200)));
 	}
 	if (fstat(fd, &st))
 		return err_sys(e, "look at a volume");
@@ -286,14 +331,14 @@ static size_t depth_of(struct str path)
 }
 
 /* Outer mount points first, whatever the order in the spec. */
-static int add_mounts(const struct runtime_spec *s, int root, const int *fds, size_t nfds, struct err *e)
+static int add_mounts(const struct runtime_spec *s, int root, const int *base, const int *fds, size_t nfds, struct err *e)
 {
 	for (size_t depth = 0, left = s->mounts.n; left && depth < 2048; depth++) {
 		size_t fd = 0;
 
 		for (size_t i = 0; i < s->mounts.n; i++) {
 			const struct runtime_mount *m = &s->mounts.v[i];
-			bool has_fd = m->kind != MOUNT_TMPFS;
+			bool has_fd = mount_has_source(m);
 
 			if (has_fd && fd >= nfds)
 				return err_set(e, EINVAL, "a mount has no descriptor");
@@ -301,7 +346,7 @@ static int add_mounts(const struct runtime_spec *s, int root, const int *fds, si
 				left--;
 				if (depth == 0)
 					return err_set(e, EINVAL, "invalid mount: the destination can't be '/'");
-				if (add_mount(m, root, has_fd ? fds[fd] : -1, e))
+				if (add_mount(m, root, has_fd ? fds[fd] : -1, base, e))
 					return err_wrap(e, "mount %.*s", STR_ARG(path_printable(&(struct arena){ 0 }, m->target)));
 			}
 			fd += has_fd;
@@ -334,6 +379,7 @@ int rootfs_enter(const struct runtime_spec *s, const int *fds, size_t nfds, stru
 {
 	auto_arena a = ARENA_INIT;
 	auto_fd root = -1, cwd = -1;
+	const int *base = fds;
 	int fd;
 
 	if (nfds < 2)
@@ -352,7 +398,7 @@ int rootfs_enter(const struct runtime_spec *s, const int *fds, size_t nfds, stru
 		return -1;
 	if (s->ipc_pid && ((fd = take_fd(&fds, &nfds, "/dev/shm", e)) < 0 || add_shm(root, fd, e)))
 		return -1;
-	if (add_mounts(s, root, fds, nfds, e))
+	if (add_mounts(s, root, base, fds, nfds, e))
 		return -1;
 	if (s->cwd.n > 1) {
 		cwd = path_root_mkdirs(root, arena_cstr(&a, s->cwd), 0755, e);
@@ -373,7 +419,7 @@ int rootfs_enter_files(const struct runtime_spec *s, const int *fds, size_t nfds
 	if (mount_make_private("/", e))
 		return -1;
 	root = overlay(s, fds[0], fds[1], e);
-	if (root < 0 || add_mounts(s, root, fds + 2, nfds - 2, e))
+	if (root < 0 || add_mounts(s, root, fds, fds + 2, nfds - 2, e))
 		return -1;
 	return mount_pivot(root, e);
 }

@@ -41,15 +41,16 @@ struct runtime {
 int runtime_open(struct runtime *rt, const char *data_path, const char *run_path, const char *instance, struct err *e);
 void runtime_close(struct runtime *rt);
 
-enum runtime_mount_kind { MOUNT_VOLUME = 1, MOUNT_BIND, MOUNT_TMPFS };
+enum runtime_mount_kind { MOUNT_VOLUME = 1, MOUNT_BIND, MOUNT_TMPFS, MOUNT_IMAGE };
 
 enum runtime_propagation { PROPAGATE_PRIVATE, PROPAGATE_SLAVE, PROPAGATE_SHARED };
 
 struct runtime_mount {
 	uint32_t    kind;
-	struct str  source;                           /* volume: "<account>/<name>" below fs/volumes; bind: absolute host path */
+	struct str  source;                           /* volume: "<account>/<name>" below fs/volumes; bind: absolute host path; image: its reference */
 	struct str  target;                           /* path in the container */
-	struct str  subpath;                          /* volume: what of it; resolved inside of it */
+	struct str  subpath;                          /* volume, image: what of it; resolved inside of it */
+	struct strs layers;                           /* image: as the spec's own */
 	bool        read_only, no_copy;               /* no_copy: an empty volume stays empty */
 	bool        top_read_only;                    /* with read_only: file systems mounted below stay as they are */
 	struct str  options;                          /* tmpfs: "noatime", "uid=1000", ... as checked at create */

@@ -17,6 +17,7 @@ static const struct field mount_fields[] = {
 	FIELD(15, runtime_mount, propagation, "Propagation", 0),
 	FIELD(16, runtime_mount, not_recursive, "NotRecursive", 0),
 	FIELD(17, runtime_mount, create_source, "CreateSource", 0),
+	FIELD(18, runtime_mount, layers, "Layers", 0),
 	FIELD_END
 };
 

@@ -184,7 +184,7 @@ static int add_mount(struct birth *b, const struct runtime_mount *m, int userns,
 {
 	struct str account, name;
 
-	if (m->kind == MOUNT_TMPFS)
+	if (!mount_has_source(m))
 		return 0;
 	if (*n >= FD_PASS_MAX - 1)
 		return err_set(e, E2BIG, "more than %d mounts", FD_PASS_MAX - 9);

@@ -187,7 +187,7 @@ static int user_of(struct command_env *c, struct str image_id, const struct cont
 	if (container_list(c, c->account, &all, e))
 		return -1;
 	for (size_t i = 0; i < all.n; i++)
-		if (str_eq(all.v[i].image_id, image_id) && (!*out || container_is_running(&all.v[i])))
+		if (container_uses_image(&all.v[i], image_id) && (!*out || container_is_running(&all.v[i])))
 			*out = &all.v[i];
 	return 0;
 }
@@ -337,7 +337,7 @@ static bool prunable(struct command_env *c, struct str id, bool all, const struc
 	if (!txn_has(c->t, image_key(c, id)) || refs_of(c, id, refs, NULL) || has_children(c, id))
 		return false;
 	for (size_t i = 0; i < users->n; i++)
-		if (str_eq(users->v[i].image_id, id))
+		if (container_uses_image(&users->v[i], id))
 			return false;
 	for (size_t i = 0; !all && i < refs->n; i++)
 		if (!by_digest(refs->v[i]))

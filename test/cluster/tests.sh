@@ -58,6 +58,8 @@ test_an_image_is_at_hand_on_every_node() {
 		is "$(printf 'FROM com:%s\nCOPY f /f\nRUN cat /tmp/made /f >/both\n' $i | cat - >"$C/Dockerfile"; echo file >"$C/f"
 			tar -C "$C" -c Dockerfile f | DOCKER_BUILDKIT=0 docker_at $((i % 3 + 1)) build -q -t "built:$i" - >/dev/null
 			docker_at "$i" run --rm "built:$i" cat /both | tr '\n' ' ')" "made file "
+		n=$(docker_at 1 inspect -f '{{.Node.ID}}' made)
+		is "$(docker_at "$i" run --rm -e "constraint:node!=$n" --mount type=image,src=com:$i,dst=/m bb:1 cat /m/tmp/made)" made "mounted on another node"
 	done
 	docker_at 1 rm made >/dev/null
 	docker_at 1 rmi built:1 built:2 built:3 com:1 com:2 com:3 >/dev/null
@@ -350,6 +352,7 @@ test_nodes_are_upgraded_one_by_one_under_their_containers() {
 	before=$(for i in 7 8 9; do docker_at 7 inspect -f '{{.State.Pid}} {{.State.StartedAt}}' "u$i"; done)
 	for i in 7 8 9; do
 		is "$(records_at 8)" 1 "while node $i is old"
+		[ $i = 7 ] || has "$(docker_at 7 create --mount type=image,src=bb:2,dst=/m bb:2 true 2>&1)" "before every node runs a newer build"
 		for k in 7 8 9; do until_ok 20 write_at $k "before-$i-$k"; done
 		pid=$(serve_pid $i)
 		kill -TERM "$pid"
@@ -360,12 +363,14 @@ test_nodes_are_upgraded_one_by_one_under_their_containers() {
 			until_ok 20 docker_at $k exec "u$i" true
 		done
 	done
-	until_is 20 2 records_at 8
+	now=$(sed -n 's/^RECORDS *?= *//p' "$ROOT/Makefile")
+	until_is 20 "$now" records_at 8
+	is "$(docker_at 7 run --rm --mount type=image,src=bb:2,dst=/m bb:2 sh -c 'ls -d /m/bin')" /m/bin
 	is "$(for i in 7 8 9; do docker_at 7 inspect -f '{{.State.Pid}} {{.State.StartedAt}}' "u$i"; done)" "$before" "containers run through"
 	for k in 7 8 9; do is "$(volumes_at $k | grep -c '^before-\|^after-')" 18; done
 	t=$(token 7)
 	TRITON=$old
-	has "$(joining --join 10.77.0.7:2377 --token "$t")" "knows records up to version 1, but this data center uses version 2"
+	has "$(joining --join 10.77.0.7:2377 --token "$t")" "knows records up to version 1, but this data center uses version $now"
 	TRITON=$new
 	place_remove 4 2>/dev/null || ip netns del "$NS-4"
 	for i in 7 8 9; do kill -USR1 "$(serve_pid $i)"; done

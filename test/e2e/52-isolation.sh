@@ -229,6 +229,31 @@ test_devices() {
 	refused 'could not select device driver "" with capabilities: ' docker run --rm --gpus all busybox true
 }
 
+test_images_are_mounted() {
+	docker run --name two busybox sh -c 'mkdir -p /tools/deep; echo a tool >/tools/deep/t; rm /etc/group' >/dev/null
+	docker commit two two:1 >/dev/null
+	docker rm two >/dev/null
+	# Of one layer and of several, as their ids in the container are; nobody writes to them.
+	is "$(docker run --rm --mount type=image,source=busybox,target=/one busybox sh -c 'stat -c %u /one/bin/busybox; /one/bin/busybox echo runs')" "0"$'\n'"runs"
+	is "$(docker run --rm --mount type=image,src=two:1,dst=/x/two --mount type=image,src=two:1,dst=/again busybox sh -c 'cat /x/two/tools/deep/t; ls /again/etc/group 2>&1 || :')" \
+		"a tool"$'\n'"ls: /again/etc/group: No such file or directory"
+	has "$(docker run --rm --mount type=image,src=two:1,dst=/two busybox touch /two/new 2>&1 || true)" "Read-only file system"
+	is "$(docker run --rm --mount type=image,src=two:1,dst=/t,image-subpath=tools/deep busybox ls /t)" t
+	is "$(docker run --rm --mount type=image,src=two:1,dst=/f,image-subpath=tools/deep/t busybox cat /f)" "a tool"
+	refused "No such file" docker run --rm --mount type=image,src=two:1,dst=/t,image-subpath=tools/nosuch busybox true
+	refused "relative path" docker create --mount type=image,src=two:1,dst=/t,image-subpath=../x busybox
+	refused "No such image: nosuch:latest" docker create --mount type=image,src=nosuch,dst=/t busybox
+	# It is used: inspect says so, it cannot go, another takes it over, cp reads it while it does not run, and the layers stay with a forced tag away.
+	docker create --name holds --mount type=image,src=two:1,dst=/two,readonly=false busybox cat /two/tools/deep/t >/dev/null
+	is "$(docker inspect -f '{{range .Mounts}}{{.Type}} {{.Source}} {{.Destination}} {{.RW}}{{end}}' holds)" "image two:1 /two false"
+	refused "container" docker rmi two:1
+	is "$(docker run --rm --volumes-from holds busybox cat /two/tools/deep/t)" "a tool"
+	is "$(docker cp holds:/two/tools/deep/t - | tar xO)" "a tool"
+	is "$(docker start -a holds)" "a tool"
+	docker rm holds >/dev/null
+	docker rmi two:1 >/dev/null
+}
+
 test_mount_options_of_volumes() {
 	docker run --rm --mount type=volume,source=mv,target=/d,volume-label=a=b busybox sh -c 'mkdir -p /d/sub/deep; echo in >/d/sub/f; ln -s /etc /d/out'
 	is "$(docker volume inspect -f '{{.Labels.a}}' mv)" b

@@ -45,6 +45,7 @@ static const struct { const char *path; const struct field *sub; const char *mar
 	{ "HostConfig.Mounts[].BindOptions", bind_options_fields, "" },
 	{ "HostConfig.Mounts[].VolumeOptions", volume_options_fields, "" },
 	{ "HostConfig.Mounts[].TmpfsOptions", tmpfs_options_fields, "" },
+	{ "HostConfig.Mounts[].ImageOptions", image_options_fields, "" },
 };
 
 /* --- what becomes of them ----------------------------------------------------------------------------- */
@@ -88,7 +89,6 @@ static const struct note notes[] = {
 	{ CREATE, "HostConfig.DeviceRequests[].Capabilities", REFUSED, "", NULL },
 	{ CREATE, "HostConfig.Mounts[].Consistency",  HARMLESS, "for other systems", NULL },
 	{ CREATE, "HostConfig.Mounts[].TmpfsOptions.Options", REFUSED, "`--tmpfs` takes options", "[[\"noexec\"]]" },
-	{ CREATE, "HostConfig.Mounts[].ImageOptions",   ABSENT, "a mount of type `image` is refused", NULL },
 	{ CREATE, "HostConfig.Mounts[].ClusterOptions", ABSENT, "a mount of type `cluster` is refused", NULL },
 	{ CREATE, "NetworkingConfig.EndpointsConfig{}.IPAMConfig.IPv6Address",  REFUSED, "IPv4 only", "\"fd00::5\"" },
 	{ CREATE, "NetworkingConfig.EndpointsConfig{}.IPAMConfig.LinkLocalIPs", REFUSED, "IPv4 only", "[\"169.254.1.1\"]" },
@@ -170,7 +170,7 @@ static const struct { endpoint_fn *fn; const char *what; } answers[] = {
 	{ sys_no_plugin, "answers 404: there are no plugins" },
 	{ sys_no_plugins, "refused: there are no plugins" },
 	{ sys_empty_list, "answers an empty list" },
-	{ sys_later, "todo" },
+	{ sys_no_buildkit, "refused: BuildKit is not part of the engine" },
 };
 
 static const char *method_name(int method)

@@ -37,6 +37,8 @@ static int mount(const char *type, const char *source, bool read_only, const cha
 		q.volume_options.json = str_of(options);
 	else if (str_is(q.type, "bind"))
 		q.bind_options.json = str_of(options);
+	else if (str_is(q.type, "image"))
+		q.image_options.json = str_of(options);
 	else
 		q.tmpfs_options.json = str_of(options);
 	h.mounts = (struct mount_requests){ &q, 1 };
@@ -100,6 +102,13 @@ TEST(options_of_volumes)
 	CHECK(!volume_is_host_path(&out.v[0].options));
 	REQUIRE_OK(mount("volume", "vol", false, "{\"DriverConfig\":{\"Options\":{\"type\":\"none\",\"device\":\"/h\",\"o\":\"bind,ro\"}}}"), err);
 	CHECK(volume_is_host_path(&out.v[0].options));
+	REQUIRE_OK(mount("image", "busybox:1", false, "{}"), err);
+	CHECK(!out.v[0].rw);
+	CHECK_STR(out.v[0].source, "busybox:1");
+	REQUIRE_OK(mount("image", "busybox:1", false, "{\"Subpath\":\"a/b\"}"), err);
+	CHECK_STR(out.v[0].subpath, "a/b");
+	BAD(mount("image", "busybox:1", false, "{\"Subpath\":\"/a\"}"), EINVAL, "relative path within the image");
+	BAD(mount("image", "", false, "{}"), EINVAL, "Source must not be empty");
 	BAD(mount("npipe", "vol", false, ""), EINVAL, "mount type unknown");
 }
 
