@@ -178,7 +178,7 @@ test_push_denied_and_cut_off() {
 	token_registry denied
 	refused "denied: requested access to the resource is denied" docker push $FAKE/a/b:1
 	kill "$(cat "$TMP/fake.pid")"
-	wait_for 5 not_alive "$(cat "$TMP/fake.pid")"
+	wait "$(cat "$TMP/fake.pid")" || true                              # it has threads: a dead one may still have the port
 	token_registry full
 	refused "507" timeout 30 docker push $FAKE/a/b:1
 	docker rmi $FAKE/a/b:1 >/dev/null
