@@ -97,9 +97,13 @@ static void out_flush(struct far *p)
 static void out_ready(struct loop_watch *w, uint32_t events)
 {
 	struct far *p = FAR_OF(w, out.watch);
+	ssize_t n = -1;
 	char byte;
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && recv(w->fd, &byte, 1, MSG_DONTWAIT) <= 0 && errno != EAGAIN)
+	errno = EAGAIN;
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		n = recv(w->fd, &byte, 1, MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		out_close(p);
 	else
 		out_flush(p);
