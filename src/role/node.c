@@ -19,6 +19,7 @@
 
 #define VIEW_TIMEOUT_MS 30000
 #define SWEEP_MS        20000                         /* housekeeping */
+#define UNTOLD_MS       3000                          /* stopping: for the state to take the ends of containers */
 
 
 static void begin(struct node_role *n);
@@ -201,16 +202,30 @@ static const struct ipc_op serve_ops[] = {
 
 /* --- the loop ----------------------------------------------------------------------------------------- */
 
+/* All containers have ended, and that is recorded; or it cannot be for want of a leader, and the next start tells it. */
 static bool all_stopped(struct node_role *n)
 {
+	int64_t now = clock_mono_ms();
+	bool untold = false;
 	size_t at = 0;
 	struct str key;
 	void *val;
 
-	while (map_next(&n->locals, &at, &key, &val))
-		if (((struct local *)val)->phase != IDLE || ((struct local *)val)->in_flight)
+	while (map_next(&n->locals, &at, &key, &val)) {
+		const struct local *l = val;
+
+		if (l->phase == STARTING || l->phase == RUNNING)
 			return false;
-	return true;
+		untold |= l->phase != IDLE || l->in_flight;
+	}
+	if (!untold)
+		return true;
+	if (!n->untold_ms)
+		n->untold_ms = now + UNTOLD_MS;
+	if (now >= n->untold_ms)
+		return true;
+	loop_after(&n->loop, &n->scan, n->untold_ms - now);
+	return false;
 }
 
 static void scan(struct loop_timer *t)
@@ -221,6 +236,7 @@ static void scan(struct loop_timer *t)
 	life_scan(n);
 	if (!n->stopping || !all_stopped(n))
 		return;
+	life_shims_end(n);
 	if (n->overlay && overlay_remove_all(n->overlay, &e))
 		log_failed("networks could not be removed", &e);
 	ipc_chan_event(n->serve, OP_READY, NULL, NULL, NULL, 0);

@@ -40,6 +40,7 @@ struct node_role {
 	struct loop_timer pool_timer, copies_timer;
 	struct { int64_t until_ms; int fd; struct loop_timer timer; } lease; /* clock_boot_ms; its file */
 	int64_t         seen;                         /* revision up to which events were looked at */
+	int64_t         untold_ms;                    /* stopping: the ends of containers are told until then; 0: some run */
 	bool            registered, recovered, ready, stopping, images_dirty, private_registries, ports_dirty, joined, alone, remotes_dirty;
 	uid_t           sender_uid;                   /* of what sends logs: as pulls */
 };
@@ -86,6 +87,7 @@ void life_scan(struct node_role *n);                  /* look at everything that
 void life_resume(struct node_role *n, struct view_txn *t, struct str id, struct str account, int conn); /* a shim of before; takes `conn` */
 void life_ended_unseen(struct node_role *n, struct view_txn *t, const struct container *c); /* recorded as running, and there is no shim */
 void life_stop_all(struct node_role *n);              /* OP_STOP */
+void life_shims_end(struct node_role *n);             /* of containers whose end is written down but not in the state */
 int  life_limits(struct node_role *n, struct view_txn *t, struct str id, struct err *e); /* the record's, if it runs */
 void life_syncs(struct local *l);
 void life_ports(struct node_role *n);                 /* published ports of all running containers, if they changed */

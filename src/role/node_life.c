@@ -291,6 +291,11 @@ static void stop(struct local *l, int64_t grace_s)
 		loop_cancel(&l->n->loop, &l->stop_timer);
 }
 
+static int64_t stop_all_grace(const struct local *l)
+{
+	return l->rec.stop_timeout_s > 0 ? l->rec.stop_timeout_s : STOP_ALL_MS / 1000;
+}
+
 static void kill_wanted(struct local *l)
 {
 	struct node_report r = { .id = l->id, .account = l->account, .killed = true, .kill_gen = l->rec.kill_gen };
@@ -390,6 +395,8 @@ static void take_event(struct local *l, const struct runtime_event *ev)
 		r.net_gen = l->net_gen;
 		logs_forward(l);
 		report_send(l->n, l, &r);
+		if (l->n->stopping)                   /* it was on its way when all were stopped */
+			stop(l, stop_all_grace(l));
 		break;
 	case EVENT_FAILED:
 		unwatch(l);
@@ -689,10 +696,22 @@ void life_stop_all(struct node_role *n)
 	void *val;
 
 	n->stopping = true;
+	recover(n);                                   /* without a leader since the start they may not be known yet */
 	while (map_next(&n->locals, &at, &key, &val)) {
 		struct local *l = val;
 
 		if (l->phase == RUNNING)
-			stop(l, l->rec.stop_timeout_s > 0 ? l->rec.stop_timeout_s : STOP_ALL_MS / 1000);
+			stop(l, stop_all_grace(l));
 	}
+}
+
+void life_shims_end(struct node_role *n)
+{
+	size_t at = 0;
+	struct str key;
+	void *val;
+
+	while (map_next(&n->locals, &at, &key, &val))
+		if (((struct local *)val)->phase == ENDING)
+			shim_finish(val);
 }

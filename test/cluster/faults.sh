@@ -349,3 +349,35 @@ test_a_dead_node_makes_nobody_else_wait() {
 	serve_start "$dead"
 	[ $longest -lt 2000 ] || fail "a $slowest took $longest ms"
 }
+
+# Its links to the others are made again at once: the best of three rounds, for the machine may be busy.
+test_a_killed_state_role_serves_again_within_two_seconds() {
+	l=$(leader)
+	for v in "$l" $((l % 3 + 1)); do
+		best=100000
+		for round in 1 2 3; do
+			until_ok 20 write_at "$v" "before-$v-$round"
+			begin=$(now_ms)
+			kill -9 "$(state_pid "$v")"
+			until write_at "$v" "after-$v-$round"; do :; done
+			took=$(($(now_ms) - begin))
+			[ $took -ge $best ] || best=$took
+		done
+		echo "node $v: $best ms"
+		[ $best -lt 2000 ] || fail "node $v took $best ms at the least"
+	done
+}
+
+test_a_node_alone_stops_with_its_containers_in_bounded_time() {
+	v=$(leader)
+	for k in 1 2 3 4 5 6; do docker_at "$v" run -d --name "a$k" bb:1 sh -c 'trap "exit 7" TERM; while :; do sleep 0.1; done' >/dev/null; done
+	for k in 1 2 3 4 5 6; do [ "$(holder "a$k")" != "$v" ] || mine=a$k; done
+	link_down "$v"
+	pid=$(serve_pid "$v")
+	kill -USR1 "$pid"
+	until_ok 30 sh -c "! [ -e /proc/$pid ]" || fail "it does not stop"
+	! grep -qs "/triton-cl$$-$v/" /proc/[0-9]*/cgroup || fail "something of it runs on"
+	link_up "$v"
+	serve_start "$v"
+	until_is 20 "exited 7" docker_at "$v" inspect -f '{{.State.Status}} {{.State.ExitCode}}' $mine
+}
