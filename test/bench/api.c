@@ -143,10 +143,11 @@ static struct str id_of(struct server *s, struct arena *a, struct str body)
 	return arena_str(a, str_head(str_drop(body, (size_t)at + 6), 64));
 }
 
+/* Logs of any length that is measured are kept whole: ours has a default limit. */
 static struct str create_by(struct server *s, struct http_client *c, struct arena *a, const char *net, const char *cmd, const char *name)
 {
-	struct str json = arena_printf(a, "{\"Image\":\"busybox\",\"Cmd\":[%s],\"StopSignal\":\"SIGKILL\",\"HostConfig\":{\"NetworkMode\":\"%s\"}}",
-				       cmd, net);
+	struct str json = arena_printf(a, "{\"Image\":\"busybox\",\"Cmd\":[%s],\"StopSignal\":\"SIGKILL\",\"HostConfig\":{\"NetworkMode\":\"%s\","
+				       "\"LogConfig\":{\"Type\":\"json-file\",\"Config\":{\"max-size\":\"500m\"}}}}", cmd, net);
 
 	return id_of(s, a, call_by(s, c, a, "POST", arena_printf(a, "/containers/create%s%s", name ? "?name=" : "",
 			     name ? name : "").p, json.p));
@@ -452,33 +453,49 @@ static void part_streams(int rounds)
 			stream_round(&servers[k]);
 }
 
-/* Each event as it comes: how long after the change's own time. */
-struct listening { struct server *s; int count; };
+/* Each event as it comes: how long after the change's own time, which lies before its commit, and how long after the client
+ * was told that the change is committed (0: not later than that). */
+struct listening {
+	struct server *s;
+	int            count;
+	int64_t        come[SAMPLES], told[SAMPLES];  /* of each change: the event, the answer; ns */
+};
+
+static void event_seen(struct listening *l, struct str line, int64_t now)
+{
+	ptrdiff_t time = str_find_str(line, STR("\"timeNano\":")), name = str_find_str(line, STR("\"ID\":\"event"));
+	long which;
+
+	if (time < 0 || name < 0)
+		die(l->s, "not an event of this part", NULL, line);
+	sample(l->s, "event", (double)(now - strtoll(line.p + time + 11, NULL, 10)) / 1e6);
+	which = strtol(line.p + name + 11, NULL, 10);
+	if (which < 0 || which >= l->count)
+		die(l->s, "not an event of this part", NULL, line);
+	l->come[which] = now;
+}
 
 static void *events_main(void *arg)
 {
 	struct listening *l = arg;
-	static char line[64 << 10];
+	static char bytes[64 << 10];
 	size_t have = 0;
 
 	for (int n = 0; n < l->count;) {
 		struct err e = { 0 };
-		ssize_t got = http_body_read(&l->s->stream, line + have, sizeof line - have, &e);
-		int64_t now = clock_wall_ns(), at;
-		ptrdiff_t end, told;
-		struct str rest;
+		ssize_t got = http_body_read(&l->s->stream, bytes + have, sizeof bytes - have, &e);
+		int64_t now = clock_wall_ns();
+		struct str rest, line;
+		ptrdiff_t end;
 
 		if (got <= 0)
 			die(l->s, "events ended", &e, STR_NONE);
 		have += (size_t)got;
-		for (rest = str_make(line, have); (end = str_find(rest, '\n')) >= 0; rest = str_drop(rest, (size_t)end + 1), n++) {
-			told = str_find_str(str_head(rest, (size_t)end), STR("\"timeNano\":"));
-			if (told < 0)
-				die(l->s, "event without a time", NULL, rest);
-			at = strtoll(rest.p + told + 11, NULL, 10);
-			sample(l->s, "event", (double)(now - at) / 1e6);
+		for (rest = str_make(bytes, have); (end = str_find(rest, '\n')) >= 0; rest = str_drop(rest, (size_t)end + 1), n++) {
+			line = str_head(rest, (size_t)end);
+			event_seen(l, line, now);
 		}
-		memmove(line, rest.p, rest.n);
+		memmove(bytes, rest.p, rest.n);
 		have = rest.n;
 	}
 	return NULL;
@@ -486,23 +503,47 @@ static void *events_main(void *arg)
 
 static void part_events(int count)
 {
+	static struct listening l;
+
 	for (int k = 0; k < n_servers; k++) {
 		auto_arena a = ARENA_INIT;
-		struct listening l = { &servers[k], count };
 		pthread_t thread;
 
+		memset(&l, 0, sizeof l);
+		l.s = &servers[k];
+		l.count = count;
 		stream_open(l.s, "GET", "/events?filters=%7B%22type%22%3A%5B%22volume%22%5D%2C%22event%22%3A%5B%22create%22%5D%7D", NULL);
 		if (pthread_create(&thread, NULL, events_main, &l))
 			die(l.s, "thread", NULL, STR_NONE);
 		for (int i = 0; i < count; i++) {
 			call(l.s, &a, "POST", "/volumes/create", arena_printf(&a, "{\"Name\":\"event%d\"}", i).p);
+			l.told[i] = clock_wall_ns();
 			clock_sleep_ms(2);
 		}
 		pthread_join(thread, NULL);
-		for (int i = 0; i < count; i++)
+		for (int i = 0; i < count; i++) {
+			sample(l.s, "event-commit", l.come[i] > l.told[i] ? (double)(l.come[i] - l.told[i]) / 1e6 : 0);
 			call(l.s, &a, "DELETE", arena_printf(&a, "/volumes/event%d", i).p, NULL);
+		}
 		http_client_release(&l.s->stream);
 	}
+}
+
+/* What a commit waits for at the least: an append made durable in FILE. */
+static void part_sync(const char *file)
+{
+	auto_fd fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	static const char page[4096] = "x";
+
+	for (int i = 0; i < 300; i++) {
+		int64_t at = clock_mono_ns();
+
+		if (write(fd, page, sizeof page) != sizeof page || fdatasync(fd))
+			die(servers, file, NULL, STR("cannot be written"));
+		lap(servers, "sync", "", &at);
+		clock_sleep_ms(2);
+	}
+	unlink(file);
 }
 
 /* Send a file; answers the seconds until the end of the answer. */
@@ -568,6 +609,40 @@ static void part_load(const char *dir)
 		}
 }
 
+/* What part_load loaded, as archives again. */
+static void part_save(int count)
+{
+	for (int i = 1; i <= count; i++)
+		for (int k = 0; k < n_servers; k++) {
+			auto_arena a = ARENA_INIT;
+			int64_t at = clock_mono_ns();
+
+			stream_open(&servers[k], "GET", arena_printf(&a, "/images/load%d/get", i).p, NULL);
+			sample(&servers[k], "save", (double)stream_end(&servers[k]) / MEGA / ((double)(clock_mono_ns() - at) / 1e9));
+		}
+}
+
+/* A container that changed 300 small files and a large one. */
+static void part_commit(int rounds)
+{
+	static const char cmd[] = "\"sh\",\"-c\",\"mkdir /srv; for i in $(seq 300); do head -c 5000 /dev/urandom >/srv/$i; done; "
+		"head -c 20000000 /dev/urandom >/srv/big\"";
+
+	for (int i = 0; i < rounds; i++)
+		for (int k = 0; k < n_servers; k++) {
+			auto_arena a = ARENA_INIT;
+			struct str id = create(&servers[k], &a, "none", cmd);
+			int64_t at;
+
+			start(&servers[k], &a, id);
+			call(&servers[k], &a, "POST", path(&a, "/containers/", id, "/wait"), NULL);
+			at = clock_mono_ns();
+			call(&servers[k], &a, "POST", path(&a, "/commit?repo=commit&container=", id, ""), NULL);
+			lap(&servers[k], "commit", "", &at);
+			destroy(&servers[k], &a, id);
+		}
+}
+
 /* MEGABYTES of root file system in each of the images. */
 static void part_pull(double mega)
 {
@@ -629,6 +704,7 @@ int main(int argc, char **argv)
 	static const struct { const char *name; void (*run)(int n); } parts[] = {
 		{ "life", part_life }, { "exec", part_exec }, { "clients", part_clients }, { "up", part_up }, { "reads", part_reads },
 		{ "stop", part_stop }, { "down", part_down }, { "streams", part_streams }, { "events", part_events },
+		{ "save", part_save }, { "commit", part_commit },
 	};
 	int i = 1;
 	const char *part, *arg;
@@ -648,6 +724,8 @@ int main(int argc, char **argv)
 		part_copy(arg);
 	else if (strcmp(part, "load") == 0)
 		part_load(arg);
+	else if (strcmp(part, "sync") == 0)
+		part_sync(arg);
 	else if (strcmp(part, "pull") == 0)
 		part_pull(strtod(arg, NULL));
 	print_figures();
