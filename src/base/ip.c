@@ -63,6 +63,25 @@ bool ip_eq(struct ip a, struct ip b)
 	return a.family == b.family && memcmp(a.b, b.b, sizeof a.b) == 0;
 }
 
+struct ip ip_plus(struct ip a, uint32_t n)
+{
+	uint64_t carry = n;
+	int i;
+
+	for (i = a.family == 6 ? 15 : 3; i >= 0 && carry; i--) {
+		carry += a.b[i];
+		a.b[i] = (uint8_t)carry;
+		carry >>= 8;
+	}
+	return a;
+}
+
+struct ip ip_embed(struct ip prefix, struct ip v4)
+{
+	memcpy(prefix.b + 12, v4.b, 4);
+	return prefix;
+}
+
 static unsigned width(struct ip a)
 {
 	return a.family == 6 ? 128 : 32;
@@ -110,6 +129,14 @@ bool cidr_has(struct cidr c, struct ip a)
 bool cidr_overlaps(struct cidr a, struct cidr b)
 {
 	return a.bits < b.bits ? cidr_has(a, b.ip) : cidr_has(b, a.ip);
+}
+
+bool cidr6_usable(struct cidr c)
+{
+	uint8_t first = c.ip.b[0], second = c.ip.b[1];
+
+	/* Zero in front: unspecified, loopback, IPv4 in disguise. fe80::/10 and fec0::/10 belong to links, ff00::/8 to groups. */
+	return c.ip.family == 6 && c.bits >= 16 && c.bits <= 126 && (first || second) && first != 0xff && !(first == 0xfe && second & 0x80);
 }
 
 /* First and last address a host may hold. */
@@ -205,6 +232,11 @@ bool mac_eq(struct mac a, struct mac b)
 struct mac mac_of_ip(struct ip a)
 {
 	return (struct mac){ { 0x02, 0x42, a.b[0], a.b[1], a.b[2], a.b[3] } };
+}
+
+struct ip ip_link_local(struct mac m)
+{
+	return (struct ip){ .family = 6, .b = { 0xfe, 0x80, [8] = m.b[0] ^ 2, m.b[1], m.b[2], 0xff, 0xfe, m.b[3], m.b[4], m.b[5] } };
 }
 
 bool host_port_cut(struct str text, struct str *host, struct str *port)

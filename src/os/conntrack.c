@@ -20,10 +20,10 @@ struct sweep {
 
 static void get_ip(struct nlattr *a, struct ip *out)
 {
-	if (!a || nla_len(a) != 4)
+	if (!a || (nla_len(a) != 4 && nla_len(a) != 16))
 		return;
-	out->family = 4;
-	memcpy(out->b, nla_data(a), 4);
+	out->family = nla_len(a) == 4 ? 4 : 6;
+	memcpy(out->b, nla_data(a), (size_t)nla_len(a));
 }
 
 static uint16_t get_port(struct nlattr *a)
@@ -38,16 +38,16 @@ static uint8_t tuple(struct nlattr *a, struct ip *src, struct ip *dst, uint16_t 
 	if (!a || nla_parse_nested(tb, CTA_TUPLE_MAX, a, NULL) || !tb[CTA_TUPLE_IP] || !tb[CTA_TUPLE_PROTO] ||
 	    nla_parse_nested(ip, CTA_IP_MAX, tb[CTA_TUPLE_IP], NULL) || nla_parse_nested(proto, CTA_PROTO_MAX, tb[CTA_TUPLE_PROTO], NULL))
 		return 0;
-	get_ip(ip[CTA_IP_V4_SRC], src);
-	get_ip(ip[CTA_IP_V4_DST], dst);
+	get_ip(ip[CTA_IP_V4_SRC] ? ip[CTA_IP_V4_SRC] : ip[CTA_IP_V6_SRC], src);
+	get_ip(ip[CTA_IP_V4_DST] ? ip[CTA_IP_V4_DST] : ip[CTA_IP_V6_DST], dst);
 	*sport = get_port(proto[CTA_PROTO_SRC_PORT]);
 	*dport = get_port(proto[CTA_PROTO_DST_PORT]);
 	return proto[CTA_PROTO_NUM] ? nla_get_u8(proto[CTA_PROTO_NUM]) : 0;
 }
 
-static struct nl_msg *request(struct netlink *nl, int type, int flags, const char *what)
+static struct nl_msg *request(struct netlink *nl, int type, uint8_t family, int flags, const char *what)
 {
-	struct nfgenmsg h = { .nfgen_family = NFPROTO_IPV4, .version = NFNETLINK_V0 };
+	struct nfgenmsg h = { .nfgen_family = family, .version = NFNETLINK_V0 };
 
 	return netlink_request(nl, NFNL_SUBSYS_CTNETLINK << 8 | type, flags, &h, sizeof h, "%s", what);
 }
@@ -66,7 +66,7 @@ static void one(void *ctx, struct nlmsghdr *h)
 	f.redirected = ntohl(netlink_u32(tb[CTA_STATUS])) & IPS_DST_NAT;
 	if (!s->match(s->ctx, &f))
 		return;
-	nla_put(request(&s->del, IPCTNL_MSG_CT_DELETE, 0, "forget a flow"), CTA_TUPLE_ORIG | NLA_F_NESTED,
+	nla_put(request(&s->del, IPCTNL_MSG_CT_DELETE, f.src.family == 6 ? NFPROTO_IPV6 : NFPROTO_IPV4, 0, "forget a flow"), CTA_TUPLE_ORIG | NLA_F_NESTED,
 		nla_len(tb[CTA_TUPLE_ORIG]), nla_data(tb[CTA_TUPLE_ORIG]));
 	netlink_tolerate(&s->del, ENOENT);                /* it ended meanwhile */
 	s->found++;
@@ -81,7 +81,7 @@ int conntrack_forget_udp(int netns, bool (*match)(void *ctx, const struct conntr
 
 	if (netlink_open_protocol(&dump, netns, NETLINK_NETFILTER, e) || netlink_open_protocol(&s.del, netns, NETLINK_NETFILTER, e))
 		return -1;
-	request(&dump, IPCTNL_MSG_CT_GET, NLM_F_DUMP, "list flows");
+	request(&dump, IPCTNL_MSG_CT_GET, NFPROTO_UNSPEC, NLM_F_DUMP, "list flows");
 	failed = netlink_ask(&dump, one, &s, &mine) || netlink_commit(&s.del, &mine);
 	netlink_close(&s.del);
 	if (failed && mine.code != EOPNOTSUPP && mine.code != EINVAL)

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/ip.h"
 
-struct conntrack_flow {                               /* IPv4 */
+struct conntrack_flow {
 	struct ip src, dst;                           /* as the first packet had them */
 	uint16_t  sport, dport;
 	struct ip answerer;                           /* who sends the answers: where it was redirected to */

@@ -14,6 +14,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#define LOCAL_ROUTE_METRIC 2048                       /* after the kernel's own */
+
 int netlink_open(struct netlink *nl, int netns, struct err *e)
 {
 	return netlink_open_protocol(nl, netns, NETLINK_ROUTE, e);
@@ -194,7 +196,8 @@ void link_set_port(struct netlink *nl, int index, const struct bridge_port *p)
 
 void addr_add(struct netlink *nl, int index, struct cidr a)
 {
-	struct ifaddrmsg h = { .ifa_family = ip_family(a.ip), .ifa_prefixlen = a.bits, .ifa_index = (uint32_t)index };
+	struct ifaddrmsg h = { .ifa_family = ip_family(a.ip), .ifa_prefixlen = a.bits, .ifa_index = (uint32_t)index,
+		.ifa_flags = a.ip.family == 6 ? IFA_F_NODAD : 0 };
 	char text[IP_TEXT_MAX + 4];
 	struct nl_msg *m;
 
@@ -224,6 +227,18 @@ void route_add(struct netlink *nl, int index, struct cidr to, struct ip via)
 void route_add_default(struct netlink *nl, int index, struct ip via)
 {
 	route_add(nl, index, (struct cidr){ { .family = via.family }, 0 }, via);
+}
+
+void route_add_local(struct netlink *nl, int index, struct ip ip)
+{
+	struct rtmsg h = { .rtm_family = ip_family(ip), .rtm_dst_len = (unsigned char)(8 * ip_size(ip)), .rtm_table = RT_TABLE_LOCAL,
+		.rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_HOST, .rtm_type = RTN_LOCAL };
+	struct nl_msg *m = netlink_request(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &h, sizeof h, "take a local address from link %d", index);
+
+	put_ip(m, RTA_DST, ip);
+	nla_put_u32(m, RTA_OIF, (uint32_t)index);
+	nla_put_u32(m, RTA_PRIORITY, LOCAL_ROUTE_METRIC);
+	netlink_tolerate(nl, EEXIST);
 }
 
 static void neigh(struct netlink *nl, int type, int flags, int index, struct ip ip, const struct mac *mac)
@@ -432,6 +447,38 @@ int addr_list(struct netlink *nl, struct arena *a, struct addr_infos *out, struc
 		return -1;
 	*out = (struct addr_infos){ (void *)l.v, l.n };
 	return 0;
+}
+
+struct group { int index; struct ip ip; bool joined; };
+
+static void group_one(void *ctx, struct nlmsghdr *h)
+{
+	struct nlattr *tb[IFA_MULTICAST + 1] = { 0 };
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	struct group *g = ctx;
+	struct ip ip;
+
+	if (nlmsg_parse(h, sizeof *m, tb, IFA_MULTICAST, NULL) || (int)m->ifa_index != g->index)
+		return;
+	get_ip(tb[IFA_MULTICAST], &ip);
+	g->joined |= ip_eq(ip, g->ip);
+}
+
+int addr_wait(struct netlink *nl, int index, struct ip ip, int timeout_ms, struct err *e)
+{
+	struct group g = { index, { .family = 6, .b = { 0xff, 2, [11] = 1, 0xff, ip.b[13], ip.b[14], ip.b[15] } }, false };
+	int64_t until = clock_mono_ms() + timeout_ms;
+	struct ifaddrmsg h = { .ifa_family = AF_INET6 };
+	struct err mine = { 0 };
+
+	for (;;) {
+		netlink_request(nl, RTM_GETMULTICAST, NLM_F_DUMP, &h, sizeof h, "list groups");
+		if (netlink_ask(nl, group_one, &g, &mine) && mine.code != EINTR)
+			return err_set(e, mine.code, "%s", mine.msg);
+		if (g.joined || clock_mono_ms() >= until)
+			return g.joined;
+		usleep(200);
+	}
 }
 
 static void fdb_one(void *ctx, struct nlmsghdr *h)

@@ -81,9 +81,11 @@ struct bridge_port {                                  /* all are set */
 };
 void link_set_port(struct netlink *nl, int index, const struct bridge_port *p); /* after it has a master */
 
-void addr_add(struct netlink *nl, int index, struct cidr a);
+void addr_add(struct netlink *nl, int index, struct cidr a);     /* IPv6: in use at once, nobody is asked whether he has it */
 void route_add(struct netlink *nl, int index, struct cidr to, struct ip via);   /* via family 0: on link */
 void route_add_default(struct netlink *nl, int index, struct ip via);
+/* What comes in by this link for `ip` is for this host: for ::1, which is taken on no other link than lo otherwise. */
+void route_add_local(struct netlink *nl, int index, struct ip ip);
 void neigh_set(struct netlink *nl, int index, struct ip ip, struct mac mac);    /* permanent; replaces */
 void neigh_del(struct netlink *nl, int index, struct ip ip);
 
@@ -114,6 +116,10 @@ int link_index(const struct netlink *nl, const char *name); /* by ioctl: cheaper
 struct addr_info { int index; struct cidr cidr; };
 struct addr_infos { struct addr_info *v; size_t n; };
 int addr_list(struct netlink *nl, struct arena *a, struct addr_infos *out, struct err *e);
+
+/* An IPv6 address is asked for by a group that the link joins in a kernel worker, somewhat after it got the address; a question before that is
+ * lost, and repeated only after a second. Waits until it is joined, at most `timeout_ms`. 1: joined, 0: not in time. */
+int addr_wait(struct netlink *nl, int index, struct ip ip, int timeout_ms, struct err *e);
 
 struct fdb_info { int index; struct mac mac; struct ip node; bool permanent; }; /* node family 0: an entry of the bridge */
 struct fdb_infos { struct fdb_info *v; size_t n; };

@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_nat.h>
@@ -23,6 +25,7 @@ static const struct { uint8_t len, type; } keys[] = {
 	[NFT_KEY_IFNAME] = { 16, 41 },
 	[NFT_KEY_MAC]    = { 6, 9 },
 	[NFT_KEY_IP]     = { 4, 7 },
+	[NFT_KEY_IP6]    = { 16, 8 },
 	[NFT_KEY_PROTO]  = { 1, 12 },
 	[NFT_KEY_PORT]   = { 2, 13 },
 };
@@ -44,7 +47,7 @@ void nft_add_ifname(struct nft_tuple *t, const char *name)
 }
 
 void nft_add_mac(struct nft_tuple *t, struct mac m) { tuple_add(t, m.b, 6); }
-void nft_add_ip(struct nft_tuple *t, struct ip a) { tuple_add(t, a.b, 4); }
+void nft_add_ip(struct nft_tuple *t, struct ip a) { tuple_add(t, a.b, a.family == 6 ? 16 : 4); }
 void nft_add_proto(struct nft_tuple *t, uint8_t proto) { tuple_add(t, &proto, 1); }
 
 void nft_add_port(struct nft_tuple *t, uint16_t port)
@@ -287,16 +290,16 @@ static void cmp(struct nft *n, enum nft_cmp c, const void *p, size_t len)
 	expr_end(n);
 }
 
-static void mask(struct nft *n, uint32_t bits)
+static void mask(struct nft *n, const void *bits, size_t len)
 {
-	static const uint32_t none;
+	static const uint8_t none[16];
 
 	expr(n, "bitwise");
 	be32(n, NFTA_BITWISE_SREG, SLOT(0));
 	be32(n, NFTA_BITWISE_DREG, SLOT(0));
-	be32(n, NFTA_BITWISE_LEN, 4);
-	value(n, NFTA_BITWISE_MASK, &bits, 4);
-	value(n, NFTA_BITWISE_XOR, &none, 4);
+	be32(n, NFTA_BITWISE_LEN, (uint32_t)len);
+	value(n, NFTA_BITWISE_MASK, bits, len);
+	value(n, NFTA_BITWISE_XOR, none, len);
 	expr_end(n);
 }
 
@@ -335,34 +338,52 @@ void nft_oif(struct nft *n, enum nft_cmp c, const char *name)
 	interface(n, NFT_META_OIFNAME, c, name);
 }
 
-static void address(struct nft *n, uint32_t offset, enum nft_cmp c, struct cidr net)
+/* The IP header's addresses, of the table's family, into registers from `slot` on. Returns how many bytes. */
+static uint32_t source(struct nft *n, uint32_t slot)
 {
-	net = cidr_network(net);
-	payload(n, NFT_PAYLOAD_NETWORK_HEADER, offset, 4, SLOT(0));
-	if (net.bits < 32)
-		mask(n, __builtin_bswap32(net.bits ? 0xffffffffu << (32 - net.bits) : 0));
-	cmp(n, c, net.ip.b, 4);
+	uint32_t len = n->family == NFT_IPV6 ? 16 : 4;
+
+	payload(n, NFT_PAYLOAD_NETWORK_HEADER, n->family == NFT_IPV6 ? 8 : 12, len, SLOT(slot));
+	return len;
+}
+
+static uint32_t destination(struct nft *n, uint32_t slot)
+{
+	uint32_t len = n->family == NFT_IPV6 ? 16 : 4;
+
+	payload(n, NFT_PAYLOAD_NETWORK_HEADER, n->family == NFT_IPV6 ? 24 : 16, len, SLOT(slot));
+	return len;
+}
+
+static void is_in(struct nft *n, uint32_t len, enum nft_cmp c, struct cidr net)
+{
+	struct cidr ones = { .ip.family = net.ip.family, .bits = net.bits };
+
+	memset(ones.ip.b, 0xff, len);
+	if (net.bits < 8 * len)
+		mask(n, cidr_network(ones).ip.b, len);
+	cmp(n, c, cidr_network(net).ip.b, len);
 }
 
 void nft_saddr(struct nft *n, enum nft_cmp c, struct cidr net)
 {
-	address(n, 12, c, net);
+	is_in(n, source(n, 0), c, net);
 }
 
 void nft_daddr(struct nft *n, enum nft_cmp c, struct cidr net)
 {
-	address(n, 16, c, net);
+	is_in(n, destination(n, 0), c, net);
 }
 
 void nft_saddr_in(struct nft *n, enum nft_cmp c, const char *set)
 {
-	payload(n, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, SLOT(0));
+	source(n, 0);
 	lookup(n, c, set, false);
 }
 
 void nft_daddr_in(struct nft *n, enum nft_cmp c, const char *set)
 {
-	payload(n, NFT_PAYLOAD_NETWORK_HEADER, 16, 4, SLOT(0));
+	destination(n, 0);
 	lookup(n, c, set, false);
 }
 
@@ -382,7 +403,7 @@ void nft_dport(struct nft *n, uint16_t port)
 
 void nft_icmp_type(struct nft *n, uint8_t type)
 {
-	nft_l4proto(n, 1);
+	nft_l4proto(n, n->family == NFT_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 	payload(n, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, SLOT(0));
 	cmp(n, NFT_IS, &type, 1);
 }
@@ -407,7 +428,7 @@ static void conntrack(struct nft *n, uint32_t key, uint32_t bits)
 	be32(n, NFTA_CT_DREG, SLOT(0));
 	be32(n, NFTA_CT_KEY, key);
 	expr_end(n);
-	mask(n, bits);
+	mask(n, &bits, sizeof bits);
 	cmp(n, NFT_NOT, &none, 4);
 }
 
@@ -456,6 +477,34 @@ void nft_in_set_arp(struct nft *n, const char *set, bool frame)
 	lookup(n, NFT_IS, set, false);
 }
 
+void nft_neighbour(struct nft *n, uint8_t type, bool option)
+{
+	const uint8_t shape[3] = { 0, option ? 32 : 24, IPPROTO_ICMPV6 };   /* payload length, next header */
+	const uint8_t head[2] = { type == 136 ? 2 : 1, 1 };
+
+	payload(n, NFT_PAYLOAD_NETWORK_HEADER, 4, sizeof shape, SLOT(0));
+	cmp(n, NFT_IS, shape, sizeof shape);
+	nft_icmp_type(n, type);
+	if (!option)
+		return;
+	payload(n, NFT_PAYLOAD_TRANSPORT_HEADER, 24, sizeof head, SLOT(0));
+	cmp(n, NFT_IS, head, sizeof head);
+}
+
+void nft_in_set_ip6(struct nft *n, const char *set, bool option_mac, bool target)
+{
+	meta(n, NFT_META_IIFNAME, SLOT(0));
+	if (option_mac)
+		payload(n, NFT_PAYLOAD_TRANSPORT_HEADER, 26, 6, SLOT(4));
+	else
+		payload(n, NFT_PAYLOAD_LL_HEADER, 6, 6, SLOT(4));
+	if (target)
+		payload(n, NFT_PAYLOAD_TRANSPORT_HEADER, 8, 16, SLOT(6));
+	else
+		payload(n, NFT_PAYLOAD_NETWORK_HEADER, 8, 16, SLOT(6));
+	lookup(n, NFT_IS, set, false);
+}
+
 void nft_verdict(struct nft *n, enum nft_end v)
 {
 	struct nlattr *data, *verdict;
@@ -474,7 +523,8 @@ void nft_reject(struct nft *n)
 {
 	expr(n, "reject");
 	be32(n, NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);
-	nla_put_u8(n->nl.msg, NFTA_REJECT_ICMP_CODE, 3);       /* ICMP_PORT_UNREACH: a client sees "connection refused" */
+	/* port unreachable: a client sees "connection refused" */
+	nla_put_u8(n->nl.msg, NFTA_REJECT_ICMP_CODE, n->family == NFT_IPV6 ? ICMPV6_PORT_UNREACH : ICMP_PORT_UNREACH);
 	expr_end(n);
 }
 
@@ -501,7 +551,7 @@ static void nat(struct nft *n, uint32_t type, uint32_t addr, uint32_t port)
 {
 	expr(n, "nat");
 	be32(n, NFTA_NAT_TYPE, type);
-	be32(n, NFTA_NAT_FAMILY, NFPROTO_IPV4);
+	be32(n, NFTA_NAT_FAMILY, n->family);
 	be32(n, NFTA_NAT_REG_ADDR_MIN, addr);
 	if (port)
 		be32(n, NFTA_NAT_REG_PROTO_MIN, port);
@@ -512,19 +562,21 @@ void nft_snat(struct nft *n, struct ip to)
 {
 	expr(n, "immediate");
 	be32(n, NFTA_IMMEDIATE_DREG, SLOT(0));
-	value(n, NFTA_IMMEDIATE_DATA, to.b, 4);
+	value(n, NFTA_IMMEDIATE_DATA, to.b, to.family == 6 ? 16 : 4);
 	expr_end(n);
 	nat(n, NFT_NAT_SNAT, SLOT(0), 0);
 }
 
 void nft_dnat_map(struct nft *n, const char *map, bool by_ip)
 {
+	uint32_t words = n->family == NFT_IPV6 ? 4 : 1;   /* of an address */
+
 	meta(n, NFT_META_L4PROTO, SLOT(0));
 	if (by_ip)
-		payload(n, NFT_PAYLOAD_NETWORK_HEADER, 16, 4, SLOT(1));
-	payload(n, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, SLOT(by_ip ? 2 : 1));
+		destination(n, 1);
+	payload(n, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, SLOT(by_ip ? 1 + words : 1));
 	lookup(n, NFT_IS, map, true);
-	nat(n, NFT_NAT_DNAT, SLOT(0), SLOT(1));
+	nat(n, NFT_NAT_DNAT, SLOT(0), SLOT(words));
 }
 
 /* --- asking --- */

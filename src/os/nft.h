@@ -16,18 +16,18 @@
 
 #include "os/netlink.h"
 
-enum nft_family { NFT_IPV4 = 2, NFT_BRIDGE = 7 };
+enum nft_family { NFT_IPV4 = 2, NFT_BRIDGE = 7, NFT_IPV6 = 10 };
 enum nft_type { NFT_FILTER, NFT_NAT };
 enum nft_hook { NFT_PREROUTING, NFT_INPUT, NFT_FORWARD, NFT_OUTPUT, NFT_POSTROUTING };
 enum nft_end { NFT_DROP, NFT_ACCEPT };
 enum nft_cmp { NFT_IS, NFT_NOT };
 
 /* Types of set keys and data, joined in this order; each takes whole 4-byte words (nft_key_* below pack them). */
-enum nft_key { NFT_KEY_END, NFT_KEY_IFNAME, NFT_KEY_MAC, NFT_KEY_IP, NFT_KEY_PROTO, NFT_KEY_PORT };
+enum nft_key { NFT_KEY_END, NFT_KEY_IFNAME, NFT_KEY_MAC, NFT_KEY_IP, NFT_KEY_IP6, NFT_KEY_PROTO, NFT_KEY_PORT };
 struct nft_tuple { uint8_t b[64]; size_t n; };
 void nft_add_ifname(struct nft_tuple *t, const char *name);
 void nft_add_mac(struct nft_tuple *t, struct mac m);
-void nft_add_ip(struct nft_tuple *t, struct ip a);
+void nft_add_ip(struct nft_tuple *t, struct ip a);               /* of its family */
 void nft_add_proto(struct nft_tuple *t, uint8_t proto);
 void nft_add_port(struct nft_tuple *t, uint16_t port);
 
@@ -64,28 +64,34 @@ void nft_elem(struct nft *n, const char *set, const struct nft_tuple *key, const
 void nft_elem_del(struct nft *n, const char *set, const struct nft_tuple *key);
 void nft_set_flush(struct nft *n, const char *set);
 
-/* --- a rule: matches from left to right, then what happens ------------------------------------------- */
+/* --- a rule: matches from left to right, then what happens. Addresses and ICMP are of the table's family ---- */
 
 void nft_rule(struct nft *n, const char *chain);
 
 void nft_iif(struct nft *n, enum nft_cmp c, const char *name);   /* a trailing '*' matches every rest */
 void nft_oif(struct nft *n, enum nft_cmp c, const char *name);
-void nft_saddr(struct nft *n, enum nft_cmp c, struct cidr net);  /* IPv4 */
+void nft_saddr(struct nft *n, enum nft_cmp c, struct cidr net);
 void nft_daddr(struct nft *n, enum nft_cmp c, struct cidr net);
 void nft_l4proto(struct nft *n, uint8_t proto);
 void nft_dport(struct nft *n, uint16_t port);                    /* after nft_l4proto */
-void nft_icmp_type(struct nft *n, uint8_t type);
+void nft_icmp_type(struct nft *n, uint8_t type);                 /* in a bridge's table: ICMPv6 */
 void nft_daddr_local(struct nft *n);                             /* an address of this namespace */
 void nft_ct_established(struct nft *n);                          /* established or related */
 void nft_ct_dnat(struct nft *n);                                 /* the connection was redirected by a published port */
 void nft_ether_type(struct nft *n, uint16_t type);
 void nft_arp_ethernet_ipv4(struct nft *n);                       /* well-formed: hardware 1/6 bytes, protocol 0x0800/4 bytes */
 
-void nft_saddr_in(struct nft *n, enum nft_cmp c, const char *set); /* a set of NFT_KEY_IP */
+void nft_saddr_in(struct nft *n, enum nft_cmp c, const char *set); /* a set of NFT_KEY_IP or NFT_KEY_IP6 */
 void nft_daddr_in(struct nft *n, enum nft_cmp c, const char *set);
 /* The port (interface name), MAC and address of the sender are in this set (NFT_KEY_IFNAME, _MAC, _IP). */
 void nft_in_set_ip(struct nft *n, const char *set);              /* of the frame and its IPv4 header */
 void nft_in_set_arp(struct nft *n, const char *set, bool frame); /* of the ARP body; `frame`: the frame's MAC instead */
+
+/* A neighbour solicitation or advertisement (ICMPv6 135, 136; RFC 4861) without extension headers and with no option, or with the
+ * link-layer address alone. */
+void nft_neighbour(struct nft *n, uint8_t type, bool option);
+/* As nft_in_set_ip, with NFT_KEY_IP6: of the frame and its IPv6 header; of a neighbour's message: the MAC in its option, its target. */
+void nft_in_set_ip6(struct nft *n, const char *set, bool option_mac, bool target);
 
 void nft_verdict(struct nft *n, enum nft_end v);
 void nft_reject(struct nft *n);                                  /* ICMP port unreachable: the kernel sends few of them */

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #define VXLAN_PORT 4789                               /* RFC 7348 */
-#define FORWARD_MARK "forwarding-was-off"             /* file in <run dir>/netns: see rules_node.close_forward */
 
 struct net *net_get(struct overlay *o, struct str id)
 {
@@ -63,7 +62,9 @@ static int find_addresses(struct overlay *o, struct net *n, struct err *e)
 	if (netlink_open(&nl, n->netns, e) || addr_list(&nl, &a, &l, e))
 		return -1;
 	for (i = 0; i < l.n; i++)
-		if (l.v[i].index == OVERLAY_BRIDGE_INDEX && l.v[i].cidr.bits < 32) {
+		if (l.v[i].cidr.ip.family == 6) {
+			n->v6 |= l.v[i].index == OVERLAY_UPLINK_INDEX;
+		} else if (l.v[i].index == OVERLAY_BRIDGE_INDEX && l.v[i].cidr.bits < 32) {
 			n->want.subnet = cidr_network(l.v[i].cidr);
 			n->want.gateway = l.v[i].cidr.ip;
 		} else if (l.v[i].index == OVERLAY_UPLINK_INDEX && cidr_has(o->pool, l.v[i].cidr.ip)) {
@@ -87,7 +88,7 @@ static int find_networks(struct overlay *o, struct err *e)
 		struct err why = { 0 };
 		int fd;
 
-		if (ent->d_name[0] == '.' || strcmp(ent->d_name, FORWARD_MARK) == 0)
+		if (ent->d_name[0] == '.' || strcmp(ent->d_name, FORWARD_MARK) == 0 || strcmp(ent->d_name, FORWARD6_MARK) == 0)
 			continue;
 		fd = netns_open(o->dir, ent->d_name, &why);
 		if (fd < 0)                               /* left from a crash between making the file and mounting */
@@ -118,19 +119,21 @@ static int forwarding(struct overlay *o, struct err *e)
 	return 0;
 }
 
-int node_table(struct overlay *o, struct err *e)
+int node_table(struct overlay *o, enum nft_family f, struct err *e)
 {
 	struct kept k[] = { { .set = RULES_PORTS_ANY }, { .set = RULES_PORTS_IP }, { .set = RULES_PEERS } };
+	struct rules_node r = { .table = o->table, .uplinks = o->uplinks, .family = f, .deny = o->deny, .ndeny = o->ndeny,
+		.pool = f == NFT_IPV6 ? plan_uplinks6(o->pool) : o->pool, .close_forward = f == NFT_IPV6 ? o->close_forward6 : o->close_forward,
+		.vxlan_port = f == NFT_IPV4 && o->vtep.family ? o->vxlan_port : 0 };
 	auto_arena a = ARENA_INIT;
 	auto_nft n = NFT_INIT;
 
 	if (nft_open(&n, o->netns, e))
 		return -1;
-	nft_table_use(&n, NFT_IPV4, o->table);          /* only this process changes it: no nft_watch */
+	nft_table_use(&n, f, o->table);                   /* only this process changes it: no nft_watch */
 	if (kept_list(&n, &a, k, 3, e))
 		return -1;
-	rules_node(&n, &(struct rules_node){ .table = o->table, .uplinks = o->uplinks, .pool = o->pool,
-		.vxlan_port = o->vtep.family ? o->vxlan_port : 0, .close_forward = o->close_forward, .deny = o->deny, .ndeny = o->ndeny });
+	rules_node(&n, &r);
 	kept_put(&n, k, 3);
 	return nft_commit(&n, e);
 }
@@ -175,8 +178,11 @@ static int begin(struct overlay *o, const struct overlay_config *c, struct err *
 	if (o->dir < 0)
 		return err_sys(e, "open %s", path);
 	o->netns = netns_self(e);
-	if (o->netns < 0 || find_networks(o, e) || forwarding(o, e) || node_table(o, e))
+	if (o->netns < 0 || find_networks(o, e) || forwarding(o, e) || node_table(o, NFT_IPV4, e))
 		return -1;
+	for (size_t i = 0; i < o->nnet; i++)
+		if (o->net[i].v6 && node_begin6(o, e))
+			return -1;
 	return netns_sysctl("ipv4/ip_forward", "1", false, e); /* after the rules that keep the rest closed */
 }
 
@@ -217,7 +223,9 @@ void overlay_close(struct overlay *o)
 static bool same(const struct overlay_network *a, const struct overlay_network *b)
 {
 	return ip_eq(a->subnet.ip, b->subnet.ip) && a->subnet.bits == b->subnet.bits && ip_eq(a->gateway, b->gateway) &&
-	       a->vni == b->vni && a->internal == b->internal && a->isolated == b->isolated && a->mtu == b->mtu && ip_eq(a->self, b->self);
+	       a->vni == b->vni && a->internal == b->internal && a->isolated == b->isolated && a->mtu == b->mtu && ip_eq(a->self, b->self) &&
+	       ip_eq(a->subnet6.ip, b->subnet6.ip) && a->subnet6.bits == b->subnet6.bits && ip_eq(a->gateway6, b->gateway6) &&
+	       ip_eq(a->self6, b->self6);
 }
 
 static int check(const struct overlay_network *n, struct err *e)
@@ -227,6 +235,8 @@ static int check(const struct overlay_network *n, struct err *e)
 		return err_set(e, EINVAL, "a network's id is no file name");
 	if (n->subnet.ip.family != 4 || !cidr_has(n->subnet, n->gateway))
 		return err_set(e, EINVAL, "network %.12s: the gateway is not in an IPv4 subnet", n->id.p);
+	if (n->subnet6.ip.family && (n->subnet6.ip.family != 6 || !cidr_has(n->subnet6, n->gateway6)))
+		return err_set(e, EINVAL, "network %.12s: the gateway is not in an IPv6 subnet", n->id.p);
 	if (n->vni >= 1 << 24)
 		return err_set(e, EINVAL, "network %.12s: VXLAN identifier %u", n->id.p, n->vni);
 	return 0;
@@ -258,7 +268,8 @@ int overlay_network_ensure(struct overlay *o, const struct overlay_network *want
 	n->want = *want;
 	n->want.id = str_of(n->id);
 	n->ensured = false;
-	if (net_tables(n, e) || net_build(o, n, e))       /* closed before it is connected */
+	n->v6 = want->subnet6.ip.family;
+	if ((n->v6 && node_begin6(o, e)) || net_tables(n, e) || net_build(o, n, e))       /* closed before it is connected */
 		return err_wrap(e, "network %.12s", n->id);
 	n->ensured = n->present = true;
 	return ports_apply(o, e);
@@ -301,10 +312,23 @@ static struct sockaddr_in address(struct ip ip, uint16_t port)
 	return a;
 }
 
+static int bind_to(int fd, struct ip ip, uint16_t port)
+{
+	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in a = address(ip, port);
+	int on = 1;
+
+	if (ip.family != 6)
+		return bind(fd, (struct sockaddr *)&a, sizeof a);
+	memcpy(&a6.sin6_addr, ip.b, 16);
+	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+	return bind(fd, (struct sockaddr *)&a6, sizeof a6);
+}
+
 int overlay_port_probe(uint8_t proto, struct ip host_ip, uint16_t port, struct err *e)
 {
-	struct sockaddr_in a = address(host_ip, port);
-	auto_fd fd = socket(AF_INET, (proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	bool v6 = host_ip.family == 6;
+	auto_fd fd = socket(v6 ? AF_INET6 : AF_INET, (proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
 	char text[IP_TEXT_MAX];
 	int on = 1;
 
@@ -312,10 +336,10 @@ int overlay_port_probe(uint8_t proto, struct ip host_ip, uint16_t port, struct e
 		return err_sys(e, "make a socket");
 	if (proto == IPPROTO_TCP)                         /* connections that are just over do not count */
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && (proto != IPPROTO_TCP || listen(fd, 1) == 0))
+	if (bind_to(fd, host_ip, port) == 0 && (proto != IPPROTO_TCP || listen(fd, 1) == 0))
 		return 0;
 	ip_format(host_ip, text);
-	return err_sys(e, "listen %s4 %s:%u: bind", proto == IPPROTO_TCP ? "tcp" : "udp", *text ? text : "0.0.0.0", port);
+	return err_sys(e, "listen %s%c %s%s%s:%u: bind", proto == IPPROTO_TCP ? "tcp" : "udp", v6 ? '6' : '4', v6 ? "[" : "", *text ? text : "0.0.0.0", v6 ? "]" : "", port);
 }
 
 /* SO_REUSEPORT: after a restart of the node role, dns may still hold the sockets of before until it gets these. */
@@ -359,14 +383,22 @@ int overlay_dns_sockets(struct overlay *o, struct str network, int *udp, int *tc
 int overlay_remove_all(struct overlay *o, struct err *e)
 {
 	auto_nft n = NFT_INIT;
+	int found;
 
 	while (o->nnet)
 		if (overlay_network_remove(o, str_of(o->net[0].id), e))
 			return -1;
 	if (unlinkat(o->dir, FORWARD_MARK, 0) && errno != ENOENT)
 		return err_sys(e, "remove netns/" FORWARD_MARK);
+	if (unlinkat(o->dir, FORWARD6_MARK, 0) && errno != ENOENT)
+		return err_sys(e, "remove netns/" FORWARD6_MARK);
 	if (nft_open(&n, o->netns, e))
 		return -1;
+	found = nft_table_exists(&n, NFT_IPV6, o->table, e); /* also one of a network that is no more */
+	if (found < 0)
+		return -1;
+	if (found)
+		nft_table_delete(&n, NFT_IPV6, o->table);
 	nft_table_delete(&n, NFT_IPV4, o->table);
 	return nft_commit(&n, e);
 }

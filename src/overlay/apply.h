@@ -40,8 +40,10 @@ struct overlay_endpoint {
 	struct cidr ip;                               /* with the subnet's prefix length */
 	struct mac  mac;
 	struct ip   gateway;
+	struct cidr ip6;                              /* family 0: none */
+	struct ip   gateway6;
 	const char *ifname;                           /* "eth0" */
-	bool        default_route;                    /* the container's way out */
+	bool        default_route, default_route6;    /* the container's way out */
 };
 
 /* Wire a container's namespace: veth, address, route, lo up. Nothing to undo: when the container's namespace dies, the kernel
@@ -63,8 +65,8 @@ int overlay_ports_set(struct overlay *o, const struct overlay_port *v, size_t n,
 /* The whole list of a network's containers on other nodes. Needs config.vtep and a vni. */
 int overlay_remotes_set(struct overlay *o, struct str network, const struct overlay_remote *v, size_t n, struct err *e);
 
-/* Is something else bound to this port on the node? Binds and lets go. EADDRINUSE says so in Docker's words; host_ip
- * family 0: every address. EADDRNOTAVAIL: not an address of this node. */
+/* Is something else bound to this port on the node? Binds and lets go. EADDRINUSE says so in Docker's words; all zeros: every
+ * address of that family, family 0: every IPv4 address. EADDRNOTAVAIL: not an address of this node. */
 int overlay_port_probe(uint8_t proto, struct ip host_ip, uint16_t port, struct err *e);
 
 /* Sockets bound to the gateway's port 53 inside the network, for the dns role: UDP, and TCP listening. Non-blocking. */

@@ -51,7 +51,34 @@ static int network_side(struct overlay *o, const struct overlay_endpoint *ep, in
 	nft_table_use(&n, NFT_BRIDGE, OVERLAY_NET_TABLE); /* after the link: overlay_sync removes elements without one */
 	rules_sender(&key, name, ep->mac, ep->ip.ip);
 	nft_elem(&n, RULES_SENDERS, &key, NULL);
+	for (size_t i = 0; ep->ip6.ip.family && i < 2; i++) {
+		rules_sender(&key, name, ep->mac, i ? ip_link_local(ep->mac) : ep->ip6.ip);
+		nft_elem(&n, RULES_SENDERS6, &key, NULL);
+	}
 	return nft_commit(&n, e);
+}
+
+/* Also where the machine has IPv6 off by default. */
+static int enable_ipv6(const char *ifname, int netns, struct err *e)
+{
+	int back = netns_enter(netns, e), failed;
+	char path[64];
+
+	if (back < 0)
+		return -1;
+	snprintf(path, sizeof path, "ipv6/conf/%s/disable_ipv6", ifname);
+	failed = netns_sysctl(path, "0", false, e);
+	netns_leave(back);
+	return failed;
+}
+
+/* The link is up. Its link-local address is for asking neighbours. */
+static void container_ipv6(struct netlink *nl, const struct overlay_endpoint *ep, int index)
+{
+	addr_add(nl, index, ep->ip6);
+	addr_add(nl, index, (struct cidr){ ip_link_local(ep->mac), 64 });
+	if (ep->default_route6 && ep->gateway6.family)
+		route_add_default(nl, index, ep->gateway6);
 }
 
 static int container_side(const struct overlay_endpoint *ep, int netns, struct err *e)
@@ -64,13 +91,19 @@ static int container_side(const struct overlay_endpoint *ep, int netns, struct e
 	index = link_index(&nl, ep->ifname);
 	if (!index)
 		return err_set(e, ENODEV, "the new link %s is gone", ep->ifname);
+	if (ep->ip6.ip.family && enable_ipv6(ep->ifname, netns, e))
+		return -1;
 	link_set_up(&nl, 1);
 	link_no_ipv6(&nl, index);
 	addr_add(&nl, index, ep->ip);
 	link_set_up(&nl, index);
 	if (ep->default_route && ep->gateway.family)
 		route_add_default(&nl, index, ep->gateway);
-	return netlink_commit(&nl, e) || link_wait(&nl, index, CARRIER_MS, e) < 0 ? -1 : 0;
+	if (ep->ip6.ip.family)
+		container_ipv6(&nl, ep, index);
+	if (netlink_commit(&nl, e) || link_wait(&nl, index, CARRIER_MS, e) < 0)
+		return -1;
+	return ep->ip6.ip.family && addr_wait(&nl, index, ep->ip6.ip, CARRIER_MS, e) < 0 ? -1 : 0;
 }
 
 int overlay_attach(struct overlay *o, const struct overlay_endpoint *ep, int netns, struct err *e)

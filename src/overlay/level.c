@@ -46,18 +46,20 @@ static bool is_published(void *ctx, const struct conntrack_flow *f)
 	size_t i;
 
 	if (f->redirected)
-		return cidr_has(p->o->pool, f->answerer);
+		return cidr_has(p->o->pool, f->answerer) || cidr_has(plan_uplinks6(p->o->pool), f->answerer);
 	for (i = 0; i < p->l->n; i++)
 		if (p->l->v[i].p.proto == IPPROTO_UDP && p->l->v[i].p.host_port == f->dport)
 			return true;
 	return false;
 }
 
+static const struct { enum nft_family nft; uint8_t ip; } families[] = { { NFT_IPV4, 4 }, { NFT_IPV6, 6 } };
+
 static int net_ports(struct net *n, const struct plan_ports *l, struct err *e)
 {
 	uint64_t h = DIGEST_START;
 	auto_nft t = NFT_INIT;
-	size_t i;
+	size_t i, f;
 
 	for (i = 0; i < l->n; i++)
 		if (str_eq(l->v[i].p.network, n->want.id))
@@ -66,40 +68,53 @@ static int net_ports(struct net *n, const struct plan_ports *l, struct err *e)
 		return 0;
 	if (nft_open(&t, n->netns, e))
 		return -1;
-	nft_table_use(&t, NFT_IPV4, OVERLAY_NET_TABLE);
-	nft_set_flush(&t, RULES_NET_PORTS);
-	for (i = 0; i < l->n; i++)
-		if (str_eq(l->v[i].p.network, n->want.id))
-			rules_net_port(&t, &l->v[i]);
+	for (f = 0; f < (n->v6 ? 2 : 1); f++) {
+		nft_table_use(&t, families[f].nft, OVERLAY_NET_TABLE);
+		nft_set_flush(&t, RULES_NET_PORTS);
+		for (i = 0; i < l->n; i++)
+			if (str_eq(l->v[i].p.network, n->want.id) && l->v[i].p.ip.family == families[f].ip)
+				rules_net_port(&t, &l->v[i]);
+	}
 	if (nft_commit(&t, e) || conntrack_forget_udp(n->netns, was_published, NULL, e) < 0)
 		return err_wrap(e, "published ports of network %.12s", n->id);
 	n->ports_seen = h;
 	return 0;
 }
 
+/* NULL: its network is not here yet, or has no way in. */
+static const struct net *goes_to(struct overlay *o, const struct plan_port *p)
+{
+	const struct net *n = net_get(o, p->p.network);
+
+	return n && n->present && !n->want.internal && (n->v6 || p->p.ip.family == 4) ? n : NULL;
+}
+
 static int node_ports(struct overlay *o, const struct plan_ports *l, struct err *e)
 {
 	uint64_t h = DIGEST_START;
 	auto_nft t = NFT_INIT;
-	struct net *n;
-	size_t i;
+	size_t i, f;
 
 	for (i = 0; i < l->n; i++) {
-		n = net_get(o, l->v[i].p.network);
-		if (n && n->present && !n->want.internal)
+		const struct net *n = goes_to(o, &l->v[i]);
+
+		if (n)
 			h = digest(digest_port(h, &l->v[i]), &n->slot, sizeof n->slot);
 	}
 	if (h == o->ports_seen)
 		return 0;
 	if (nft_open(&t, o->netns, e))
 		return -1;
-	nft_table_use(&t, NFT_IPV4, o->table);
-	nft_set_flush(&t, RULES_PORTS_ANY);
-	nft_set_flush(&t, RULES_PORTS_IP);
-	for (i = 0; i < l->n; i++) {
-		n = net_get(o, l->v[i].p.network);
-		if (n && n->present && !n->want.internal)
-			rules_node_port(&t, &l->v[i], n->uplink_net);
+	for (f = 0; f < (o->v6 ? 2 : 1); f++) {
+		nft_table_use(&t, families[f].nft, o->table);
+		nft_set_flush(&t, RULES_PORTS_ANY);
+		nft_set_flush(&t, RULES_PORTS_IP);
+		for (i = 0; i < l->n; i++) {
+			const struct net *n = goes_to(o, &l->v[i]);
+
+			if (n && l->v[i].p.ip.family == families[f].ip)
+				rules_node_port(&t, &l->v[i], n->uplink_net);
+		}
 	}
 	if (nft_commit(&t, e) || conntrack_forget_udp(o->netns, is_published, &(struct published){ o, l }, e) < 0)
 		return err_wrap(e, "published ports");
@@ -200,17 +215,21 @@ static int remote_entries(struct net *net, const struct overlay_remote *v, size_
 static int remote_addresses(struct net *net, const struct overlay_remote *v, size_t n, struct err *e)
 {
 	auto_nft t = NFT_INIT;
-	size_t i;
+	size_t i, f;
 
 	if (nft_open(&t, net->netns, e))
 		return -1;
-	nft_table_use(&t, NFT_IPV4, OVERLAY_NET_TABLE);
-	nft_set_flush(&t, RULES_REMOTE);
-	for (i = 0; i < n; i++) {
-		struct nft_tuple key = { 0 };
+	for (f = 0; f < (net->v6 ? 2 : 1); f++) {
+		nft_table_use(&t, families[f].nft, OVERLAY_NET_TABLE);
+		nft_set_flush(&t, RULES_REMOTE);
+		for (i = 0; i < n; i++) {
+			struct nft_tuple key = { 0 };
 
-		nft_add_ip(&key, v[i].ip);
-		nft_elem(&t, RULES_REMOTE, &key, NULL);
+			if (v[i].ip.family != families[f].ip)
+				continue;
+			nft_add_ip(&key, v[i].ip);
+			nft_elem(&t, RULES_REMOTE, &key, NULL);
+		}
 	}
 	return nft_commit(&t, e);
 }
@@ -272,7 +291,7 @@ static bool has_link(const struct link_infos *l, const uint8_t *name)
 	return false;
 }
 
-static int sweep_senders(struct net *n, struct err *e)
+static int sweep_senders(struct net *n, const char *set, struct err *e)
 {
 	auto_netlink nl = NETLINK_INIT;
 	auto_arena a = ARENA_INIT;
@@ -285,25 +304,25 @@ static int sweep_senders(struct net *n, struct err *e)
 		return -1;
 	nft_table_use(&t, NFT_BRIDGE, OVERLAY_NET_TABLE);
 	/* In this order: a container that is being attached has its link before its element. */
-	if (nft_list(&t, &a, RULES_SENDERS, &have, e) || link_list(&nl, &a, &l, e))
+	if (nft_list(&t, &a, set, &have, e) || link_list(&nl, &a, &l, e))
 		return -1;
 	for (i = 0; i < have.n; i++)
 		if (!has_link(&l, have.v[i].key.b))
-			nft_elem_del(&t, RULES_SENDERS, &have.v[i].key);
+			nft_elem_del(&t, set, &have.v[i].key);
 	return nft_commit(&t, e);
 }
 
 static int tables_repair(struct net *n, struct err *e)
 {
 	auto_nft t = NFT_INIT;
-	int ip, bridge;
+	int all = 1;
 
 	if (nft_open(&t, n->netns, e))
 		return -1;
-	ip = nft_table_exists(&t, NFT_IPV4, OVERLAY_NET_TABLE, e);
-	bridge = ip < 0 ? -1 : nft_table_exists(&t, NFT_BRIDGE, OVERLAY_NET_TABLE, e);
-	if (bridge < 0 || (ip && bridge))
-		return bridge < 0 ? -1 : 0;
+	for (size_t i = 0; all > 0 && i < (n->v6 ? 3 : 2); i++)
+		all = nft_table_exists(&t, (enum nft_family[]){ NFT_BRIDGE, NFT_IPV4, NFT_IPV6 }[i], OVERLAY_NET_TABLE, e);
+	if (all)
+		return all < 0 ? -1 : 0;
 	n->ports_seen = 0;
 	return net_tables(n, e);
 }
@@ -311,18 +330,17 @@ static int tables_repair(struct net *n, struct err *e)
 int overlay_sync(struct overlay *o, struct err *e)
 {
 	auto_nft t = NFT_INIT;
-	int found;
 	size_t i;
 
 	if (nft_open(&t, o->netns, e))
 		return -1;
-	found = nft_table_exists(&t, NFT_IPV4, o->table, e);
-	if (found < 0)
-		return -1;
-	if (!found) {
-		if (node_table(o, e))
+	for (i = 0; i < (o->v6 ? 2 : 1); i++) {
+		int found = nft_table_exists(&t, families[i].nft, o->table, e);
+
+		if (found < 0 || (!found && node_table(o, families[i].nft, e)))
 			return -1;
-		o->ports_seen = 0;
+		if (!found)
+			o->ports_seen = 0;
 	}
 	for (i = 0; i < o->nnet; i++) {
 		struct net *n = &o->net[i];
@@ -331,7 +349,7 @@ int overlay_sync(struct overlay *o, struct err *e)
 			return err_wrap(e, "network %.12s", n->id);
 		if (n->ensured && net_build(o, n, e))
 			return err_wrap(e, "network %.12s", n->id);
-		if (n->ensured && sweep_senders(n, e))
+		if (n->ensured && (sweep_senders(n, RULES_SENDERS, e) || (n->v6 && sweep_senders(n, RULES_SENDERS6, e))))
 			return err_wrap(e, "network %.12s", n->id);
 	}
 	return ports_apply(o, e);

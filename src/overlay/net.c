@@ -124,6 +124,8 @@ static int links(struct overlay *o, struct net *n, struct err *e)
 		addr_add(&inside, OVERLAY_BRIDGE_INDEX, (struct cidr){ n->want.self, 32 });
 	if (netlink_commit(&inside, e) || uplink(o, n, &inside, link_of(&have, OVERLAY_UPLINK_INDEX), e))
 		return -1;
+	if (n->v6 && net_build6(o, n, e))
+		return -1;
 	if (n->want.vni && o->vtep.family)
 		return vxlan(o, n, &inside, link_of(&have, OVERLAY_VXLAN_INDEX), e);
 	return 0;
@@ -170,23 +172,29 @@ void kept_put(struct nft *n, const struct kept *k, size_t count)
 
 static int replace_tables(struct net *n, struct err *e)
 {
-	struct kept ip[] = { { .set = RULES_NET_PORTS }, { .set = RULES_REMOTE } };
-	struct kept bridge[] = { { .set = RULES_SENDERS } };
+	static const enum nft_family families[] = { NFT_IPV4, NFT_IPV6 };
+	struct kept ip[2][2] = { { { .set = RULES_NET_PORTS }, { .set = RULES_REMOTE } }, { { .set = RULES_NET_PORTS }, { .set = RULES_REMOTE } } };
+	struct kept bridge[] = { { .set = RULES_SENDERS }, { .set = RULES_SENDERS6 } };
+	size_t count = n->v6 ? 2 : 1, i;
 	auto_arena a = ARENA_INIT;
 	auto_nft t = NFT_INIT;
 
 	if (nft_open(&t, n->netns, e) || nft_watch(&t, e))
 		return -1;
-	nft_table_use(&t, NFT_IPV4, OVERLAY_NET_TABLE);
-	if (kept_list(&t, &a, ip, 2, e))
-		return -1;
+	for (i = 0; i < count; i++) {
+		nft_table_use(&t, families[i], OVERLAY_NET_TABLE);
+		if (kept_list(&t, &a, ip[i], 2, e))
+			return -1;
+	}
 	nft_table_use(&t, NFT_BRIDGE, OVERLAY_NET_TABLE);
-	if (kept_list(&t, &a, bridge, 1, e))
+	if (kept_list(&t, &a, bridge, count, e))
 		return -1;
-	rules_network(&t, &n->want);
-	kept_put(&t, ip, 2);
-	rules_network_bridge(&t);
-	kept_put(&t, bridge, 1);
+	for (i = 0; i < count; i++) {
+		rules_network(&t, families[i], &n->want);
+		kept_put(&t, ip[i], 2);
+	}
+	rules_network_bridge(&t, n->v6);
+	kept_put(&t, bridge, count);
 	return nft_commit(&t, e);
 }
 

@@ -60,6 +60,19 @@ bool plan_uplink_addrs(struct cidr pool, uint32_t slot, struct ip *node, struct 
 	return true;
 }
 
+struct ip plan_uplink6(struct ip v4)
+{
+	struct ip prefix = { 0 };
+
+	ip_parse(STR(OVERLAY_UPLINKS6), &prefix);
+	return ip_embed(prefix, v4);
+}
+
+struct cidr plan_uplinks6(struct cidr pool)
+{
+	return (struct cidr){ plan_uplink6(cidr_network(pool).ip), (uint8_t)(96 + pool.bits) };
+}
+
 /* --- published ports --- */
 
 static int order(const struct overlay_port *x, const struct overlay_port *y)
@@ -68,6 +81,8 @@ static int order(const struct overlay_port *x, const struct overlay_port *y)
 
 	if (c == 0)
 		c = (int)x->proto - (int)y->proto;
+	if (c == 0)
+		c = (int)x->ip.family - (int)y->ip.family;
 	if (c == 0)
 		c = (int)x->host_port - (int)y->host_port;
 	if (c == 0)
@@ -88,6 +103,8 @@ static int by_claim(const void *a, const void *b)
 	int c = (int)x->proto - (int)y->proto;
 
 	if (c == 0)
+		c = (int)x->ip.family - (int)y->ip.family;
+	if (c == 0)
 		c = (int)x->host_port - (int)y->host_port;
 	return c ? c : memcmp(&x->host_ip, &y->host_ip, sizeof x->host_ip);
 }
@@ -106,8 +123,8 @@ static int check(const struct overlay_port *p, struct err *e)
 		return err_set(e, EINVAL, "published port %u: protocol %u is neither tcp nor udp", p->host_port, p->proto);
 	if (!p->host_port || !p->port)
 		return err_set(e, EINVAL, "published port 0");
-	if (p->ip.family != 4 || p->host_ip.family == 6)
-		return err_set(e, EINVAL, "published port %s:%u: only IPv4 addresses can be published", text, p->host_port);
+	if (!p->ip.family || (p->host_ip.family && p->host_ip.family != p->ip.family))
+		return err_set(e, EINVAL, "published port %s:%u: the container has no address of that family", text, p->host_port);
 	return 0;
 }
 
@@ -129,7 +146,13 @@ static int check_claims(struct arena *a, const struct plan_ports *l, struct err 
 	return 0;
 }
 
-/* `from` is where this network and protocol begin: all that may clash lie between it and `at`. */
+/* The ports of one network, protocol and family share a map. */
+static bool same_map(const struct overlay_port *x, const struct overlay_port *y)
+{
+	return str_eq(x->network, y->network) && x->proto == y->proto && x->ip.family == y->ip.family;
+}
+
+/* `from` is where this map begins: all that may clash lie between it and `at`. */
 static bool taken(const struct plan_ports *l, size_t from, size_t at, uint16_t port, bool host_ports_after)
 {
 	const struct overlay_port *p = &l->v[at].p;
@@ -139,7 +162,7 @@ static bool taken(const struct plan_ports *l, size_t from, size_t at, uint16_t p
 		if (l->v[i].uplink_port == port && !same_target(&l->v[i].p, p))
 			return true;
 	for (i = at; host_ports_after && i < l->n; i++)
-		if (l->v[i].p.host_port == port && l->v[i].p.proto == p->proto && str_eq(l->v[i].p.network, p->network))
+		if (l->v[i].p.host_port == port && same_map(&l->v[i].p, p))
 			return true;
 	return false;
 }
@@ -189,7 +212,7 @@ int plan_ports(struct arena *a, const struct overlay_port *v, size_t n, struct p
 	if (check_claims(a, &l, e))
 		return -1;
 	for (i = 0; i < l.n; i++) {
-		if (i && (!str_eq(l.v[i].p.network, l.v[from].p.network) || l.v[i].p.proto != l.v[from].p.proto))
+		if (!same_map(&l.v[i].p, &l.v[from].p))
 			from = i;
 		if (give(&l, from, i, e))
 			return -1;

@@ -19,6 +19,7 @@
 
 #define OVERLAY_TABLE_MAX 32
 #define OVERLAY_UPLINKS   "100.127.0.0/16"            /* default pool: two addresses for each network on the node */
+#define OVERLAY_UPLINKS6  "fd74:7269:746f:6e00::"     /* with an uplink's IPv4 address at its end (plan_uplink6): private (RFC 4193) */
 
 struct overlay_network {
 	struct str  id;                               /* 64 hex digits (any file name) */
@@ -30,12 +31,14 @@ struct overlay_network {
 	int         mtu;                              /* of containers; 0 or more than the node's: the node's */
 	struct ip   self;                             /* this node's own address in it, for published ports whose container
 	                                                 is on another node; family 0: none */
+	struct cidr subnet6;                          /* family 0: no IPv6 */
+	struct ip   gateway6, self6;
 };
 
 struct overlay_port {                                 /* one published port */
 	struct str network;                           /* id of the network that the container is reached by */
 	uint8_t    proto;                             /* IPPROTO_TCP, IPPROTO_UDP */
-	struct ip  host_ip;                           /* family 0: every address of the node */
+	struct ip  host_ip;                           /* family 0: every address of the node of the family of `ip` */
 	uint16_t   host_port;
 	struct ip  ip;                                /* of the container */
 	uint16_t   port;
@@ -56,6 +59,8 @@ const char *plan_uplink_pattern(const char *instance, char out[16]);
 bool plan_uplink_slot(const char *instance, const char *link, uint32_t *slot); /* the reverse */
 /* Addresses of uplink `slot`: a /31 (RFC 3021) of the pool; the node's end is the even one. False: pool exhausted. */
 bool plan_uplink_addrs(struct cidr pool, uint32_t slot, struct ip *node, struct ip *net);
+struct ip plan_uplink6(struct ip v4);                 /* the IPv6 address of that end of the uplink; a /127 (RFC 6164) */
+struct cidr plan_uplinks6(struct cidr pool);          /* all of them */
 
 /* A published port with the port on its uplink: the same as host_port, unless two host addresses publish that number for
  * different containers of one network; then another free one. Same input, same output, whatever the order. */

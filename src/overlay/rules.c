@@ -4,25 +4,54 @@
 
 #define ETHER_IPV4 0x0800
 #define ETHER_ARP  0x0806
+#define ETHER_IPV6 0x86dd
 #define ICMP_PING  8
+
+/* ICMPv6 (RFC 4443, RFC 4861) */
+enum { ICMP6_PING = 128, ROUTER_ADVERT = 134, NEIGHBOUR_SOLICIT = 135, NEIGHBOUR_ADVERT = 136, REDIRECT = 137 };
 
 /* Priorities of nf_tables' own words: dstnat, filter, srcnat. */
 enum { DSTNAT = -100, FILTER = 0, SRCNAT = 100, BRIDGE_EARLY = -300 };
 
 static const enum nft_key port_key[] = { NFT_KEY_PROTO, NFT_KEY_PORT, NFT_KEY_END };
-static const enum nft_key port_ip_key[] = { NFT_KEY_PROTO, NFT_KEY_IP, NFT_KEY_PORT, NFT_KEY_END };
-static const enum nft_key target[] = { NFT_KEY_IP, NFT_KEY_PORT, NFT_KEY_END };
-static const enum nft_key address[] = { NFT_KEY_IP, NFT_KEY_END };
 static const enum nft_key sender[] = { NFT_KEY_IFNAME, NFT_KEY_MAC, NFT_KEY_IP, NFT_KEY_END };
-static const struct cidr loopback = { { .family = 4, .b = { 127 } }, 8 };
+static const enum nft_key sender6[] = { NFT_KEY_IFNAME, NFT_KEY_MAC, NFT_KEY_IP6, NFT_KEY_END };
+static const struct cidr anywhere;
 
-static const struct cidr anywhere = { { .family = 4 }, 0 };
+/* What differs between the two tables that are otherwise alike. */
+struct side {
+	enum nft_key port_ip[4], target[3], address[2];
+	struct cidr  loopback;
+	uint8_t      family, ping;
+};
+static const struct side sides[] = {
+	{ { NFT_KEY_PROTO, NFT_KEY_IP, NFT_KEY_PORT, NFT_KEY_END }, { NFT_KEY_IP, NFT_KEY_PORT, NFT_KEY_END }, { NFT_KEY_IP, NFT_KEY_END },
+	  { { .family = 4, .b = { 127 } }, 8 }, 4, ICMP_PING },
+	{ { NFT_KEY_PROTO, NFT_KEY_IP6, NFT_KEY_PORT, NFT_KEY_END }, { NFT_KEY_IP6, NFT_KEY_PORT, NFT_KEY_END }, { NFT_KEY_IP6, NFT_KEY_END },
+	  { { .family = 6, .b = { [15] = 1 } }, 128 }, 6, ICMP6_PING },
+};
+
+static const struct side *side_of(enum nft_family f)
+{
+	return &sides[f == NFT_IPV6];
+}
+
+/* Who has which MAC: packets that no connection is kept of. */
+static void neighbours(struct nft *n, const char *chain, const char *from)
+{
+	for (uint8_t type = NEIGHBOUR_SOLICIT; type <= NEIGHBOUR_ADVERT; type++) {
+		nft_rule(n, chain);
+		nft_iif(n, NFT_IS, from);
+		nft_icmp_type(n, type);
+		nft_verdict(n, NFT_ACCEPT);
+	}
+}
 
 /* --- the node --- */
 
 /* From outside, a loopback address is never a published port: the redirection would come before the kernel's own check
  * for such "martian" packets, and a neighbour on the wire could reach what was published for this host only. */
-static void node_dnat(struct nft *n)
+static void node_dnat(struct nft *n, struct cidr loopback)
 {
 	nft_chain(n, "prerouting", NFT_NAT, NFT_PREROUTING, DSTNAT, NFT_ACCEPT);
 	nft_rule(n, "prerouting");
@@ -45,7 +74,7 @@ static void node_dnat(struct nft *n)
 /* Out to the world: the node's address instead of the uplink's. Into a network: clients keep their address, but for those that a
  * network could not answer (127.0.0.1) or would take for itself (its own uplink, when a container asks for a port that its own
  * network publishes). */
-static void node_snat(struct nft *n, const struct rules_node *r)
+static void node_snat(struct nft *n, const struct rules_node *r, struct cidr loopback)
 {
 	nft_chain(n, "postrouting", NFT_NAT, NFT_POSTROUTING, SRCNAT, NFT_ACCEPT);
 	nft_rule(n, "postrouting");
@@ -100,7 +129,8 @@ static void node_forward(struct nft *n, const struct rules_node *r)
 	nft_counter(n);
 	nft_verdict(n, NFT_DROP);
 	for (i = 0; i < r->ndeny; i++)
-		refuse(n, "forward", r->uplinks, r->deny[i]);
+		if (r->deny[i].ip.family == side_of(r->family)->family)
+			refuse(n, "forward", r->uplinks, r->deny[i]);
 	if (r->close_forward) {                           /* "tr*": other instances in this namespace have their own table */
 		nft_rule(n, "forward");
 		nft_iif(n, NFT_NOT, "tr*");
@@ -117,6 +147,8 @@ static void node_input(struct nft *n, const struct rules_node *r)
 	nft_iif(n, NFT_IS, r->uplinks);
 	nft_ct_established(n);
 	nft_verdict(n, NFT_ACCEPT);
+	if (r->family == NFT_IPV6)
+		neighbours(n, "input", r->uplinks);
 	refuse(n, "input", r->uplinks, anywhere);
 	if (r->vxlan_port) {
 		nft_rule(n, "input");
@@ -130,19 +162,22 @@ static void node_input(struct nft *n, const struct rules_node *r)
 
 void rules_node(struct nft *n, const struct rules_node *r)
 {
-	nft_table_replace(n, NFT_IPV4, r->table);
-	nft_set(n, RULES_PORTS_ANY, port_key, target);
-	nft_set(n, RULES_PORTS_IP, port_ip_key, target);
-	nft_set(n, RULES_PEERS, address, NULL);
-	node_dnat(n);
-	node_snat(n, r);
+	const struct side *s = side_of(r->family);
+
+	nft_table_replace(n, r->family, r->table);
+	nft_set(n, RULES_PORTS_ANY, port_key, s->target);
+	nft_set(n, RULES_PORTS_IP, s->port_ip, s->target);
+	if (r->family == NFT_IPV4)
+		nft_set(n, RULES_PEERS, s->address, NULL);
+	node_dnat(n, s->loopback);
+	node_snat(n, r, s->loopback);
 	node_forward(n, r);
 	node_input(n, r);
 }
 
 /* --- a network --- */
 
-static void network_input(struct nft *n, const struct overlay_network *net)
+static void network_input(struct nft *n, const struct side *s, const struct overlay_network *net)
 {
 	static const uint8_t protos[] = { IPPROTO_UDP, IPPROTO_TCP };
 	size_t i;
@@ -151,7 +186,11 @@ static void network_input(struct nft *n, const struct overlay_network *net)
 	nft_rule(n, "input");
 	nft_ct_established(n);
 	nft_verdict(n, NFT_ACCEPT);
-	for (i = 0; i < 2; i++) {                         /* the dns role listens there */
+	if (s->family == 6) {
+		neighbours(n, "input", OVERLAY_BRIDGE);
+		neighbours(n, "input", OVERLAY_UPLINK);
+	}
+	for (i = 0; i < 2 && s->family == 4; i++) {       /* the dns role listens there */
 		nft_rule(n, "input");
 		nft_iif(n, NFT_IS, OVERLAY_BRIDGE);
 		nft_daddr(n, NFT_IS, (struct cidr){ net->gateway, 32 });
@@ -161,7 +200,7 @@ static void network_input(struct nft *n, const struct overlay_network *net)
 	}
 	nft_rule(n, "input");
 	nft_iif(n, NFT_IS, OVERLAY_BRIDGE);
-	nft_icmp_type(n, ICMP_PING);
+	nft_icmp_type(n, s->ping);
 	nft_verdict(n, NFT_ACCEPT);
 	nft_rule(n, "input");                             /* a port that is being withdrawn: already gone here */
 	nft_iif(n, NFT_IS, OVERLAY_UPLINK);
@@ -194,11 +233,14 @@ static void network_forward(struct nft *n, const struct overlay_network *net)
 	nft_verdict(n, NFT_ACCEPT);
 }
 
-void rules_network(struct nft *n, const struct overlay_network *net)
+void rules_network(struct nft *n, enum nft_family f, const struct overlay_network *net)
 {
-	nft_table_replace(n, NFT_IPV4, OVERLAY_NET_TABLE);
-	nft_set(n, RULES_NET_PORTS, port_key, target);
-	nft_set(n, RULES_REMOTE, address, NULL);
+	const struct side *s = side_of(f);
+	struct ip self = f == NFT_IPV6 ? net->self6 : net->self;
+
+	nft_table_replace(n, f, OVERLAY_NET_TABLE);
+	nft_set(n, RULES_NET_PORTS, port_key, s->target);
+	nft_set(n, RULES_REMOTE, s->address, NULL);
 	nft_chain(n, "prerouting", NFT_NAT, NFT_PREROUTING, DSTNAT, NFT_ACCEPT);
 	nft_rule(n, "prerouting");
 	nft_iif(n, NFT_IS, OVERLAY_UPLINK);
@@ -208,34 +250,85 @@ void rules_network(struct nft *n, const struct overlay_network *net)
 	nft_rule(n, "postrouting");
 	nft_oif(n, NFT_IS, OVERLAY_UPLINK);
 	nft_masquerade(n);
-	if (net->self.family) {                           /* the answer must come back here, not to the other node's gateway */
+	if (self.family) {                                /* the answer must come back here, not to the other node's gateway */
 		nft_rule(n, "postrouting");
 		nft_iif(n, NFT_IS, OVERLAY_UPLINK);
 		nft_daddr_in(n, NFT_IS, RULES_REMOTE);
-		nft_snat(n, net->self);
+		nft_snat(n, self);
 	}
-	network_input(n, net);
+	network_input(n, s, net);
 	network_forward(n, net);
 }
 
-/* Every frame of a container's port must name its own MAC and IPv4 address, ARP in frame and body alike. Nothing else passes:
- * no IPv6, no VLAN tags, no other protocols, no DHCP. What comes from other nodes was checked there. */
-void rules_network_bridge(struct nft *n)
+static void frame(struct nft *n, uint16_t type)
 {
-	static const uint16_t dhcp[] = { 67, 68 };
-	size_t i;
+	nft_rule(n, "prerouting");
+	nft_ether_type(n, type);
+}
 
+static void drop(struct nft *n)
+{
+	nft_counter(n);
+	nft_verdict(n, NFT_DROP);
+}
+
+/* Nobody gives addresses but the leader. */
+static void no_dhcp(struct nft *n, uint16_t type, uint16_t port)
+{
+	for (int i = 0; i < 2; i++) {
+		frame(n, type);
+		nft_l4proto(n, IPPROTO_UDP);
+		nft_dport(n, (uint16_t)(port + i));
+		drop(n);
+	}
+}
+
+/* Nobody is a router but the gateway, and nobody tells of a neighbour but this himself: his own address by his own MAC, in the frame, the
+ * header, the target and the option alike. A question names its sender's MAC in the option. */
+static void bridge_ipv6(struct nft *n)
+{
+	static const uint8_t routers[] = { ROUTER_ADVERT, REDIRECT };
+
+	no_dhcp(n, ETHER_IPV6, 546);
+	for (size_t i = 0; i < sizeof routers; i++) {
+		frame(n, ETHER_IPV6);
+		nft_icmp_type(n, routers[i]);
+		drop(n);
+	}
+	for (int option = 0; option < 2; option++)
+		for (uint8_t type = NEIGHBOUR_SOLICIT; type <= NEIGHBOUR_ADVERT; type++) {
+			frame(n, ETHER_IPV6);
+			nft_neighbour(n, type, option);
+			nft_in_set_ip6(n, RULES_SENDERS6, false, false);
+			if (option)
+				nft_in_set_ip6(n, RULES_SENDERS6, true, false);
+			if (type == NEIGHBOUR_ADVERT)
+				nft_in_set_ip6(n, RULES_SENDERS6, false, true);
+			nft_verdict(n, NFT_ACCEPT);
+		}
+	for (uint8_t type = NEIGHBOUR_SOLICIT; type <= NEIGHBOUR_ADVERT; type++) {
+		frame(n, ETHER_IPV6);
+		nft_icmp_type(n, type);
+		drop(n);
+	}
+	frame(n, ETHER_IPV6);
+	nft_in_set_ip6(n, RULES_SENDERS6, false, false);
+	nft_verdict(n, NFT_ACCEPT);
+}
+
+/* Every frame of a container's port must name its own MAC and address, ARP in frame and body alike. Nothing else passes:
+ * no IPv6 where the network has none, no VLAN tags, no other protocols, no DHCP. What comes from other nodes was checked there; neighbours
+ * are not looked for across nodes. */
+void rules_network_bridge(struct nft *n, bool v6)
+{
 	nft_table_replace(n, NFT_BRIDGE, OVERLAY_NET_TABLE);
 	nft_set(n, RULES_SENDERS, sender, NULL);
+	if (v6)
+		nft_set(n, RULES_SENDERS6, sender6, NULL);
 	nft_chain(n, "prerouting", NFT_FILTER, NFT_PREROUTING, BRIDGE_EARLY, NFT_DROP);
-	for (i = 0; i < sizeof dhcp / sizeof *dhcp; i++) {   /* nobody gives addresses but the leader */
-		nft_rule(n, "prerouting");
-		nft_ether_type(n, ETHER_IPV4);
-		nft_l4proto(n, IPPROTO_UDP);
-		nft_dport(n, dhcp[i]);
-		nft_counter(n);
-		nft_verdict(n, NFT_DROP);
-	}
+	no_dhcp(n, ETHER_IPV4, 67);
+	if (v6)
+		bridge_ipv6(n);
 	nft_rule(n, "prerouting");
 	nft_ether_type(n, ETHER_IPV4);
 	nft_in_set_ip(n, RULES_SENDERS);
@@ -270,7 +363,7 @@ void rules_node_port(struct nft *n, const struct plan_port *p, struct ip uplink)
 	if (p->p.host_ip.family)
 		nft_add_ip(&key, p->p.host_ip);
 	nft_add_port(&key, p->p.host_port);
-	port_target(&data, uplink, p->uplink_port);
+	port_target(&data, p->p.ip.family == 6 ? plan_uplink6(uplink) : uplink, p->uplink_port);
 	nft_elem(n, p->p.host_ip.family ? RULES_PORTS_IP : RULES_PORTS_ANY, &key, &data);
 }
 

@@ -7,6 +7,9 @@
 #include "overlay/apply.h"
 #include "overlay/rules.h"
 
+#define FORWARD_MARK  "forwarding-was-off"            /* files in <run dir>/netns: see rules_node.close_forward */
+#define FORWARD6_MARK "forwarding6-was-off"
+
 struct net {
 	char        id[128];
 	int         netns;                            /* descriptor */
@@ -14,6 +17,7 @@ struct net {
 	struct ip   uplink_node, uplink_net;
 	bool        ensured;                          /* `want` is what this process brought about */
 	bool        present;                          /* has its links: ensured, or found so after a restart */
+	bool        v6;                               /* it has IPv6; its uplink's addresses follow from the IPv4 ones (plan_uplink6) */
 	struct overlay_network want;                  /* want.id points to id */
 	uint64_t    ports_seen;                       /* digest of the published ports in its table; 0: not known */
 	struct ip  *nodes;                            /* that have containers of it; owned */
@@ -28,7 +32,8 @@ struct overlay {
 	struct ip   vtep;
 	uint16_t    vxlan_port;
 	int         mtu;
-	bool        close_forward;
+	bool        close_forward, close_forward6;
+	bool        v6;                               /* a network here has, or had, IPv6: there is a table for it */
 	int         dir;                              /* <run dir>/netns */
 	int         netns;                            /* the node's */
 	struct net *net;
@@ -42,6 +47,11 @@ struct overlay {
 
 struct net *net_get(struct overlay *o, struct str id);        /* NULL when not here */
 
+/* The first network with IPv6: the node gets a table for it and forwards. net6.c */
+int node_begin6(struct overlay *o, struct err *e);
+/* Links of a network that has IPv6, after those of IPv4. */
+int net_build6(struct overlay *o, struct net *n, struct err *e);
+
 /* Make what is missing of a network whose namespace exists: links, addresses, sysctls, tables. */
 int net_build(struct overlay *o, struct net *n, struct err *e);
 
@@ -49,7 +59,7 @@ int net_build(struct overlay *o, struct net *n, struct err *e);
 int ports_apply(struct overlay *o, struct err *e);
 
 /* Replace tables but keep the elements of their sets, also those that somebody else adds at this moment. */
-int node_table(struct overlay *o, struct err *e);
+int node_table(struct overlay *o, enum nft_family f, struct err *e);
 int net_tables(struct net *n, struct err *e);
 
 /* nft_list of several sets, and putting the elements back. */

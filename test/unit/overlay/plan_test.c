@@ -124,7 +124,7 @@ TEST(bad_ports_are_refused)
 	struct err e = { 0 };
 	struct plan_ports l;
 	struct overlay_port twice[] = { port("a", "", 80, "10.0.0.2", 80), port("b", "", 80, "10.0.0.2", 80) };
-	struct overlay_port zero = port("a", "", 0, "10.0.0.2", 80), six = port("a", "", 1, "fd00::1", 80);
+	struct overlay_port zero = port("a", "", 0, "10.0.0.2", 80), mixed = port("a", "10.0.0.9", 1, "fd00::1", 80);
 
 	CHECK_ERR(plan_ports(&a, twice, 2, &l, &e), e, "port 80 on every address is published twice");
 	twice[1].proto = IPPROTO_UDP;
@@ -132,7 +132,7 @@ TEST(bad_ports_are_refused)
 	twice[1].proto = 99;
 	CHECK_ERR(plan_ports(&a, twice, 2, &l, &e), e, "neither tcp nor udp");
 	CHECK_ERR(plan_ports(&a, &zero, 1, &l, &e), e, "published port 0");
-	CHECK_ERR(plan_ports(&a, &six, 1, &l, &e), e, "only IPv4");
+	CHECK_ERR(plan_ports(&a, &mixed, 1, &l, &e), e, "no address of that family");
 	CHECK_OK(plan_ports(&a, NULL, 0, &l, &e), e);
 	CHECK_INT(l.n, 0);
 }
