@@ -3,7 +3,7 @@
 # As the operator on the local socket, who may ask for most.
 need_apitable() {
 	root_docker image inspect busybox >/dev/null 2>&1 || busybox_tar | root_docker import - busybox >/dev/null
-	[ -x build/apitable ] || make -s build/apitable >/dev/null
+	[ build/apitable -nt test/unit/docker/apitable.c ] || make -s build/apitable >/dev/null
 	build/apitable >"$TMP/table"
 }
 
