@@ -58,6 +58,8 @@ int api_command(struct req *r, int cmd, const struct field *f, const void *in, c
 int api_node(struct req *r, int op, const struct field *f, const void *in, const struct field *of, void *out,
 	     const int *fds, size_t nfds, int *got, size_t *ngot, int timeout_ms, struct err *e);
 
+#define NODE_TIMEOUT_MS 30000                         /* of what takes as long as there are files */
+
 /* The same of another node's role, where a container is (its record says): STR_NONE or this node's id is this one. EAGAIN:
  * that node cannot be reached now. */
 int api_on(struct req *r, struct str node, int op, const struct field *f, const void *in, const struct field *of, void *out,

@@ -11,8 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define NODE_TIMEOUT_MS 30000
-
 /* `node`: where the container is. */
 static int call_of(struct req *r, struct archive_call *in, struct str *node, struct err *e)
 {

@@ -12,7 +12,6 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#define NODE_TIMEOUT_MS 30000
 #define IGNORE_MAX      (64 << 10)
 #define STAGES_MAX      1000
 

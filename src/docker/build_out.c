@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#define NODE_TIMEOUT_MS 30000
 #define LINE_MAX_BYTES  (64 << 10)
 #define HELD_MAX        (16 << 20)
 

@@ -10,8 +10,6 @@
 
 #include <errno.h>
 
-#define NODE_TIMEOUT_MS 30000
-
 #define UPDATE_TIMEOUT_MS 30000
 
 struct created { struct str id; struct strs warnings; };

@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define NODE_TIMEOUT_MS 30000
-
 struct images { struct image *v; size_t n; };
 struct tags { struct image_tag *v; size_t n; };
 

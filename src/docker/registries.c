@@ -13,8 +13,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define NODE_TIMEOUT_MS 30000
-
 struct registry_auth { struct str username, password, identity_token, registry_token, auth, server; };
 const struct field registry_auth_fields[] = {
 	FIELD(1, registry_auth, username,       "username",      0),

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define NODE_TIMEOUT_MS 30000
-
 static const char raw_stream[] = "application/vnd.docker.raw-stream";
 static const char multiplexed[] = "application/vnd.docker.multiplexed-stream";
 

@@ -5,6 +5,7 @@
 #include "base/version.h"
 #include "codec/json.h"
 #include "codec/rec.h"
+#include "os/fd.h"
 
 #include <errno.h>
 #include <sys/utsname.h>
@@ -428,23 +429,21 @@ static int usage_images(struct req *r, struct view_txn *t, const struct disk_usa
 	return 0;
 }
 
-static int usage_containers(struct req *r, const struct disk_usage *u, struct buf *b, struct err *e)
+static void usage_containers(struct req *r, const struct disk_usage *u, struct buf *b)
 {
 	struct render_env env = render_env_of(r);
+	struct err why = { 0 };
 	size_t n = 0;
 
 	buf_char(b, '[');
 	for (size_t i = 0; i < u->containers.n; i++) {
-		if (container_sizes(r, &u->containers.v[i], &env, e)) {
-			if (e->code != ENOENT)
-				return -1;
-			continue;                     /* removed meanwhile */
-		}
+		env.size.rw = env.size.root = (struct raw){ 0 };
+		if (container_sizes(r, &u->containers.v[i], &env, &why) && why.code == ENOENT)
+			continue;                     /* removed meanwhile; of one whose node is lost the size is not known */
 		buf_puts(b, n++ ? "," : "");
 		render_container_item(&env, b, &u->containers.v[i]);
 	}
 	buf_char(b, ']');
-	return 0;
 }
 
 static int64_t volume_users(const struct disk_usage *u, struct str name)
@@ -460,6 +459,25 @@ static int64_t volume_users(const struct disk_usage *u, struct str name)
 	return users;
 }
 
+/* -1: not known, as Docker says of volumes whose files are elsewhere: memory, a host path, a node that is lost. */
+static int64_t volume_bytes(struct req *r, const struct volume *v)
+{
+	struct volume_call q = { who(r)->login, v->name };
+	char text[24] = "";
+	struct err ignored;
+	auto_fd fd = -1;
+	size_t n = 1;
+	int64_t bytes;
+
+	if (v->node.n == 0)
+		return 0;                             /* nothing has mounted it yet */
+	if (pairs_get(&v->options, STR("type")) ||
+	    api_on(r, v->node, OP_VOLUME_SIZE, volume_call_fields, &q, NULL, NULL, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, &ignored) ||
+	    n != 1 || fd_read_full(fd, text, sizeof(text) - 1) < 0 || !str_to_i64(str_of(text), &bytes))
+		return -1;
+	return bytes;
+}
+
 static void usage_volumes(struct req *r, const struct disk_usage *u, struct buf *b)
 {
 	struct render_env env = render_env_of(r);
@@ -467,7 +485,8 @@ static void usage_volumes(struct req *r, const struct disk_usage *u, struct buf 
 	buf_char(b, '[');
 	for (size_t i = 0; i < u->volumes.n; i++) {
 		buf_puts(b, i ? "," : "");
-		env.usage.json = arena_printf(&r->arena, "{\"Size\":-1,\"RefCount\":%lld}", (long long)volume_users(u, u->volumes.v[i].name));
+		env.usage.json = arena_printf(&r->arena, "{\"Size\":%lld,\"RefCount\":%lld}", (long long)volume_bytes(r, &u->volumes.v[i]),
+					      (long long)volume_users(u, u->volumes.v[i].name));
 		render_volume(&env, b, &u->volumes.v[i]);
 	}
 	buf_char(b, ']');
@@ -506,10 +525,10 @@ int sys_df(struct req *r, struct err *e)
 		return -1;
 	view_end(&t);                                 /* counting takes its time */
 	buf_puts(&b, ",\"Containers\":");
-	if (!type_wanted(&types, "container"))
+	if (type_wanted(&types, "container"))
+		usage_containers(r, &u, &b);
+	else
 		buf_puts(&b, "null");
-	else if (usage_containers(r, &u, &b, e))
-		return -1;
 	buf_puts(&b, ",\"Volumes\":");
 	if (type_wanted(&types, "volume"))
 		usage_volumes(r, &u, &b);

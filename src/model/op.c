@@ -261,6 +261,12 @@ const struct field remote_call_fields[] = {
 	FIELD_END
 };
 
+const struct field volume_call_fields[] = {
+	FIELD(1, volume_call, account, "account", 0),
+	FIELD(2, volume_call, name,    "name",    0),
+	FIELD_END
+};
+
 const struct field image_call_fields[] = {
 	FIELD(1, image_call, account, "account", 0),
 	FIELD(2, image_call, image,   "image",   0),

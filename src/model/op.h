@@ -44,6 +44,7 @@ enum op {
 	OP_SAVE         = 33,  /* save_call -> (fd: tar) */
 	OP_CHANGES      = 34,  /* by_id -> (fd: JSON) */
 	OP_SIZE         = 42,  /* by_id -> (fd: a number, the bytes of the writable layer) */
+	OP_VOLUME_SIZE  = 66,  /* volume_call -> (fd: a number, the bytes of its files) */
 	OP_EXPORT       = 35,  /* by_id -> (fd: tar) */
 	OP_NODE_INFO    = 36,  /* (empty) -> node_info */
 	OP_LIMITS       = 38,  /* by_id: the record's limits hold now for the running container */
@@ -135,6 +136,8 @@ struct build_copy {
 extern const struct field build_copy_fields[];
 struct image_call { struct str account, image; };     /* image: its id */
 extern const struct field image_call_fields[];
+struct volume_call { struct str account, name; };
+extern const struct field volume_call_fields[];
 struct save_call { struct str account; struct strs refs; };
 extern const struct field save_call_fields[];
 struct net_stats { struct str name; uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors, tx_dropped; };

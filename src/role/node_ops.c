@@ -591,6 +591,22 @@ static int op_size(struct ipc_req *r, void *in, struct err *e)
 	return own_part(r, ((struct by_id *)in)->id, archive_size, e);
 }
 
+static int op_volume_size(struct ipc_req *r, void *in, struct err *e)
+{
+	struct volume_call *q = in;
+	pid_t child;
+	int fds[2], rc;
+
+	if (fd_pipe_wide(fds, e))
+		return -1;
+	rc = archive_volume_size(&node_of(r)->rt, q->account, q->name, fds[1], &child, e);
+	close(fds[1]);
+	if (rc == 0)
+		ipc_reply(r, NULL, NULL, &fds[0], 1);
+	close(fds[0]);
+	return rc;
+}
+
 static int op_export(struct ipc_req *r, void *in, struct err *e)
 {
 	return own_part(r, ((struct by_id *)in)->id, archive_export, e);
@@ -624,6 +640,7 @@ const struct ipc_op node_api_ops[] = {
 	{ OP_LOGIN,        CLIENTS, pull_call_fields,    sizeof(struct pull_call),    op_login },
 	{ OP_CHANGES,      CLIENTS, by_id_fields,        sizeof(struct by_id),        op_changes },
 	{ OP_SIZE,         CLIENTS, by_id_fields,        sizeof(struct by_id),        op_size },
+	{ OP_VOLUME_SIZE,  CLIENTS, volume_call_fields,  sizeof(struct volume_call),  op_volume_size },
 	{ OP_PUSH,         CLIENTS, pull_call_fields,    sizeof(struct pull_call),    op_push },
 	{ OP_SEARCH,       CLIENTS, pull_call_fields,    sizeof(struct pull_call),    op_search },
 	{ OP_DESCRIBE,     CLIENTS, pull_call_fields,    sizeof(struct pull_call),    op_describe },

@@ -345,3 +345,20 @@ int archive_size(struct runtime *rt, const struct runtime_spec *s, pid_t init, i
 	(void)init;                                   /* the overlay's own part is the same while it runs */
 	return own_part(rt, s, OP_SIZE, out, pid, e);
 }
+
+int archive_volume_size(struct runtime *rt, struct str account, struct str name, int out, pid_t *pid, struct err *e)
+{
+	auto_fd data = runtime_volume_open(rt, account, name, e);
+
+	if (data < 0 && e->code != ENOENT)
+		return -1;
+	*pid = proc_clone(0, -1, NULL, e);
+	if (*pid == 0) {
+		if (data < 0)                         /* nothing has mounted it yet */
+			dprintf(out, "0");
+		else if (changes_tree_size(data, out, e))
+			_exit(1);
+		_exit(0);
+	}
+	return *pid < 0 ? -1 : 0;
+}

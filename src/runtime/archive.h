@@ -38,5 +38,7 @@ int archive_diff(struct runtime *rt, const struct runtime_spec *s, pid_t init, i
 /* What differs from the image as GET changes shows it: a JSON array, "null" when nothing does; and the bytes of it, a decimal number. */
 int archive_changes(struct runtime *rt, const struct runtime_spec *s, pid_t init, int out, pid_t *pid, struct err *e);
 int archive_size(struct runtime *rt, const struct runtime_spec *s, pid_t init, int out, pid_t *pid, struct err *e);
+/* The same of a volume: what its files have, each once. Nothing comes when it cannot be counted. */
+int archive_volume_size(struct runtime *rt, struct str account, struct str name, int out, pid_t *pid, struct err *e);
 
 #endif

@@ -30,6 +30,7 @@ int tree_write_diff(int upper, const struct tree_diff *diff, int out, struct err
 int changes_layer(const struct runtime_spec *s, int layers, int own, int out, struct err *e);
 int changes_list(const struct runtime_spec *s, int layers, int own, int out, struct err *e);
 int changes_size(const struct runtime_spec *s, int layers, int own, int out, struct err *e);
+int changes_tree_size(int dir, int out, struct err *e); /* of a whole tree */
 
 struct tree_put {
 	struct archive_put how;

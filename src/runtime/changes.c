@@ -148,7 +148,7 @@ static int walk(struct walk *w, int dir, struct str path, int depth, struct err 
 		struct str name = names.v[i], full = path.n ? arena_printf(&a, "%.*s/%.*s", STR_ARG(path), STR_ARG(name)) : name;
 		struct stat st;
 
-		if (fstatat(dir, name.p, &st, AT_SYMLINK_NOFOLLOW) || w->d.hidden(&w->d, full, &st, dir))
+		if (fstatat(dir, name.p, &st, AT_SYMLINK_NOFOLLOW) || (w->d.hidden && w->d.hidden(&w->d, full, &st, dir)))
 			continue;                     /* gone meanwhile, or ours */
 		rc = w->each(w, full, &st, e);
 		if (rc == 0 && S_ISDIR(st.st_mode)) {
@@ -227,6 +227,18 @@ int changes_size(const struct runtime_spec *s, int layers, int own, int out, str
 	struct walk w = { .each = size_one };
 
 	if (walk_own(&w, s, layers, own, e))
+		return -1;
+	return dprintf(out, "%lld", (long long)w.size) < 0 ? err_sys(e, "tell the size") : 0;
+}
+
+int changes_tree_size(int dir, int out, struct err *e)
+{
+	struct walk w = { .each = size_one };
+	int rc = walk(&w, dir, STR_NONE, 0, e);
+
+	map_release(&w.links);
+	arena_release(&w.arena);
+	if (rc)
 		return -1;
 	return dprintf(out, "%lld", (long long)w.size) < 0 ? err_sys(e, "tell the size") : 0;
 }

@@ -244,6 +244,16 @@ int runtime_volume_create(struct runtime *rt, struct str account, struct str nam
 	return 0;
 }
 
+int runtime_volume_open(struct runtime *rt, struct str account, struct str name, struct err *e)
+{
+	char path[640], data[660];
+
+	if (volume_path(path, account, name, e))
+		return -1;
+	snprintf(data, sizeof data, "%s/_data", path);
+	return path_open(rt->data, data, O_RDONLY | O_DIRECTORY, 0, e);
+}
+
 int runtime_volume_remove(struct runtime *rt, struct str account, struct str name, struct err *e)
 {
 	char path[640];

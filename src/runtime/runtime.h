@@ -218,6 +218,7 @@ int runtime_remove(struct runtime *rt, struct str id, struct err *e);
 int runtime_empty_trash(struct runtime *rt, struct err *e);            /* in a forked child: takes its time */
 /* `disk`: as above; a volume that is there keeps the larger limit, so it holds what the largest container that had it may. */
 int runtime_volume_create(struct runtime *rt, struct str account, struct str name, int64_t disk, struct err *e);
+int runtime_volume_open(struct runtime *rt, struct str account, struct str name, struct err *e); /* its files; ENOENT: none were made yet */
 int runtime_volume_remove(struct runtime *rt, struct str account, struct str name, struct err *e);
 
 #endif
