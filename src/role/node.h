@@ -112,6 +112,7 @@ void logs_forward(struct local *l);
 void report_send(struct node_role *n, struct local *l, const struct node_report *r);
 void report_exec(struct node_role *n, struct local *l, const struct exec *x);
 void report_probe(struct node_role *n, struct local *l, int64_t exit_code);
+void report_detach(struct node_role *n, struct local *l, struct str exec); /* "": from the container itself */
 void report_again(struct node_role *n);               /* after a new channel to the state role */
 void report_later(struct loop_timer *t);              /* n->report_timer */
 typedef void command_done_fn(void *ctx, const struct err *e, struct str payload);

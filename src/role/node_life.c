@@ -414,6 +414,9 @@ static void take_event(struct local *l, const struct runtime_event *ev)
 		if (l->phase == RUNNING)
 			report_probe(l->n, l, ev->exit_code);
 		break;
+	case EVENT_DETACH:
+		report_detach(l->n, l, ev->exec);
+		break;
 	case EVENT_HEALTH:
 		r.health = ev->health;
 		if (l->phase == RUNNING && (ev->news || !str_eq(l->rec.health, ev->health.status)))

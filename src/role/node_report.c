@@ -148,6 +148,16 @@ void report_probe(struct node_role *n, struct local *l, int64_t exit_code)
 	transmit(p);
 }
 
+void report_detach(struct node_role *n, struct local *l, struct str exec)
+{
+	auto_arena a = ARENA_INIT;
+	struct container_event in = { .id = l->id, .action = exec.n ? STR("exec_detach") : STR("detach") };
+
+	if (exec.n)
+		pairs_set(&a, &in.attributes, STR("execID"), exec);
+	transmit(report_new(n, l->account, CMD_CONTAINER_EVENT, container_event_fields, &in));
+}
+
 void node_command(struct node_role *n, struct str account, int cmd, const struct field *f, const void *in, command_done_fn *done, void *ctx)
 {
 	struct report *p = report_new(n, account, cmd, f, in);

@@ -146,11 +146,12 @@ bool zygote_start(int zygote, struct runtime *rt, const struct runtime_spec *s, 
 void zygote_clean(struct runtime *rt, pid_t pid);     /* what one that was killed left; pid 0: all that nobody lives in */
 
 enum event_kind { EVENT_STARTED = 1, EVENT_FAILED, EVENT_EXIT, EVENT_EXEC_EXIT, EVENT_HEALTH,
-	EVENT_PROBE };                                /* PROBE: of the health check, with its exit code */
+	EVENT_PROBE,                                  /* of the health check, with its exit code */
+	EVENT_DETACH };                               /* a client left by the detach keys, and its process goes on */
 
 struct runtime_event {
 	uint32_t   kind;
-	struct str id, exec;                          /* container; exec id for EVENT_EXEC_EXIT */
+	struct str id, exec;                          /* container; exec id for EXEC_EXIT and, of an exec, DETACH */
 	int64_t    gen, pid;
 	int64_t    exit_code;                         /* FAILED: 126, 127 or 128 as Docker's ExitCode of a failed start */
 	bool       oom_killed;

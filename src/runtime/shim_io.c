@@ -354,6 +354,10 @@ static void client_ready(struct shim *s, struct source *src, uint32_t events)
 	if (!a->want_stdin || stdin_of(t)->fd < 0)
 		return;                               /* nobody reads it: dropped, as with Docker */
 	if (match_keys(a, data, (size_t)n, &a->in)) {
+		struct runtime_event ev = { .kind = EVENT_DETACH, .id = str_of(s->id), .exec = t->is_main ? STR_NONE : str_of(t->id),
+			.gen = s->spec->gen };
+
+		shim_conn_broadcast(s, &ev);
 		attach_free(s, a);
 		update_reading(s, t);
 		return;

@@ -68,3 +68,20 @@ test_the_probes_of_a_health_check_are_told() {
 	has "$(xargs <"$TMP/events")" "exec_create: /bin/sh -c exit 3 <no value> exec_start: /bin/sh -c exit 3 <no value> exec_die 3 health_status: unhealthy"
 	docker rm -f probed >/dev/null
 }
+
+# The docker CLI takes the keys out of its input itself and hangs up; others leave that to the engine.
+test_detach_keys_are_an_event() {
+	root_docker image inspect busybox >/dev/null 2>&1 || busybox_tar | root_docker import - busybox >/dev/null
+	root_docker run -dit --name det busybox sleep 100 >/dev/null
+	upgrade='HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\nContent-Length:'
+	is "$(raw "POST /containers/det/attach?stream=1&stdin=1&stdout=1 $upgrade 0\r\n\r\n\x10\x11" 5)" "101 closed"
+	exec=$(curl -s --unix-socket "$RUN/docker.sock" -H 'Content-Type: application/json' http://x/containers/det/exec \
+		-d '{"AttachStdin":true,"AttachStdout":true,"Tty":true,"DetachKeys":"ctrl-a,x","Cmd":["sleep","100"]}' | jq -r .Id)
+	is "$(raw "POST /exec/$exec/start $upgrade 12\r\n\r\n{\"Tty\":true}\x01x" 5)" "101 closed"
+	events() { root_docker events --since 0 --until "$(date +%s.%N)" -f container=det -f event=detach -f event=exec_detach \
+		--format '{{.Action}} {{index .Actor.Attributes "execID"}}' | xargs; }
+	told() { [ "$(events)" = "detach exec_detach $exec" ]; }
+	until_ok 5 told || is "$(events)" "detach exec_detach $exec"
+	is "$(root_docker inspect -f '{{.State.Running}}' det)" true
+	root_docker rm -f det >/dev/null
+}
