@@ -21,7 +21,7 @@ static int failed(struct err *e, const char *what)
 
 static int dir_open(struct disk *d, const char *name, bool create, struct err *e)
 {
-	int fd = openat(self(d)->dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
+	int fd = openat(self(d)->dir, name, (self(d)->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
 
 	if (fd < 0) {
 		if (errno == EDQUOT)
@@ -158,6 +158,7 @@ static const struct disk_ops dir_ops = {
 int disk_dir_open(struct disk_dir *d, const char *path, struct err *e)
 {
 	d->disk.ops = &dir_ops;
+	d->read_only = false;
 	d->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return d->dir < 0 ? err_sys(e, "open %s", path) : 0;
 }

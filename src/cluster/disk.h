@@ -36,6 +36,7 @@ struct disk {
 struct disk_dir {
 	struct disk disk;
 	int         dir;
+	bool        read_only;                        /* its files are only read: they may lie where nobody can write */
 };
 int  disk_dir_open(struct disk_dir *d, const char *path, struct err *e);
 void disk_dir_close(struct disk_dir *d);              /* safe to call twice */

@@ -140,6 +140,7 @@ int backup_check(const char *path, struct arena *a, struct backup_head *h, int64
 	*h = (struct backup_head){ 0 };
 	if (split(a, path, &d, &name, e))
 		return -1;
+	d.read_only = true;
 	rc = snap_read_file(&d.disk, name, a, &meta, check_one, &c, e);
 	if (rc == 0 && (!c.found || meta.index == 0))
 		rc = err_set(e, EUCLEAN, "it is empty");
@@ -218,6 +219,7 @@ int backup_restore(const char *path, const char *log_dir, uint64_t server, struc
 
 	if (backup_check(path, &a, &h, &revision, e) || split(&a, path, &from, &name, e))
 		return -1;
+	from.read_only = true;
 	meta.index = meta.conf_index = (uint64_t)revision;
 	if (disk_dir_open(&to, log_dir, e) == 0 && engine_conf_encode(&me, 1, &a, &meta.conf, e) == 0 &&
 	    snap_begin(&r.w, &to.disk, &meta, e) == 0) {

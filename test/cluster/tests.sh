@@ -305,7 +305,12 @@ test_a_backup_becomes_a_data_center_of_its_own() {
 	has "$("$TRITON" restore --data-dir "$C/7/data" "$C/bent" 2>&1 || true)" "is no whole backup"
 	[ ! -e "$C/7/data" ] || fail "a refused file left something behind"
 	has "$("$TRITON" restore --data-dir "$C/1/data" "$C/backup" 2>&1 || true)" "is not empty"
-	"$TRITON" restore --data-dir "$C/7/data" "$C/backup"
+	mkdir "$C/disc"                               # from where nothing can be written
+	mount -t tmpfs none "$C/disc"
+	cp "$C/backup" "$C/disc/backup"
+	mount -o remount,ro "$C/disc"
+	"$TRITON" restore --data-dir "$C/7/data" "$C/disc/backup"
+	umount "$C/disc"
 	serve_start 7
 	is "$(status_at 7 | jq -r '"\(.datacenter) \(.state.members)"')" "dc1 1"
 	volumes_at 7 | grep -qx acknowledged || fail "what was acknowledged before the backup is not in it"
