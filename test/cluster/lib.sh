@@ -86,7 +86,7 @@ cluster_create() {
 	for i in $(seq $NODES); do place_create "$i" || return 1; done
 	serve_start 1 || return 1
 	for i in $(seq 2 $NODES); do join "$i" || return 1; done
-	until_ok 20 sh -c "[ \"\$('$TRITON' status --json --run-dir '$RUN/1' | jq -r .state.voters)\" = 3 ]" || return 1
+	until_ok 30 sh -c "[ \"\$('$TRITON' status --json --run-dir '$RUN/1' | jq -r .state.voters)\" = $((NODES < 5 ? 3 : 5)) ]" || return 1
 	busybox_image
 }
 
