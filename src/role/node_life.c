@@ -382,6 +382,16 @@ static void exec_ended(struct local *l, const struct runtime_event *ev)
 	report_exec(l->n, l, &x);
 }
 
+/* Somebody killed the process that makes execs and probes, and a probe is due. */
+static void help(struct local *l)
+{
+	struct err e = { 0 };
+	auto_fd conn = life_shim(l, &e);
+
+	if (conn < 0 || shim_help(conn, &l->n->rt, l->id, &e))
+		log_failed("a container's helper could not be replaced", &e, L("id", l->id));
+}
+
 static void take_event(struct local *l, const struct runtime_event *ev)
 {
 	struct node_report r = { .id = l->id, .account = l->account, .gen = ev->gen, .pid = ev->pid, .started = ev->time };
@@ -409,6 +419,9 @@ static void take_event(struct local *l, const struct runtime_event *ev)
 		break;
 	case EVENT_EXEC_EXIT:
 		exec_ended(l, ev);
+		break;
+	case EVENT_HELPER_GONE:
+		help(l);
 		break;
 	case EVENT_PROBE:
 		if (l->phase == RUNNING)

@@ -116,9 +116,6 @@ bool spec_is_closed(const struct runtime_spec *s)
 
 int agent_enter(int pidfd, struct err *e)
 {
-	if (ns_enter(pidfd, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP, e) ||
-	    become_root_inside(e))
-		return -1;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);             /* other rights, so it was forgotten */
-	return 0;
+	return ns_enter(pidfd, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP, e) ||
+		become_root_inside(e) ? -1 : 0;
 }

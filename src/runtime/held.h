@@ -21,7 +21,8 @@ int shim_confine(const struct runtime_spec *s, int dir, struct err *e);
 /* Are all namespaces of the container made by its own user namespace? Then nothing inside needs rights over the machine. */
 bool spec_is_closed(const struct runtime_spec *s);
 
-/* In the agent of such a container: enter all of it. What it starts afterwards is born inside. */
+/* In the agent of such a container: enter all of it but its process namespace, which is for children. A signal at its parent's death
+ * is forgotten. */
 int agent_enter(int pidfd, struct err *e);
 
 extern const struct sandbox shim_box;                 /* of a closed container; for the tests too */

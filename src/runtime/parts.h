@@ -43,14 +43,19 @@ int become_root_inside(struct err *e);                /* of the user namespace j
 
 /* agent.c: a small process inside the container's control groups that clones init and execs, as children of its parent.
  * Moving a process into a version 1 group costs 11 ms; being born inside costs nothing. */
-struct agent { pid_t pid; int sock; bool blank; };    /* blank: it was forked before the container was known */
+struct agent { pid_t pid; int sock; bool blank, stand_in; }; /* blank: it was forked before the container was known; sock -1: it is gone */
 /* `s` and `init_io` NULL: a blank one, which hears of them with the call for init. */
 int agent_start(struct agent *g, struct runtime *rt, const char *group, const struct runtime_spec *s, const struct start_io *init_io,
 		struct err *e);
 pid_t agent_spawn_init(struct agent *g, const struct runtime_spec *s, const struct start_io *init_io, struct err *e);
 /* The container runs: the agent of a closed one (spec_is_closed()) enters it for good, or ends. */
 void agent_settle(struct agent *g, int pidfd);
-pid_t agent_spawn_exec(struct agent *g, const struct exec_spec *x, const struct start_io *io, int pidfd, struct err *e);
+/* ECHILD: the agent is gone. *fate stays -1 where the process is a child of the caller; else its exit code comes there (an int), and its
+ * number is not used again before the caller closes it. */
+pid_t agent_spawn_exec(struct agent *g, const struct exec_spec *x, const struct start_io *io, int pidfd, int *fate, struct err *e);
+/* By the node, for a shim whose agent was killed and that has no right any more to make one: a stand-in, in the container's control
+ * groups. Returns the socket that the shim is to have; at its end the stand-in goes. */
+int agent_stand_in(struct runtime *rt, struct str id, struct err *e);
 
 /* start.c: runtime_start() by a zygote that has an agent, in a control group that gets the container's name. NULL: neither. */
 struct birthplace { const char *group; struct agent agent; };

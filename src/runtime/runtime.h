@@ -147,7 +147,8 @@ void zygote_clean(struct runtime *rt, pid_t pid);     /* what one that was kille
 
 enum event_kind { EVENT_STARTED = 1, EVENT_FAILED, EVENT_EXIT, EVENT_EXEC_EXIT, EVENT_HEALTH,
 	EVENT_PROBE,                                  /* of the health check, with its exit code */
-	EVENT_DETACH };                               /* a client left by the detach keys, and its process goes on */
+	EVENT_DETACH,                                 /* a client left by the detach keys, and its process goes on */
+	EVENT_HELPER_GONE };                          /* probes wait for shim_help() */
 
 struct runtime_event {
 	uint32_t   kind;
@@ -198,7 +199,8 @@ extern const struct field exec_spec_fields[];
 
 /* Starts a process inside. `stream` (-1: detached) carries its input and output and ends after its last byte. Returns the host
  * pid. A program that cannot be run: -1, `*exit_code` 126 or 127 and Docker's sentence, and nothing was written to `stream`. */
-pid_t shim_exec(int conn, const struct exec_spec *x, int stream, int *exit_code, struct err *e);
+pid_t shim_exec(int conn, const struct exec_spec *x, int stream, int *exit_code, struct err *e); /* ECHILD: its helper is gone */
+int shim_help(int conn, struct runtime *rt, struct str id, struct err *e); /* give it another; it keeps one that lives */
 
 /* --- a running container, directly ------------------------------------------------------------------ */
 

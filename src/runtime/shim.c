@@ -89,15 +89,16 @@ void task_ended(struct shim *s, struct task *t)
 	free(t);
 }
 
-static void task_exited(struct shim *s, struct task *t, int status)
+void task_exited(struct shim *s, struct task *t, int code)
 {
 	if (t->is_main)                               /* the agent goes: it holds what the container's end gives back */
 		fd_close(&s->agent.sock);
 	t->exited = true;
-	t->code = proc_exit_code(status);
+	t->code = code;
 	t->exit_ns = clock_wall_ns();
 	t->drain_until_ms = clock_mono_ms() + DRAIN_MS;
 	source_close(s, &t->in);
+	source_close(s, &t->fate);
 	task_drain(s, t);
 }
 
@@ -111,14 +112,16 @@ static void reap(struct shim *s)
 
 		procview_reaped(s->view, pid);
 		if (pid == s->main.pid) {
-			task_exited(s, &s->main, status);
+			task_exited(s, &s->main, proc_exit_code(status));
 			continue;
 		}
+		if (pid == s->agent.pid)              /* whoever needs it will ask for another */
+			fd_close(&s->agent.sock);
 		list_each(p, tmp, &s->execs) {
 			struct task *t = list_entry(p, struct task, link);
 
 			if (t->pid == pid && !t->exited) {
-				task_exited(s, t, status);
+				task_exited(s, t, proc_exit_code(status));
 				break;
 			}
 		}
@@ -237,7 +240,7 @@ void shim_run(const struct shim_start *st)
 	s->signals = (struct source){ .fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK), .ready = signal_ready };
 
 	s->main = (struct task){ .is_main = true, .tty = st->spec->tty, .stdin_once = st->spec->stdin_once, .pid = st->pid,
-		.in = { .fd = st->io.in }, .out = { .fd = st->spec->tty ? st->io.master : st->io.out }, .err = { .fd = st->io.err } };
+		.fate = { .fd = -1 }, .in = { .fd = st->io.in }, .out = { .fd = st->spec->tty ? st->io.master : st->io.out }, .err = { .fd = st->io.err } };
 	list_init(&s->main.attaches);
 	list_init(&s->main.link);
 	for (size_t i = 0; i < st->nattaches; i++)

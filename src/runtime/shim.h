@@ -31,6 +31,7 @@ struct task {
 	char          id[65];                         /* of the exec */
 	pid_t         pid;
 	struct source in, out, err;                   /* with a terminal `out` is the master and written to as well */
+	struct source fate;                           /* -1: a child of ours; else what tells its exit code */
 	struct list   attaches;
 	bool          exited, ended, in_closing;      /* ended: all output was read */
 	int           code;
@@ -85,6 +86,7 @@ void source_close(struct shim *s, struct source *src);
 /* shim_io.c */
 void task_watch(struct shim *s, struct task *t);      /* start reading its output */
 void task_drain(struct shim *s, struct task *t);      /* it exited: read what is there; sets ended when all is read */
+void task_exited(struct shim *s, struct task *t, int code); /* in shim.c */
 void task_ended(struct shim *s, struct task *t);      /* in shim.c: all output of an exited task was read */
 int  attach_add(struct shim *s, struct task *t, const struct attach_opts *o, int fd, struct err *e); /* owns fd on success */
 void attach_finish(struct shim *s, struct attach *a); /* no more output: flush and close */

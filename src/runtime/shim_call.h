@@ -7,7 +7,8 @@
 #define SHIM_MSG_MAX (512 << 10)                      /* args and env of an exec */
 #define SHIM_ANSWER_MAX (32 << 10)                    /* an answer or event: the last results of a health check */
 
-enum shim_op { SHIM_WATCH = 1, SHIM_ACK, SHIM_SIGNAL, SHIM_RESIZE, SHIM_ATTACH, SHIM_EXEC, SHIM_HEALTH };
+enum shim_op { SHIM_WATCH = 1, SHIM_ACK, SHIM_SIGNAL, SHIM_RESIZE, SHIM_ATTACH, SHIM_EXEC, SHIM_HEALTH,
+	SHIM_STAND_IN };                              /* one descriptor: the socket of agent_stand_in() */
 
 struct shim_call {
 	uint32_t   op;

@@ -7,6 +7,7 @@
 #include "os/ns.h"
 #include "os/proc.h"
 #include "os/pty.h"
+#include "runtime/held.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,12 +159,56 @@ static int exec_wait(struct shim *s, int sync, int *master, int *listener, int *
 	}
 }
 
+static int do_stand_in(struct shim *s, int *fd, struct err *e)
+{
+	if (*fd < 0)
+		return err_set(e, EINVAL, "a stand-in without a socket");
+	if (s->main.exited)
+		return err_set(e, ESRCH, "the container is not running");
+	if (s->agent.sock >= 0)
+		return 0;
+	s->agent = (struct agent){ .pid = -1, .sock = *fd, .stand_in = true };
+	*fd = -1;
+	if (spec_is_closed(s->spec))
+		agent_settle(&s->agent, s->pidfd);
+	return 0;
+}
+
+/* A process inside. Errors as agent_spawn_exec(). */
+static pid_t spawn(struct shim *s, const struct exec_spec *x, const struct start_io *io, int *fate, struct err *e)
+{
+	struct exec_spec inside = *x;
+	pid_t pid;
+
+	inside.cpu_view = s->spec->cpu_view;
+	pid = agent_spawn_exec(&s->agent, &inside, io, s->pidfd, fate, e);
+	if (pid < 0 && e->code == ECHILD)
+		fd_close(&s->agent.sock);
+	return pid;
+}
+
+/* Without a word: somebody killed who waited for the process, whose number may be another's by now. */
+static void fate_ready(struct shim *s, struct source *src, uint32_t events)
+{
+	int code;
+
+	(void)events;
+	if (fd_recv(src->fd, &code, sizeof code, NULL, NULL, NULL) != (ssize_t)sizeof code)
+		code = 128 + SIGKILL;
+	task_exited(s, src->owner, code);
+}
+
+static void fate_watch(struct shim *s, struct task *t, int fate)
+{
+	t->fate = (struct source){ .fd = fate, .ready = fate_ready, .owner = t };
+	source_set(s, &t->fate, EPOLLIN);
+}
+
 static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t *pid, int *exit_code, struct err *e)
 {
-	auto_fd sync = -1, master = -1, listener = -1, in = -1, out = -1, errfd = -1, io_sync = -1, io_in = -1, io_out = -1, io_err = -1;
+	auto_fd sync = -1, master = -1, listener = -1, fate = -1, in = -1, out = -1, errfd = -1, io_sync = -1, io_in = -1, io_out = -1, io_err = -1;
 	int pair[2];
 	struct task *t;
-	struct exec_spec inside = *x;
 	struct attach_opts ao = { .stdin_ = x->stdin_, .stdout_ = true, .stderr_ = true, .detach_keys = x->detach_keys };
 
 	if (s->main.exited)
@@ -176,13 +221,12 @@ static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t
 	    exec_pipe(s, &out, &io_out, *stream >= 0 && !x->tty, false, e) ||
 	    exec_pipe(s, &errfd, &io_err, *stream >= 0 && !x->tty, false, e))
 		return -1;
-	inside.cpu_view = s->spec->cpu_view;
-	*pid = agent_spawn_exec(&s->agent, &inside, &(struct start_io){ io_sync, io_in, io_out, io_err }, s->pidfd, e);
+	*pid = spawn(s, x, &(struct start_io){ io_sync, io_in, io_out, io_err }, &fate, e);
 	if (*pid < 0)
 		return -1;
 	fd_close(&io_sync);
 	if (exec_wait(s, sync, &master, &listener, exit_code, e)) {
-		kill(*pid, SIGKILL);                  /* ours, not reaped yet: the number cannot be another's */
+		kill(*pid, SIGKILL);                  /* not reaped yet: the number cannot be another's */
 		return -1;
 	}
 	t = calloc(1, sizeof *t);
@@ -198,13 +242,13 @@ static int do_exec(struct shim *s, const struct exec_spec *x, int *stream, pid_t
 	if (*stream >= 0 && attach_add(s, t, &ao, *stream, e) == 0)
 		*stream = -1;
 	task_watch(s, t);
+	fate_watch(s, t, fd_take(&fate));
 	return 0;
 }
 
 struct task *shim_exec_begin(struct shim *s, const struct exec_spec *x, int *sync, struct err *e)
 {
-	auto_fd ours = -1, out = -1, null = -1, io_sync = -1, io_out = -1;
-	struct exec_spec inside = *x;
+	auto_fd ours = -1, out = -1, null = -1, fate = -1, io_sync = -1, io_out = -1;
 	struct task *t = calloc(1, sizeof *t);
 	int pair[2];
 
@@ -216,9 +260,8 @@ struct task *shim_exec_begin(struct shim *s, const struct exec_spec *x, int *syn
 	io_sync = pair[1];
 	if (exec_pipe(s, NULL, &null, false, true, e) || exec_pipe(s, &out, &io_out, true, false, e))
 		goto fail;
-	inside.cpu_view = s->spec->cpu_view;
 	*t = (struct task){ .is_probe = true, .in = { .fd = -1 }, .err = { .fd = -1 } };
-	t->pid = agent_spawn_exec(&s->agent, &inside, &(struct start_io){ io_sync, null, io_out, io_out }, s->pidfd, e);
+	t->pid = spawn(s, x, &(struct start_io){ io_sync, null, io_out, io_out }, &fate, e);
 	if (t->pid < 0)
 		goto fail;
 	t->out.fd = fd_take(&out);
@@ -226,6 +269,7 @@ struct task *shim_exec_begin(struct shim *s, const struct exec_spec *x, int *syn
 	*sync = fd_take(&ours);
 	list_init(&t->attaches);
 	list_add_tail(&s->execs, &t->link);
+	fate_watch(s, t, fd_take(&fate));
 	return t;
 fail:
 	free(t);
@@ -280,6 +324,9 @@ static void handle(struct shim *s, struct shim_conn *c, struct str msg, int *fd)
 		break;
 	case SHIM_EXEC:
 		rc = do_exec(s, &call.exec, fd, &pid, &exit_code, &e);
+		break;
+	case SHIM_STAND_IN:
+		rc = do_stand_in(s, fd, &e);
 		break;
 	default:
 		err_set(&e, ENOSYS, "this shim does not know call %u", call.op);

@@ -256,8 +256,10 @@ int shim_health_tend(struct shim *s)
 		kill(health.probe->pid, SIGKILL);
 	}
 	if (!health.probe && now >= health.next_ms) {
-		/* The agent that makes processes is frozen with its container. */
-		if (cgroup_is_frozen(&s->rt->cgroups, s->id))
+		/* The agent that makes processes is frozen with its container; or it is gone, and the node makes another. */
+		if (s->agent.sock < 0)
+			shim_conn_broadcast(s, &(struct runtime_event){ .kind = EVENT_HELPER_GONE, .id = str_of(s->id), .gen = s->spec->gen });
+		if (s->agent.sock < 0 || cgroup_is_frozen(&s->rt->cgroups, s->id))
 			health.next_ms = now + PAUSED_LOOK_MS;
 		else
 			probe(s);

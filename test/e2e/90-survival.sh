@@ -239,21 +239,72 @@ test_d03_shim_killed() {
 	docker rm -f dd >/dev/null
 }
 
-agent_of() { # NAME
-	local pid
-	for pid in $(pids_in_group "$1"); do if grep -q triton-agent "/proc/$pid/comm"; then echo "$pid"; fi; done
+# What an exec is inside: its rights, namespaces, groups, limits, environment.
+exec_is() { # NAME
+	docker exec "$1" sh -c 'grep -E "^(Uid|Gid|Groups|NoNewPrivs|Seccomp|Cap)" /proc/self/status
+		for ns in cgroup ipc mnt net pid user uts; do readlink /proc/self/ns/$ns; done
+		cat /proc/self/cgroup /proc/self/oom_score_adj /proc/self/limits; umask; pwd; env | sort; ls /proc/self/fd | wc -l'
 }
 
-# The shim may not make processes any more: without its helper there are no execs until the container starts again.
+# One: what waits for an exec of before has gone.
+helper_kill() { # INIT
+	local group
+	group=$(sed -n 's/.*\(triton-.*\)/\1/p' "/proc/$1/cgroup" | head -1)
+	helper() { helper=$(grep -ls "$group\$" /proc/[0-9]*/cgroup | cut -d/ -f3 | while read -r pid; do
+		if grep -qx triton-agent "/proc/$pid/comm" 2>/dev/null; then echo "$pid"; fi; done); [[ $helper =~ ^[0-9]+$ ]]; }
+	wait_for 10 helper
+	kill -KILL "$helper"
+}
+
+# The shim may not make processes any more: the node makes another helper, as often as one is killed.
 test_d03_helper_of_execs_killed() {
-	docker run -d --name dd busybox sleep 1000 >/dev/null
-	kill -KILL "$(agent_of dd)"
-	wait_for 5 not_alive "$(agent_of dd)"
-	! timeout 20 docker exec dd echo yes || fail "who did that?"
-	is "$(inspect dd '{{.State.Running}}')" true
+	local before round init
+	docker run -d --name dd --cap-drop NET_RAW --ulimit nofile=500 busybox sleep 1000 >/dev/null
+	init=$(inspect dd '{{.State.Pid}}')
+	before=$(exec_is dd)
+	alone() { [ "$(docker exec dd ps -o comm | xargs)" = "COMMAND sleep ps" ]; }
+	for round in 1 2 3; do
+		helper_kill "$init"
+		is "$(exec_is dd)" "$before" "an exec by helper $round"
+		exits 7 docker exec dd sh -c 'exit 7'
+		exits 143 docker exec dd sh -c 'kill -TERM $$'
+		exits 127 docker exec dd nothing
+		is "$(echo in | docker exec -i dd cat)" in "input of an exec by helper $round"
+		wait_for 10 alone                                          # nothing of them is left, not even dead
+	done
+	docker exec -d dd sleep 2000
+	has "$(docker top dd -o args)" "sleep 2000"
+	has_not "$(docker top dd -o comm)" triton
+	kill -KILL "$(role_pid node)"                                      # helper and exec live on
+	executes() { docker exec dd true; }
+	wait_for 20 executes
+	has "$(docker exec dd ps -o args)" "sleep 2000"
+	kill "$(docker top dd -o pid,args | awk '/sleep 2000/ { print $1 }')"
+	settled() { [ "$(pids_in_group dd | wc -l)" = 2 ]; }               # its workload and the helper
+	wait_for 10 settled
+	is "$(inspect dd '{{.State.Pid}}')" "$init"
 	docker restart -t 0 dd >/dev/null
 	is "$(docker exec dd echo yes)" yes
 	docker rm -f dd >/dev/null
+}
+
+test_d03_helper_of_probes_killed() {
+	docker run -d --name dd --health-cmd 'echo >>/probes' --health-interval 0.3s busybox sleep 1000 >/dev/null
+	probes() { [ "$(docker exec dd sh -c 'cat /probes 2>/dev/null | wc -l')" -gt "$1" ]; }
+	wait_for 10 probes 0
+	helper_kill "$(inspect dd '{{.State.Pid}}')"
+	wait_for 10 probes "$(($(docker exec dd cat /probes | wc -l) + 2))"
+	is "$(inspect dd '{{.State.Health.Status}} {{.State.Health.FailingStreak}}')" "healthy 0"
+	docker rm -f dd >/dev/null
+}
+
+test_d03_helper_of_a_privileged_container_killed() {
+	local before
+	as boss docker run -d --name dd --privileged busybox sleep 1000 >/dev/null
+	before=$(as boss docker exec --privileged dd grep -E '^(Cap|Uid|Seccomp)' /proc/self/status)
+	helper_kill "$(as boss docker inspect -f '{{.State.Pid}}' dd)"
+	is "$(as boss docker exec --privileged dd grep -E '^(Cap|Uid|Seccomp)' /proc/self/status)" "$before" "an exec by another helper"
+	as boss docker rm -f dd >/dev/null
 }
 
 # --- D05: another build of the program ---------------------------------------------------------------------
