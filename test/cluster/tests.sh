@@ -340,8 +340,24 @@ test_a_backup_becomes_a_data_center_of_its_own() {
 
 records_at() { status_at "$1" | jq -r .records; }
 
+# Clients that try again, until load.stop is there; how many were acknowledged is in load.
+writes_through_7_8_9() {
+	local k=0 tries
+	rm -f "$C/load.stop"
+	while [ ! -e "$C/load.stop" ]; do
+		k=$((k + 1)) tries=0
+		until write_at $(((k + tries) % 3 + 7)) "load-$k" 15; do
+			tries=$((tries + 1))
+			[ $tries -lt 100 ] || { echo "write $k failed $tries times" >"$C/load"; return 1; }
+			sleep 0.1
+		done
+		echo $k >"$C/load"
+		sleep 0.05
+	done
+}
+
 # Two builds with different kinds of records, side by side in a data center of their own.
-test_nodes_are_upgraded_one_by_one_under_their_containers() {
+test_C15_two_builds_side_by_side_under_load_and_containers() {
 	new=$TRITON
 	old=$C/triton-old
 	cp "$ROOT/build/triton-records-1" "$old"
@@ -355,6 +371,7 @@ test_nodes_are_upgraded_one_by_one_under_their_containers() {
 	tar -C "$C/busybox" -c . | docker_at 7 import - bb:2 >/dev/null
 	for i in 7 8 9; do docker_at $i run -d --name "u$i" bb:2 sleep 1000 >/dev/null; done
 	before=$(for i in 7 8 9; do docker_at 7 inspect -f '{{.State.Pid}} {{.State.StartedAt}}' "u$i"; done)
+	writes_through_7_8_9 & load=$!
 	for i in 7 8 9; do
 		is "$(records_at 8)" 1 "while node $i is old"
 		[ $i = 7 ] || has "$(docker_at 7 create --mount type=image,src=bb:2,dst=/m bb:2 true 2>&1)" "before every node runs a newer build"
@@ -370,6 +387,9 @@ test_nodes_are_upgraded_one_by_one_under_their_containers() {
 	done
 	now=$(sed -n 's/^RECORDS *?= *//p' "$ROOT/Makefile")
 	until_is 20 "$now" records_at 8
+	touch "$C/load.stop"
+	wait $load || fail "$(cat "$C/load")"
+	for k in 7 8 9; do is "$(volumes_at $k | grep -c '^load-')" "$(cat "$C/load")" "acknowledged under load, on node $k"; done
 	is "$(docker_at 7 run --rm --mount type=image,src=bb:2,dst=/m bb:2 sh -c 'ls -d /m/bin')" /m/bin
 	is "$(for i in 7 8 9; do docker_at 7 inspect -f '{{.State.Pid}} {{.State.StartedAt}}' "u$i"; done)" "$before" "containers run through"
 	for k in 7 8 9; do is "$(volumes_at $k | grep -c '^before-\|^after-')" 18; done
