@@ -98,6 +98,25 @@ busybox_image() { # an image of busybox only, made on node 2
 	tar -C "$dir" --numeric-owner --owner=0 --group=0 -c . | docker_at 2 import - bb:1 >/dev/null
 }
 
+# --- accounts, over TLS through node 1 ---------------------------------------------------------------
+
+A=$C/clients
+accounts_begin() {
+	mkdir -p "$A"
+	cp "$C/1/data/ca/cert.pem" "$A/ca.pem"
+	tar -C "$C/busybox" --numeric-owner --owner=0 --group=0 -cf "$C/busybox.tar" .
+}
+account() { # LOGIN: with a certificate of its own, an image and a network
+	local dir=$A/$1
+	certificate "$dir" "$1" && "$TRITON" account add "$1" --key "$dir/line" --run-dir "$RUN/1" >/dev/null || return 1
+	as "$1" import - bb:1 <"$C/busybox.tar" >/dev/null && as "$1" network create net >/dev/null
+}
+certificate() { # DIRECTORY LOGIN
+	mkdir -p "$1" && ssh-keygen -q -t ecdsa -m PEM -N '' -f "$1/key.pem" && mv "$1/key.pem.pub" "$1/line" &&
+		openssl req -x509 -key "$1/key.pem" -subj "/CN=$2" -days 2 -out "$1/cert.pem" 2>/dev/null && cp "$A/ca.pem" "$1/ca.pem"
+}
+as() { on 1 env DOCKER_HOST=tcp://127.0.0.1:2376 DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH="$A/$1" docker "${@:2}"; } # LOGIN ARGUMENT...
+
 # Three nodes that serve, linked, with a leader, without containers, volumes and networks of a test.
 cluster_heal() {
 	local i pid
