@@ -166,7 +166,7 @@ test_attach_stdin_and_half_close() {
 	docker rm -f at >/dev/null
 }
 
-tty() { # COMMAND...: in a terminal of 40 columns and 20 rows; what is in $keys is typed after $delay
+tty() { # COMMAND...: in a terminal of 40 columns and 20 rows; what is in $keys is typed after $delay, or when $after was printed
 	python3 - "$@" <<'END'
 import os, pty, sys, time, threading, fcntl, termios, struct
 pid, fd = pty.fork()
@@ -174,15 +174,19 @@ if pid == 0:
     os.execvp(sys.argv[1], sys.argv[1:])
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 40, 0, 0))
 keys = os.environ.get("keys", "").encode().decode("unicode_escape").encode("latin-1")
+out, after = b"", os.environ.get("after", "").encode()
 def typing():
     for part in keys.split(b"|"):
-        time.sleep(float(os.environ.get("delay", "0.7")))
+        if after:
+            while after not in out:
+                time.sleep(0.02)
+        else:
+            time.sleep(float(os.environ.get("delay", "0.7")) * float(os.environ.get("E2E_SLOW") or 1))
         try:
             os.write(fd, part)
         except OSError:
             pass
 threading.Thread(target=typing, daemon=True).start()
-out = b""
 while True:
     try:
         piece = os.read(fd, 4096)
@@ -203,7 +207,7 @@ test_a_terminal_has_a_size_and_an_echo() {
 }
 
 test_detach_keys_leave_the_container_running() {
-	keys='\x10\x11' tty docker run -it --name det busybox sleep 100 >/dev/null || true
+	keys='\x10\x11' after=ready tty docker run -it --name det busybox sh -c 'echo ready; exec sleep 100' >/dev/null || true
 	is "$(inspect det '{{.State.Running}}')" true
 	keys='\x01x' tty docker attach --detach-keys ctrl-a,x det >/dev/null || true
 	is "$(inspect det '{{.State.Running}}')" true
@@ -212,7 +216,7 @@ test_detach_keys_leave_the_container_running() {
 
 test_ctrl_c_reaches_the_container() {
 	exits 0 env keys='\x03' python3 -c 'pass'
-	has "$(keys='\x03' tty docker run --rm -it busybox sh -c 'trap "echo interrupted; exit 2" INT; while :; do sleep 0.1; done' || true)" interrupted
+	has "$(keys='\x03' after=ready tty docker run --rm -it busybox sh -c 'trap "echo interrupted; exit 2" INT; echo ready; while :; do sleep 0.1; done' || true)" interrupted
 }
 
 test_exec_flags_and_exit_codes() {
