@@ -81,6 +81,7 @@ int image_here(struct req *r, struct str id, struct err *e);
 int image_refs(struct req *r, struct view_txn *t, struct str id, struct image_view *v, struct err *e);
 
 /* Are there such containers ("db:alias")? EINVAL "could not get container for db: ...". */
+int ipv6_possible(struct req *r, struct err *e);      /* ENOTSUP while a node has a build that does not know it */
 int links_check(struct req *r, const struct strs *links, struct err *e);
 
 /* Wait until `done` says so about the record, or the record is gone. Blocks. EPIPE: the client has gone. */

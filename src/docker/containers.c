@@ -184,8 +184,11 @@ int container_create(struct req *r, struct err *e)
 	view_end(&t);
 	if (volumes_allowed(r, &in.c.mounts, e) || storage_size(r, &q.host, &in.c.resources.disk, e))
 		return -1;
+	for (size_t i = 0; i < in.c.ports.n; i++)
+		if (str_find(in.c.ports.v[i].host_ip, ':') >= 0 && ipv6_possible(r, e))
+			return -1;
 	for (size_t i = 0; i < in.c.endpoints.n; i++)
-		if (links_check(r, &in.c.endpoints.v[i].links, e))
+		if ((in.c.endpoints.v[i].want_ip6.n && ipv6_possible(r, e)) || links_check(r, &in.c.endpoints.v[i].links, e))
 			return -1;
 	if (api_command(r, CMD_CONTAINER_CREATE, container_create_fields, &in, container_fields, &out, e))
 		return not_the_image(e);

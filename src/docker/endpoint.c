@@ -44,8 +44,10 @@ int endpoint_wish(const struct endpoint_config *q, struct endpoint_settings *out
 	struct mac mac;
 	struct ip ip;
 
-	if (q->ipam.ipv6.n || q->ipam.link_local.n)
-		return err_set(e, ENOTSUP, "--ip6 and --link-local-ip are not supported: networks have IPv4 only");
+	if (q->ipam.link_local.n)
+		return err_set(e, ENOTSUP, "--link-local-ip is not supported: the leader gives addresses");
+	if (q->ipam.ipv6.n && (!ip_parse(q->ipam.ipv6, &ip) || ip.family != 6))
+		return err_set(e, EINVAL, "invalid IPv6 address: %.*s", SHOWN(q->ipam.ipv6));
 	if (q->ipam.ipv4.n && (!ip_parse(q->ipam.ipv4, &ip) || ip.family != 4))
 		return err_set(e, EINVAL, "invalid IPv4 address: %.*s", SHOWN(q->ipam.ipv4));
 	if (q->mac_address.n && !mac_parse(q->mac_address, &mac))
@@ -55,6 +57,7 @@ int endpoint_wish(const struct endpoint_config *q, struct endpoint_settings *out
 	if (names_check(&q->aliases, "network alias", e) || names_check(&q->links, "link", e))
 		return -1;
 	out->want_ip = q->ipam.ipv4;
+	out->want_ip6 = q->ipam.ipv6;
 	out->want_mac = q->mac_address;
 	out->aliases = q->aliases;
 	out->links = q->links;

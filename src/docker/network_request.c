@@ -62,15 +62,25 @@ static int option_check(struct str key, struct str val, struct err *e)
 	return err_set(e, ENOTSUP, "the network option %.*s=%.*s is not supported", SHOWN(key), SHOWN(val));
 }
 
+/* RFC 8200 section 5: a link with less has no IPv6. */
+static int mtu_check(const struct network_request *q, const struct pair *option, struct err *e)
+{
+	int64_t mtu;
+
+	if (str_is(q->ipv6.json, "true") && str_is(option->key, NETWORK_MTU) && str_to_i64(option->val, &mtu) && mtu < 1280)
+		return err_set(e, EINVAL, "invalid value for %s: %.*s: with --ipv6 it must be 1280 or more", NETWORK_MTU, SHOWN(option->val));
+	return 0;
+}
+
 int network_request_check(const struct network_request *q, struct err *e)
 {
 	struct raw from = q->config_from;
-	size_t v4 = 0;
+	size_t v4 = 0, v6 = 0;
 
-	if (str_is(q->ipv6.json, "true"))
-		return err_set(e, ENOTSUP, "--ipv6 is not supported: networks have IPv4 only");
+	if (raw_given(q->ipv6) && !is_bool(q->ipv6.json))
+		return err_set(e, EINVAL, "EnableIPv6 must be true or false");
 	if (str_is(q->ipv4.json, "false"))
-		return err_set(e, ENOTSUP, "--ipv4=false is not supported: networks have IPv4 only");
+		return err_set(e, ENOTSUP, "--ipv4=false is not supported: every network has IPv4");
 	if (q->ingress || q->config_only || (raw_given(from) && !str_is(from.json, "{\"Network\":\"\"}")))
 		return err_set(e, ENOTSUP, "--ingress, --config-only and --config-from are not supported");
 	if (q->scope.n && !str_is(q->scope, "local"))
@@ -82,16 +92,17 @@ int network_request_check(const struct network_request *q, struct err *e)
 	for (size_t i = 0; i < q->ipam.config.n; i++) {
 		const struct pool *p = &q->ipam.config.v[i];
 
-		if (str_find(p->subnet, ':') >= 0 || str_find(p->gateway, ':') >= 0)
-			return err_set(e, ENOTSUP, "the IPv6 subnet %.*s is not supported: networks have IPv4 only", SHOWN(p->subnet));
+		if (str_find(p->subnet, ':') >= 0 && !str_is(q->ipv6.json, "true"))
+			return err_set(e, EINVAL, "invalid network config:\nthe IPv6 subnet %.*s needs --ipv6", SHOWN(p->subnet));
 		if (p->subnet.n == 0 && (p->gateway.n || p->range.n || p->aux.n))
 			return err_set(e, EINVAL, "invalid network config:\ninvalid IPAM config: a gateway, ip-range or auxiliary address needs a subnet");
-		v4 += p->subnet.n != 0;
+		v6 += str_find(p->subnet, ':') >= 0;
+		v4 += p->subnet.n && str_find(p->subnet, ':') < 0;
 	}
-	if (v4 > 1)
+	if (v4 > 1 || v6 > 1)
 		return err_set(e, EINVAL, "bridge driver doesn't support multiple subnets");
 	for (size_t i = 0; i < q->options.n; i++)
-		if (option_check(q->options.v[i].key, q->options.v[i].val, e))
+		if (option_check(q->options.v[i].key, q->options.v[i].val, e) || mtu_check(q, &q->options.v[i], e))
 			return -1;
 	return 0;
 }
@@ -99,13 +110,20 @@ int network_request_check(const struct network_request *q, struct err *e)
 struct network network_request_plan(const struct network_request *q)
 {
 	struct network in = { .name = q->name, .driver = str_is(q->driver, "default") ? STR_NONE : q->driver, .internal = q->internal,
-		.attachable = q->attachable, .labels = q->labels, .options = q->options };
+		.attachable = q->attachable, .ipv6 = str_is(q->ipv6.json, "true"), .labels = q->labels, .options = q->options };
 
 	for (size_t i = 0; i < q->ipam.config.n; i++) {
 		const struct pool *p = &q->ipam.config.v[i];
 
 		if (!p->subnet.n)
 			continue;
+		if (str_find(p->subnet, ':') >= 0) {
+			in.subnet6 = p->subnet;
+			in.gateway6 = p->gateway;
+			in.ip_range6 = p->range;
+			in.aux6 = p->aux;
+			continue;
+		}
 		in.subnet = p->subnet;
 		in.gateway = p->gateway;
 		in.ip_range = p->range;

@@ -1,6 +1,6 @@
 #include "docker/ports.h"
+#include "base/ip.h"
 #include "docker/bodies.h"
-
 
 #include "codec/json.h"
 
@@ -68,6 +68,8 @@ static int binding_plan(struct arena *a, struct str key, struct str json, struct
 {
 	struct port_bindings list = { 0 };
 	struct published_port p = { 0 };
+	char text[IP_TEXT_MAX];
+	struct ip ip;
 
 	if (port_parse(key, &p.proto, &p.container_port, e))
 		return -1;
@@ -78,16 +80,28 @@ static int binding_plan(struct arena *a, struct str key, struct str json, struct
 	for (size_t i = 0; i < list.n; i++) {
 		struct port_binding *b = &list.v[i];
 
-		p.host_ip = str_is(b->host_ip, "0.0.0.0") ? STR_NONE : b->host_ip;
+		if (b->host_ip.n && !ip_parse(b->host_ip, &ip))
+			return err_set(e, EINVAL, "invalid IP address: %.*s", STR_ARG(str_head(b->host_ip, 60)));
+		p.v4_only = str_is(b->host_ip, "0.0.0.0");
+		p.host_ip = b->host_ip.n && !p.v4_only ? arena_str(a, ip_format(ip, text)) : STR_NONE;
 		if (host_port(b->host_port, &p, e))
 			return -1;
-		if (str_find(p.host_ip, ':') >= 0)
-			return err_set(e, ENOTSUP, "publishing on the IPv6 address %.*s is not supported yet",
-				       (int)(p.host_ip.n > 60 ? 60 : p.host_ip.n), p.host_ip.p);
 		p.ephemeral = p.host_port == 0;
 		if (port_add(out, p, e))
 			return -1;
 	}
+	return 0;
+}
+
+/* Every address is every IPv6 one, too. */
+static int check_twice(const struct published_ports *l, struct err *e)
+{
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = 0; k < l->n; k++)
+			if (l->v[i].host_port && l->v[i].host_port == l->v[k].host_port && str_eq(l->v[i].proto, l->v[k].proto) &&
+			    str_is(l->v[i].host_ip, "::") && !l->v[k].host_ip.n && !l->v[k].v4_only)
+				return err_set(e, EINVAL, "port %lld is published on every address and on [::]: say 0.0.0.0 for IPv4 alone",
+					       (long long)l->v[i].host_port);
 	return 0;
 }
 
@@ -129,7 +143,7 @@ int ports_plan(struct arena *a, const struct container_config *config, const str
 		if (!port_planned(out, p.proto, p.container_port) && port_add(out, p, e))
 			return -1;
 	}
-	return 0;
+	return check_twice(out, e);
 }
 
 int size_parse(struct str s, int64_t *bytes, struct err *e)

@@ -105,14 +105,19 @@ static struct endpoint_jsons networks_of(struct render_env *env, const struct co
 
 		*j = (struct endpoint_json){ .name = s->network, .links = s->links, .aliases = s->aliases, .network_id = s->network_id,
 			.mac = s->want_mac, .gw_priority = s->gw_priority };
-		if (s->want_ip.n)
-			j->ipam.json = arena_printf(env->a, "{\"IPv4Address\":\"%.*s\"}", STR_ARG(s->want_ip));
+		if (s->want_ip.n || s->want_ip6.n)
+			j->ipam.json = arena_printf(env->a, "{%s%.*s%s%s%.*s%s}", s->want_ip.n ? "\"IPv4Address\":\"" : "", STR_ARG(s->want_ip),
+			                            s->want_ip.n ? "\"" : "", !s->want_ip6.n ? "" : s->want_ip.n ? ",\"IPv6Address\":\"" : "\"IPv6Address\":\"",
+			                            STR_ARG(s->want_ip6), s->want_ip6.n ? "\"" : "");
 		if (up) {
 			j->endpoint_id = s->endpoint_id;
 			j->gateway = s->gateway;
 			j->ip = s->ip;
 			j->mac = s->mac;
 			j->prefix_len = s->prefix_len;
+			j->gateway6 = s->gateway6;
+			j->ip6 = s->ip6;
+			j->prefix6_len = s->prefix6_len;
 		}
 		strs_add(env->a, &j->dns_names, c->name);
 		for (size_t k = 0; k < s->aliases.n; k++)
@@ -126,11 +131,23 @@ static struct endpoint_jsons networks_of(struct render_env *env, const struct co
 	return out;
 }
 
+/* As published; on a network without a way in as asked for. */
+static int shown_on(const struct container *c, const struct published_port *p, struct str out[2])
+{
+	int n = published_addresses(c, p, out);
+
+	if (n)
+		return n;
+	out[0] = p->host_ip.n ? p->host_ip : STR("0.0.0.0");
+	return 1;
+}
+
 /* {"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}],"443/tcp":null} */
 static struct raw ports_json(struct render_env *env, const struct container *c)
 {
 	auto_buf b = BUF_INIT(1 << 20);
 	struct strs done = { 0 };
+	struct str address[2];
 
 	buf_char(&b, '{');
 	for (size_t i = 0; container_is_running(c) && i < c->ports.n; i++) {
@@ -147,10 +164,12 @@ static struct raw ports_json(struct render_env *env, const struct container *c)
 
 			if (o->container_port != p->container_port || !str_eq(o->proto, p->proto))
 				continue;
-			buf_printf(&b, "%s{\"HostIp\":", first ? "" : ",");
-			json_quote(&b, o->host_ip.n ? o->host_ip : STR("0.0.0.0"));
-			buf_printf(&b, ",\"HostPort\":\"%lld\"}", (long long)o->host_port);
-			first = false;
+			for (int on = 0, count = shown_on(c, o, address); on < count; on++) {
+				buf_printf(&b, "%s{\"HostIp\":", first ? "" : ",");
+				json_quote(&b, address[on]);
+				buf_printf(&b, ",\"HostPort\":\"%lld\"}", (long long)o->host_port);
+				first = false;
+			}
 		}
 		buf_char(&b, ']');
 	}
@@ -183,13 +202,16 @@ static const struct field port_item_fields[] = {
 
 static struct port_items ports_of(struct render_env *env, const struct container *c)
 {
-	struct port_items out = { arena_new_n(env->a, struct port_item, c->ports.n + c->config.exposed_ports.n), 0 };
+	struct port_items out = { arena_new_n(env->a, struct port_item, 2 * c->ports.n + c->config.exposed_ports.n), 0 };
 
 	if (!container_is_running(c))
 		return out;
-	for (size_t i = 0; i < c->ports.n; i++)
-		out.v[out.n++] = (struct port_item){ c->ports.v[i].host_ip.n ? c->ports.v[i].host_ip : STR("0.0.0.0"),
-			c->ports.v[i].proto, c->ports.v[i].container_port, c->ports.v[i].host_port };
+	for (size_t i = 0; i < c->ports.n; i++) {
+		struct str address[2];
+
+		for (int on = 0, count = shown_on(c, &c->ports.v[i], address); on < count; on++)
+			out.v[out.n++] = (struct port_item){ address[on], c->ports.v[i].proto, c->ports.v[i].container_port, c->ports.v[i].host_port };
+	}
 	for (size_t i = 0; i < c->config.exposed_ports.n; i++) {
 		struct port_item p = { .type = STR("tcp") };
 		struct str number, type;

@@ -199,7 +199,8 @@ static void network_attached(struct render_env *env, const struct network *n, co
 			if (str_eq(s->network_id, n->id))
 				out->v[out->n++] = (struct attached_json){ .key = on_it->v[i].id, .name = on_it->v[i].name,
 					.endpoint_id = s->endpoint_id, .mac = s->mac,
-					.ip = arena_printf(env->a, "%.*s/%lld", STR_ARG(s->ip), (long long)s->prefix_len) };
+					.ip = arena_printf(env->a, "%.*s/%lld", STR_ARG(s->ip), (long long)s->prefix_len),
+					.ip6 = s->ip6.n ? arena_printf(env->a, "%.*s/%lld", STR_ARG(s->ip6), (long long)s->prefix6_len) : STR_NONE };
 		}
 }
 
@@ -209,11 +210,12 @@ void render_network(struct render_env *env, struct buf *b, const struct network 
 		.name = n->name, .id = n->id, .scope = STR("local"), .driver = n->driver, .created = n->created, .ipv4 = true,
 		.internal = n->internal, .options = n->options, .labels = n->labels, .config_from.json = STR("{\"Network\":\"\"}"),
 	};
-	struct pool_json pool = { n->subnet, n->ip_range, n->gateway, n->aux };
+	struct pool_json pools[] = { { n->subnet, n->ip_range, n->gateway, n->aux }, { n->subnet6, n->ip_range6, n->gateway6, n->aux6 } };
 	auto_buf ipam = BUF_INIT(1 << 20);
 
 	json_encode(&ipam, ipam_json_fields, &(struct ipam_json){ .driver = STR("default"), .options.json = n->builtin ? STR("null") : STR("{}"),
-		.config = { &pool, n->subnet.n != 0 } });
+		.config = { pools, (n->subnet.n != 0) + (n->gateway6.n != 0) } });
+	j.ipv6 = n->gateway6.n != 0;
 	j.ipam.json = arena_str(env->a, buf_as_str(&ipam));
 	j.attachable = n->attachable;
 	if (on_it)

@@ -201,6 +201,10 @@ const struct field endpoint_settings_fields[] = {
 	FIELD(14, endpoint_settings, gw_priority, "gw_priority", 0),
 	FIELD(15, endpoint_settings, internal,    "internal",    0),
 	FIELD(16, endpoint_settings, joined,      "joined",      0),
+	FIELD(17, endpoint_settings, ip6,         "ip6",         0),
+	FIELD(18, endpoint_settings, gateway6,    "gateway6",    0),
+	FIELD(19, endpoint_settings, prefix6_len, "prefix6_len", 0),
+	FIELD(20, endpoint_settings, want_ip6,    "want_ip6",    0),
 	FIELD_END
 };
 
@@ -212,6 +216,7 @@ const struct field published_port_fields[] = {
 	FIELD(5, published_port, ephemeral,      "ephemeral",      0),
 	FIELD(6, published_port, first,          "first",          0),
 	FIELD(7, published_port, last,           "last",           0),
+	FIELD(8, published_port, v4_only,        "v4_only",        0),
 	FIELD_END
 };
 
@@ -504,14 +509,39 @@ static bool better_gateway(const struct endpoint_settings *a, const struct endpo
 	return a->gw_priority != b->gw_priority ? a->gw_priority > b->gw_priority : str_cmp(a->network, b->network) < 0;
 }
 
-const struct endpoint_settings *container_gateway(const struct container *c)
+static const struct endpoint_settings *gateway_of(const struct container *c, bool v6)
 {
 	const struct endpoint_settings *best = NULL;
 
-	for (size_t i = 0; i < c->endpoints.n; i++)
-		if (!c->endpoints.v[i].internal && (!best || better_gateway(&c->endpoints.v[i], best)))
-			best = &c->endpoints.v[i];
+	for (size_t i = 0; i < c->endpoints.n; i++) {
+		const struct endpoint_settings *ep = &c->endpoints.v[i];
+
+		if (!ep->internal && (!v6 || ep->ip6.n) && (!best || better_gateway(ep, best)))
+			best = ep;
+	}
 	return best;
+}
+
+const struct endpoint_settings *container_gateway(const struct container *c)
+{
+	return gateway_of(c, false);
+}
+
+const struct endpoint_settings *container_gateway6(const struct container *c)
+{
+	return gateway_of(c, true);
+}
+
+int published_addresses(const struct container *c, const struct published_port *p, struct str out[2])
+{
+	bool v6 = str_find(p->host_ip, ':') >= 0;
+	int n = 0;
+
+	if (!v6 && container_gateway(c))
+		out[n++] = p->host_ip.n ? p->host_ip : STR("0.0.0.0");
+	if ((v6 || (!p->host_ip.n && !p->v4_only)) && container_gateway6(c))
+		out[n++] = v6 ? p->host_ip : STR("::");
+	return n;
 }
 
 const struct endpoint_settings *container_endpoint(const struct container *c, struct str network_id)

@@ -137,7 +137,9 @@ struct endpoint_settings {                            /* one network the contain
 	struct str  ip, gateway, mac;                 /* "172.17.0.2", "02:42:ac:11:00:02" */
 	int64_t     prefix_len;
 	struct strs aliases, links;
-	struct str  want_ip, want_mac;                /* asked for by the client, or "" */
+	struct str  ip6, gateway6;                    /* "fd00::2"; "": the network has no IPv6 */
+	int64_t     prefix6_len;
+	struct str  want_ip, want_ip6, want_mac;      /* asked for by the client, or "" */
 	struct pairs driver_opts;
 	int64_t     slot;                             /* it is eth<slot> in the container */
 	int64_t     gw_priority;                      /* the highest has the default route */
@@ -150,7 +152,8 @@ extern const struct field endpoint_settings_fields[];
 struct published_port {
 	struct str proto;                             /* "tcp" or "udp" */
 	int64_t    container_port;
-	struct str host_ip;                           /* "" is every address */
+	struct str host_ip;                           /* "" is every address, "::" every IPv6 one */
+	bool       v4_only;                           /* host_ip is "" and means IPv4 ones: 0.0.0.0 */
 	int64_t    host_port;                         /* what was decided; 0 not decided yet */
 	bool       ephemeral;                         /* the client left the choice to us: chosen anew at each start */
 	int64_t    first, last;                       /* among these (-p 8000-8010:80); 0: among the ephemeral ones */
@@ -270,6 +273,11 @@ bool container_moves(const struct container *c);
 /* The endpoint that has the default route and the published ports: of those whose networks have a way out the one with the
  * highest gw_priority, then the first by network name, as in Docker. NULL when there is none. */
 const struct endpoint_settings *container_gateway(const struct container *c);
+const struct endpoint_settings *container_gateway6(const struct container *c); /* the same for IPv6, of the networks that have it */
+
+/* The addresses on which a port is published: "0.0.0.0" and "::" for every one of a family. Returns how many; 0 when the container has no
+ * network for it. */
+int published_addresses(const struct container *c, const struct published_port *p, struct str out[2]);
 const struct endpoint_settings *container_endpoint(const struct container *c, struct str network_id); /* NULL: not on it */
 
 /* "SIGTERM", "TERM", "15" -> 15. -1 with "invalid signal: X". */

@@ -84,6 +84,12 @@ const struct field network_fields[] = {
 	FIELD(14, network, aux,      "aux",      0),
 	FIELD(15, network, subnet_given, "subnet_given", 0),
 	FIELD(16, network, attachable, "Attachable", 0),
+	FIELD(17, network, ipv6,      "ipv6",      0),
+	FIELD(18, network, subnet6,   "subnet6",   0),
+	FIELD(19, network, gateway6,  "gateway6",  0),
+	FIELD(20, network, ip_range6, "ip_range6", 0),
+	FIELD(21, network, aux6,      "aux6",      0),
+	FIELD(22, network, subnet6_given, "subnet6_given", 0),
 	FIELD_KEEP_UNKNOWN(network, unknown),
 	FIELD_END
 };

@@ -67,6 +67,10 @@ struct network {
 	bool         subnet_given;                    /* by the client: only then it may ask for addresses */
 	bool         attachable;                      /* shown; every network is */
 	struct pairs labels, options;
+	bool         ipv6;                            /* it has what follows */
+	struct str   subnet6, gateway6, ip_range6;    /* as those of IPv4 */
+	struct pairs aux6;
+	bool         subnet6_given;
 	struct field_time created;
 	struct str   unknown;
 };

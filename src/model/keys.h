@@ -21,7 +21,8 @@
  *  N/<account>/<network id>         struct network
  *  A/<network id>/<ip>              container id (raw bytes): address in use
  *  M/<network id>/<mac>             container id (raw bytes): MAC in use
- *  P/<proto>/<port>/<host ip>       container id (raw bytes): published port in use ("0.0.0.0" for every address)
+ *  P/<proto>/<port>/<host ip>       container id (raw bytes): published port in use ("0.0.0.0" for every address, "::" for
+ *                                  every IPv6 one)
  *  u/<node id>/<slot, 10 digits>    container id (raw bytes): uid range in use on that node
  *  p/<name>                         struct package
  *  d/<node id>                      struct node
@@ -29,7 +30,7 @@
  *  R/<node id>                      struct node_room: what it has and what of it is promised
  *  F/<room, 20 digits>/<node id>    (empty) nodes that take containers, ordered by room (sched/place.h)
  *  S/<account>/<node id>            how many containers of the account are there (decimal)
- *  Z/<network id>/<node>            address (raw bytes) that this node itself has in the network
+ *  Z/<network id>/<node>            address (raw bytes) that this node itself has in the network; with IPv6: both, with a blank between
  *  T/<hash>                         struct join_token
  *  e/<revision, 20 digits>/<n, 6>   struct event
  *  m/cluster                        struct cluster

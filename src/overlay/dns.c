@@ -123,11 +123,33 @@ int dns_parse(struct arena *a, struct str m, struct dns_query *q)
 	return 0;
 }
 
+/* 32 digits, the last first (RFC 3596 section 2.5). */
+static bool reverse6(struct str digits, struct ip *out)
+{
+	struct ip ip = { .family = 6 };
+
+	if (digits.n != 63)
+		return false;
+	for (size_t i = 0; i < 32; i++) {
+		char c = digits.p[2 * i];
+		int value = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+
+		if (value < 0 || (i < 31 && digits.p[2 * i + 1] != '.'))
+			return false;
+		ip.b[15 - i / 2] |= (uint8_t)(i % 2 ? value << 4 : value);
+	}
+	*out = ip;
+	return true;
+}
+
 bool dns_reverse(struct str name, struct ip *out)
 {
+	static const struct str zone6 = { ".ip6.arpa", 9 };
 	static const struct str zone = { ".in-addr.arpa", 13 };
 	struct ip back;
 
+	if (str_ends(name, zone6))
+		return reverse6(str_head(name, name.n - zone6.n), out);
 	if (!str_ends(name, zone) || !ip_parse(str_head(name, name.n - zone.n), &back) || back.family != 4)
 		return false;
 	*out = (struct ip){ .family = 4, .b = { back.b[3], back.b[2], back.b[1], back.b[0] } };

@@ -51,16 +51,15 @@ static void found(struct ask *k, struct ip ip)
 		k->out->ips[k->out->nips++] = ip;
 }
 
-static bool address_on(const struct container *c, struct str network, struct ip *ip)
+static void found_on(struct ask *k, const struct container *c)
 {
-	size_t i;
+	const struct endpoint_settings *ep = container_is_running(c) ? container_endpoint(c, k->network) : NULL;
+	struct ip ip;
 
-	if (!container_is_running(c))
-		return false;
-	for (i = 0; i < c->endpoints.n; i++)
-		if (str_eq(c->endpoints.v[i].network_id, network) && ip_parse(c->endpoints.v[i].ip, ip))
-			return true;
-	return false;
+	if (ep && ip_parse(ep->ip, &ip))
+		found(k, ip);
+	if (ep && ip_parse(ep->ip6, &ip))
+		found(k, ip);
 }
 
 /* --- aliases and services: an index by account, made again when the state has changed ------------------- */
@@ -114,10 +113,10 @@ static void index_container(struct index *x, struct arena *a, const struct conta
 
 	if (!container_is_running(c))
 		return;
-	for (i = 0; i < c->endpoints.n; i++) {
-		const struct endpoint_settings *ep = &c->endpoints.v[i];
+	for (i = 0; i < 2 * c->endpoints.n; i++) {
+		const struct endpoint_settings *ep = &c->endpoints.v[i / 2];
 
-		if (!ip_parse(ep->ip, &ip))
+		if (!ip_parse(i % 2 ? ep->ip6 : ep->ip, &ip))
 			continue;
 		for (j = 0; j < ep->aliases.n; j++)
 			index_add(x, lower(a, ep->aliases.v[j]), ep->network_id, ip);
@@ -206,11 +205,10 @@ static int by_index(struct ask *k, struct str name, struct err *e)
 static int by_id(struct ask *k, struct str id, struct err *e)
 {
 	struct container c = { 0 };
-	struct ip ip;
 	int got = view_get(k->t, k->a, key_make(k->a, "c", k->account, id, STR_NONE), container_fields, &c, e);
 
-	if (got == 1 && address_on(&c, k->network, &ip))
-		found(k, ip);
+	if (got == 1)
+		found_on(k, &c);
 	return got < 0 ? -1 : 0;
 }
 
@@ -345,7 +343,7 @@ static int answer_on(struct ask *k, const struct container *asker, const struct 
 	if (!net.internal)
 		*what = RESOLVER_UNKNOWN;
 	if (dns_reverse(q->name, &ip)) {
-		if (!cidr_parse(net.subnet, &subnet) || !cidr_has(subnet, ip))
+		if (!cidr_parse(ip.family == 6 ? net.subnet6 : net.subnet, &subnet) || !cidr_has(subnet, ip))
 			return 0;
 		k->ours = true;
 		return by_address(k, &net, ip, e);

@@ -40,9 +40,13 @@ static void etc_hosts(struct arena *a, const struct container *c, struct runtime
 	if (l.n)
 		memcpy(l.v, c->endpoints.v, l.n * sizeof *l.v);
 	qsort(l.v, l.n, sizeof *l.v, by_slot);
-	for (size_t i = 0; i < l.n; i++)
-		buf_printf(&b, "%.*s\t%.*s%s%.*s\n", STR_ARG(l.v[i].ip), STR_ARG(s->hostname), c->config.domainname.n ? "." : "",
-			   STR_ARG(c->config.domainname));
+	for (size_t i = 0; i < 2 * l.n; i++) {
+		struct str ip = i % 2 ? l.v[i / 2].ip6 : l.v[i / 2].ip;
+
+		if (ip.n)
+			buf_printf(&b, "%.*s\t%.*s%s%.*s\n", STR_ARG(ip), STR_ARG(s->hostname), c->config.domainname.n ? "." : "",
+				   STR_ARG(c->config.domainname));
+	}
 	s->etc_hosts = arena_str(a, buf_as_str(&b));
 	buf_release(&b);
 	s->etc_hostname = arena_printf(a, "%.*s\n", STR_ARG(s->hostname));

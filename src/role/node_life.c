@@ -179,12 +179,16 @@ static int start_prepare(struct local *l, struct view_txn *t, struct arena *a, s
 			return -1;
 	for (size_t i = 0; i < c->ports.n; i++) {
 		const struct published_port *p = &c->ports.v[i];
-		struct ip host = { 0 };
+		struct str on[2];
+		int count = published_addresses(c, p, on);
 
-		if (p->host_ip.n)
-			ip_parse(p->host_ip, &host);
-		if (overlay_port_probe(str_is(p->proto, "udp") ? 17 : 6, host, (uint16_t)p->host_port, e))
-			return err_wrap(e, "driver failed programming external connectivity on endpoint %.*s", STR_ARG(c->name));
+		for (int k = 0; k < count; k++) {
+			struct ip host = { 0 };
+
+			ip_parse(on[k], &host);
+			if (overlay_port_probe(str_is(p->proto, "udp") ? 17 : 6, host, (uint16_t)p->host_port, e))
+				return err_wrap(e, "driver failed programming external connectivity on endpoint %.*s", STR_ARG(c->name));
+		}
 	}
 	return 0;
 }

@@ -51,6 +51,18 @@ static void options(const struct network *net, struct overlay_network *o)
 		o->mtu = (int)n;
 }
 
+/* "172.17.0.9", with IPv6 "172.17.0.9 fd00::9". */
+static void self_addresses(struct str text, struct ip *v4, struct ip *v6)
+{
+	struct str first, second;
+
+	if (!str_cut(text, ' ', &first, &second))
+		first = text;
+	else
+		ip_parse(second, v6);
+	ip_parse(first, v4);
+}
+
 /* The network as it should be here. `self`: this node's own address there, where it has one. */
 static int ensure(struct node_role *n, struct view_txn *t, struct str account, struct str id, bool *found, bool *self, struct err *e)
 {
@@ -68,8 +80,10 @@ static int ensure(struct node_role *n, struct view_txn *t, struct str account, s
 	options(&net, &o);
 	if (!cidr_parse(net.subnet, &o.subnet) || !ip_parse(net.gateway, &o.gateway))
 		return err_set(e, EINVAL, "network %.*s has no usable subnet", STR_ARG(net.name));
+	if (net.gateway6.n && (!cidr_parse(net.subnet6, &o.subnet6) || !ip_parse(net.gateway6, &o.gateway6)))
+		return err_set(e, EINVAL, "network %.*s has no usable IPv6 subnet", STR_ARG(net.name));
 	if (view_get_raw(t, &a, key_make(&a, "Z", id, n->id, STR_NONE), &own, e) == 1)
-		ip_parse(own, &o.self);
+		self_addresses(own, &o.self, &o.self6);
 	*self = o.self.family != 0;
 	if (overlay_network_ensure(n->overlay, &o, e))
 		return -1;
@@ -98,9 +112,12 @@ static int plan_endpoint(const struct container *c, const struct endpoint_settin
 {
 	snprintf(ifname, 16, "eth%lld", (long long)from->slot);
 	*ep = (struct overlay_endpoint){ .network = from->network_id, .ifname = ifname, .default_route = from == container_gateway(c),
+		.default_route6 = from == container_gateway6(c), .ip6.bits = (uint8_t)from->prefix6_len,
 		.ip.bits = (uint8_t)from->prefix_len };
 	if (!ip_parse(from->ip, &ep->ip.ip) || !mac_parse(from->mac, &ep->mac) || !ip_parse(from->gateway, &ep->gateway))
 		return err_set(e, EINVAL, "container has no usable address on %.*s", STR_ARG(from->network));
+	if (from->ip6.n && (!ip_parse(from->ip6, &ep->ip6.ip) || !ip_parse(from->gateway6, &ep->gateway6)))
+		return err_set(e, EINVAL, "container has no usable IPv6 address on %.*s", STR_ARG(from->network));
 	return 0;
 }
 
@@ -154,13 +171,15 @@ static int leave(const struct endpoint_settings *from, int netns, struct err *e)
 
 static int default_route(const struct container *c, int netns, struct err *e)
 {
-	const struct endpoint_settings *gw = container_gateway(c);
+	const struct endpoint_settings *gw[] = { container_gateway(c), container_gateway6(c) };
 	struct overlay_endpoint ep;
 	char ifname[16];
 
-	if (!gw || !gw->joined)                       /* what joins now brings its route */
-		return 0;
-	return plan_endpoint(c, gw, ifname, &ep, e) ? -1 : overlay_default_route(ifname, ep.gateway, netns, e);
+	for (int i = 0; i < 2; i++)
+		if (gw[i] && gw[i]->joined &&          /* what joins now brings its route */
+		    (plan_endpoint(c, gw[i], ifname, &ep, e) || overlay_default_route(ifname, i ? ep.gateway6 : ep.gateway, netns, e)))
+			return -1;
+	return 0;
 }
 
 /* Brings the links of a running container to what its record says. In the node's own process: a link that goes costs 20 ms,
@@ -236,6 +255,11 @@ static void remotes_add(struct arena *a, struct remotes *r, const struct endpoin
 		r->v = more;
 	}
 	r->v[r->n++] = one;
+	if (ep->ip6.n) {                              /* the same place by its other address */
+		struct endpoint_settings v6 = { .ip = ep->ip6, .mac = ep->mac };
+
+		remotes_add(a, r, &v6, node);
+	}
 }
 
 /* Nodes have addresses of their own where they pass on published ports. */
@@ -245,12 +269,17 @@ static int nodes_of(struct node_role *n, struct view_txn *t, struct arena *a, co
 	for (size_t i = 0; i < count; i++) {
 		struct endpoint_settings ep = { 0 };
 		char text[MAC_TEXT_MAX];
+		struct str own;
 		struct ip ip;
-		int rc = str_eq(v[i].id, n->id) ? 0 : view_get_raw(t, a, key_make(a, "Z", net->id, v[i].id, STR_NONE), &ep.ip, e);
+		int rc = str_eq(v[i].id, n->id) ? 0 : view_get_raw(t, a, key_make(a, "Z", net->id, v[i].id, STR_NONE), &own, e);
 
 		if (rc < 0)
 			return -1;
-		if (rc == 0 || !ip_parse(ep.ip, &ip))
+		if (rc == 0)
+			continue;
+		if (!str_cut(own, ' ', &ep.ip, &ep.ip6))
+			ep.ip = own;
+		if (!ip_parse(ep.ip, &ip))
 			continue;
 		mac_format(mac_of_ip(ip), text);
 		ep.mac = arena_str(a, str_of(text));
@@ -276,13 +305,25 @@ static int remotes_of(struct node_role *n, struct view_txn *t, struct arena *a, 
 	return nodes_of(n, t, a, net, nodes.v, nodes.n, &r, e) || overlay_remotes_set(n->overlay, net->id, r.v, r.n, e) ? -1 : 0;
 }
 
-static bool ports_add(const struct container *c, const struct endpoint_settings *gw, struct overlay_port *o, size_t i)
+/* One of each family at most. Returns how many. */
+static size_t ports_add(const struct container *c, struct overlay_port *o, size_t i)
 {
 	const struct published_port *p = &c->ports.v[i];
+	struct str on[2];
+	int count = p->host_port ? published_addresses(c, p, on) : 0;
+	size_t n = 0;
 
-	*o = (struct overlay_port){ .network = gw->network_id, .proto = str_is(p->proto, "udp") ? IPPROTO_UDP : IPPROTO_TCP,
-		.host_port = (uint16_t)p->host_port, .port = (uint16_t)p->container_port };
-	return p->host_port && (!p->host_ip.n || ip_parse(p->host_ip, &o->host_ip)) && ip_parse(gw->ip, &o->ip);
+	for (int k = 0; k < count; k++) {
+		bool v6 = str_find(on[k], ':') >= 0;
+		const struct endpoint_settings *gw = v6 ? container_gateway6(c) : container_gateway(c);
+
+		o[n] = (struct overlay_port){ .network = gw->network_id, .proto = str_is(p->proto, "udp") ? IPPROTO_UDP : IPPROTO_TCP,
+			.host_port = (uint16_t)p->host_port, .port = (uint16_t)p->container_port };
+		if (!str_is(on[k], "0.0.0.0") && !str_is(on[k], "::") && !ip_parse(on[k], &o[n].host_ip))
+			continue;
+		n += ip_parse(v6 ? gw->ip6 : gw->ip, &o[n].ip);
+	}
+	return n;
 }
 
 static void self_done(void *ctx, const struct err *e, struct str payload)
@@ -299,25 +340,29 @@ static void self_done(void *ctx, const struct err *e, struct str payload)
 /* A container elsewhere publishes ports: this node answers on them, too, from an address of its own in that network. */
 static int far_container(struct node_role *n, struct view_txn *t, const struct container *c, struct err *e)
 {
-	const struct endpoint_settings *gw = container_gateway(c);
+	const struct endpoint_settings *gw[] = { container_gateway(c), container_gateway6(c) };
 	bool found, self;
 	struct overlay_port *more;
 
-	if (!gw || ensure(n, t, c->account, gw->network_id, &found, &self, e) || !found)
-		return gw && e->code ? -1 : 0;
-	if (!self) {
-		node_command(n, c->account, CMD_NETWORK_SELF, by_id_fields, &(struct by_id){ gw->network_id }, self_done, n);
-		return 0;
+	for (int i = 0; i < 2; i++) {
+		if (!gw[i] || (i && gw[1] == gw[0]))
+			continue;
+		if (ensure(n, t, c->account, gw[i]->network_id, &found, &self, e) || !found)
+			return e->code ? -1 : 0;
+		if (!self) {
+			node_command(n, c->account, CMD_NETWORK_SELF, by_id_fields, &(struct by_id){ gw[i]->network_id }, self_done, n);
+			return 0;
+		}
 	}
-	more = arena_new_n(&n->far_arena, struct overlay_port, n->far_n + c->ports.n);
+	more = arena_new_n(&n->far_arena, struct overlay_port, n->far_n + 2 * c->ports.n);
 	if (n->far_n)
 		memcpy(more, n->far_ports, n->far_n * sizeof *more);
 	n->far_ports = more;
 	for (size_t i = 0; i < c->ports.n; i++) {
-		if (!ports_add(c, gw, &more[n->far_n], i))
-			continue;
-		more[n->far_n].network = arena_str(&n->far_arena, gw->network_id);
-		n->far_n++;
+		size_t added = ports_add(c, &more[n->far_n], i);
+
+		for (; added; added--, n->far_n++)
+			more[n->far_n].network = arena_str(&n->far_arena, more[n->far_n].network);
 	}
 	return 0;
 }
@@ -404,13 +449,12 @@ void life_ports(struct node_role *n)
 	n->ports_dirty = false;
 	while (map_next(&n->locals, &at, &key, &val))
 		max += on_air(val) ? ((struct local *)val)->rec.ports.n : 0;
-	ports = arena_new_n(&a, struct overlay_port, max + n->far_n + 1);
+	ports = arena_new_n(&a, struct overlay_port, 2 * max + n->far_n + 1);
 	for (at = 0; map_next(&n->locals, &at, &key, &val);) {
 		struct local *l = val;
-		const struct endpoint_settings *gw = container_gateway(&l->rec);
 
 		for (size_t i = 0; on_air(l) && i < l->rec.ports.n; i++)
-			count += ports_add(&l->rec, gw, &ports[count], i);
+			count += ports_add(&l->rec, &ports[count], i);
 	}
 	if (n->far_n)
 		memcpy(ports + count, n->far_ports, n->far_n * sizeof *ports);

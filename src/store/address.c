@@ -157,6 +157,8 @@ int alloc_address(struct command_env *c, const struct network *n, struct str id,
 	ep->ip = ip_text(c->a, ip);
 	ep->gateway = n->gateway;
 	ep->prefix_len = p.len;
+	if (alloc_address6(c, n, id, ip - p.base, ep, e))
+		return -1;
 	return txn_put_raw(c->t, key_make(c->a, "A", n->id, ep->ip, STR_NONE), id, e) ||
 	       txn_put_raw(c->t, key_make(c->a, "M", n->id, ep->mac, STR_NONE), id, e) ? -1 : 0;
 }
@@ -175,5 +177,6 @@ int free_address(struct command_env *c, const struct endpoint_settings *ep, stru
 	if (!ep->ip.n)
 		return 0;
 	return give_back(c, key_make(c->a, "A", ep->network_id, ep->ip, STR_NONE), id, e) ||
-	       give_back(c, key_make(c->a, "M", ep->network_id, ep->mac, STR_NONE), id, e) ? -1 : 0;
+	       give_back(c, key_make(c->a, "M", ep->network_id, ep->mac, STR_NONE), id, e) ||
+	       (ep->ip6.n && give_back(c, key_make(c->a, "A", ep->network_id, ep->ip6, STR_NONE), id, e)) ? -1 : 0;
 }

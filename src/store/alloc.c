@@ -109,7 +109,7 @@ int free_slot(struct command_env *c, const struct container *ct, struct err *e)
 
 static bool any_address(struct str ip)
 {
-	return ip.n == 0 || str_is(ip, "0.0.0.0") || str_is(ip, "::");
+	return ip.n == 0 || str_is(ip, "0.0.0.0");
 }
 
 static struct str port_key(struct command_env *c, const struct published_port *p)
@@ -121,15 +121,23 @@ static struct str port_key(struct command_env *c, const struct published_port *p
 struct clash {
 	struct str mine, id;
 	size_t     prefix;
-	bool       any, found;
+	bool       found;
 };
+
+/* "0.0.0.0" is every address of both families, "::" every IPv6 one. */
+static bool meet(struct str a, struct str b)
+{
+	if (str_eq(a, b) || str_is(a, "0.0.0.0") || str_is(b, "0.0.0.0"))
+		return true;
+	return (str_is(a, "::") && str_find(b, ':') >= 0) || (str_is(b, "::") && str_find(a, ':') >= 0);
+}
 
 static int clash_one(void *ctx, struct str key, struct str val)
 {
 	struct clash *k = ctx;
 	struct str ip = str_drop(key, k->prefix);
 
-	k->found = !str_eq(val, k->id) ? k->any || str_is(ip, "0.0.0.0") || str_eq(ip, k->mine) : str_eq(ip, k->mine);
+	k->found = !str_eq(val, k->id) ? meet(ip, k->mine) : str_eq(ip, k->mine);
 	return k->found;
 }
 
@@ -137,9 +145,8 @@ static int clash_one(void *ctx, struct str key, struct str val)
 static bool port_taken(struct command_env *c, const struct published_port *p, struct str id)
 {
 	struct str prefix = arena_printf(c->a, "P/%.*s/%lld/", STR_ARG(p->proto), (long long)p->host_port);
-	struct clash k = { .any = any_address(p->host_ip), .prefix = prefix.n, .id = id };
+	struct clash k = { .prefix = prefix.n, .id = id, .mine = any_address(p->host_ip) ? STR("0.0.0.0") : p->host_ip };
 
-	k.mine = k.any ? STR("0.0.0.0") : p->host_ip;
 	return txn_scan(c->t, prefix, STR_NONE, clash_one, &k, NULL) != 0;
 }
 
@@ -175,6 +182,9 @@ int alloc_ports(struct command_env *c, struct container *ct, struct err *e)
 	for (size_t i = 0; i < ct->ports.n; i++) {
 		struct published_port *p = &ct->ports.v[i];
 
+		if (str_find(p->host_ip, ':') >= 0 && container_gateway(ct) && !container_gateway6(ct))
+			return err_set(e, EBUSY, "-p [%.*s]:%lld cannot be published: container %.*s is on no network with IPv6 (docker network "
+			               "create --ipv6)", STR_ARG(p->host_ip), (long long)p->container_port, STR_ARG(ct->name));
 		if (p->ephemeral || p->host_port == 0) {
 			p->ephemeral = true;
 			if ((p->first ? pick_from : pick_port)(c, p, ct->id, e))

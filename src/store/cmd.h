@@ -126,6 +126,10 @@ struct str alloc_uuid(struct command_env *c);
 int alloc_name(struct command_env *c, struct str account, struct str *out, struct err *e);
 /* A free address and MAC of the network, those asked for if any; marks them as `id`'s. Also gateway and prefix length. */
 int alloc_address(struct command_env *c, const struct network *n, struct str id, struct endpoint_settings *ep, struct err *e);
+/* The same for IPv6 (address6.c), called by it; nothing when the network has none. `number`: of the IPv4 address in its subnet. */
+int alloc_address6(struct command_env *c, const struct network *n, struct str id, uint32_t number, struct endpoint_settings *ep, struct err *e);
+/* A new network's IPv6 subnet and gateway: what is given is checked, the rest chosen. `v`: the account's other networks. */
+int network_plan6(struct command_env *c, struct network *net, const struct network *v, size_t n, struct err *e);
 int free_address(struct command_env *c, const struct endpoint_settings *ep, struct str id, struct err *e);
 /* A free uid range of the node; marks it. */
 int alloc_slot(struct command_env *c, struct str node, struct str id, int64_t *slot, struct err *e);

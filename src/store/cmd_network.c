@@ -1,4 +1,5 @@
 /* Networks of an account: names, subnets, VXLAN identifiers. */
+#include "base/version.h"
 #include "codec/rec.h"
 #include "store/cmd.h"
 
@@ -248,6 +249,8 @@ COMMAND(cmd_network_create)
 		return err_set(e, EINVAL, "invalid network config:\na gateway, ip-range or auxiliary address needs a subnet");
 	if ((net->subnet_given ? check_subnet(c, net, v, n, e) : choose_subnet(c, net, v, n, e)) || choose_gateway(c, net, e))
 		return -1;
+	if (net->ipv6 && (records_need(c, RECORDS_IPV6, "--ipv6", e) || network_plan6(c, net, v, n, e)))
+		return -1;
 	net->id = alloc_id(c);
 	net->account = c->account;
 	net->builtin = false;
@@ -324,7 +327,8 @@ COMMAND(cmd_network_self)
 	key = key_make(c->a, "Z", n.id, c->node, STR_NONE);
 	if (txn_has(c->t, key))
 		return 0;
-	if (alloc_address(c, &n, arena_printf(c->a, "node:%.*s", STR_ARG(c->node)), &ep, e) || txn_put_raw(c->t, key, ep.ip, e))
+	if (alloc_address(c, &n, arena_printf(c->a, "node:%.*s", STR_ARG(c->node)), &ep, e) ||
+	    txn_put_raw(c->t, key, ep.ip6.n ? arena_printf(c->a, "%.*s %.*s", STR_ARG(ep.ip), STR_ARG(ep.ip6)) : ep.ip, e))
 		return -1;
 	c->account = STR_NONE;                        /* an event for the nodes: no account sees it */
 	return event_add(c, "network", "self", n.id, STR_NONE, NULL, e);

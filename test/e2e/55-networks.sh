@@ -44,8 +44,15 @@ test_networks_that_cannot_be() {
 	api_refused 400 "invalid network name" POST /v1.50/networks/create -d '{}'
 	refused "operation is not permitted on predefined bridge network" docker network create bridge
 	refused "plugin not found" docker network create -d macvlan x
-	refused "IPv4 only" docker network create --ipv6 x
-	refused "IPv4 only" docker network create --subnet fd00::/64 x
+	refused "needs --ipv6" docker network create --subnet fd00::/64 x
+	refused "/16 to /126" docker network create --ipv6 --subnet fe80::/64 x
+	refused "it should be fd00:5::/64" docker network create --ipv6 --subnet fd00:5::1/64 x
+	api_refused 400 "invalid gateway fd00:6::1" POST /v1.50/networks/create -d '{"Name":"x","EnableIPv6":true,"IPAM":{"Config":[{"Subnet":"fd00:5::/64","Gateway":"fd00:6::1"}]}}'
+	refused "multiple subnets" docker network create --ipv6 --subnet fd00:5::/64 --subnet fd00:6::/64 x
+	refused "1280 or more" docker network create --ipv6 -o com.docker.network.driver.mtu=1000 x
+	api_refused 400 "not in the subnet" POST /v1.50/networks/create -d '{"Name":"x","EnableIPv6":true,"IPAM":{"Config":[{"Subnet":"fd00:5::/64","IPRange":"fd00:6::/80"}]}}'
+	api_refused 400 "auxiliary" POST /v1.50/networks/create -d '{"Name":"x","EnableIPv6":true,"IPAM":{"Config":[{"Subnet":"fd00:5::/64","AuxiliaryAddresses":{"a":"fd00:6::1"}}]}}'
+	api_refused 400 "EnableIPv6" POST /v1.50/networks/create -d '{"Name":"x","EnableIPv6":"x"}'
 	refused "not supported" docker network create -o parent=eth0 x
 	refused "not supported" docker network create --ingress x
 	refused "bridge is a pre-defined network and cannot be removed" docker network rm bridge
@@ -357,4 +364,34 @@ test_compose_makes_and_removes_its_networks() {
 	is "$(resolves shop_app_1 db)" "$(ip_on shop_db_1 shop_deep)"
 	docker-compose down
 	is "$(docker network ls -qf label=com.docker.compose.project=shop)" ""
+}
+
+test_ipv6_of_a_network() {
+	local six
+	docker network create --ipv6 --subnet 10.88.0.0/24 --subnet fd00:88::/64 --gateway fd00:88::9 six >/dev/null
+	is "$(docker network inspect -f '{{.EnableIPv6}} {{(index .IPAM.Config 1).Gateway}}' six)" "true fd00:88::9"
+	docker run -d --name six1 --network six -p 18088:80 busybox sh -c 'mkdir /www; echo six >/www/index.html; httpd -f -h /www' >/dev/null
+	docker run -d --name six2 --network six --ip6 fd00:88::50 busybox sleep 1000 >/dev/null
+	is "$(inspect six2 '{{with .NetworkSettings.Networks.six}}{{.GlobalIPv6Address}}/{{.GlobalIPv6PrefixLen}} {{.IPv6Gateway}}{{end}}')" \
+		"fd00:88::50/64 fd00:88::9"
+	six=$(inspect six1 '{{.NetworkSettings.Networks.six.GlobalIPv6Address}}')
+	has "$(docker network inspect six)" "*\"IPv6Address\": \"$six/64\"*"
+	wait_for 10 reaches six2 "$six"
+	is "$(reaches six2 "$six")" six
+	has "$(docker exec six2 cat /etc/hosts)" "*fd00:88::50*"
+	has "$(docker exec six2 nslookup -type=aaaa six1 2>&1)" "*$six*"
+	has "$(docker port six1)" "*0.0.0.0:18088*"
+	has "$(docker port six1)" "*?::?:18088*"
+	is "$(curl -gs --max-time 5 'http://[::1]:18088/')" six
+	is "$(curl -s --max-time 5 http://127.0.0.1:18088/)" six
+	refused "Address already in use" docker run --rm --network six --ip6 fd00:88::50 busybox true
+	refused "no configured subnet" docker run --rm --network six --ip6 fd00:89::1 busybox true
+	refused "on no network with IPv6" docker run --rm -p '[::1]:18089:80' busybox true
+	docker rm -f six1 six2 >/dev/null
+	docker run --rm --network six --ip6 fd00:88::50 busybox true
+	docker network rm six >/dev/null
+	docker network create --ipv6 own >/dev/null
+	has "$(docker network inspect -f '{{(index .IPAM.Config 1).Subnet}}' own)" "fd*::/64"
+	docker run --rm --network own -p '[::1]:18089:80' busybox true
+	docker network rm own >/dev/null
 }

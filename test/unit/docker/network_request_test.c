@@ -38,14 +38,14 @@ TEST(what_the_cli_sends_becomes_a_network)
 TEST(what_is_not_there_is_refused_by_name)
 {
 	static const struct { const char *body, *part; int code; } bad[] = {
-		{ "{\"EnableIPv6\":true}", "--ipv6", ENOTSUP },
+		{ "{\"EnableIPv6\":1}", "EnableIPv6", EINVAL },
 		{ "{\"EnableIPv4\":false}", "--ipv4=false", ENOTSUP },
 		{ "{\"Ingress\":true}", "--ingress", ENOTSUP },
 		{ "{\"ConfigFrom\":{\"Network\":\"x\"}}", "--config-from", ENOTSUP },
 		{ "{\"Scope\":\"swarm\"}", "--scope swarm", ENOTSUP },
 		{ "{\"IPAM\":{\"Driver\":\"dhcp\"}}", "dhcp", EINVAL },
 		{ "{\"IPAM\":{\"Options\":{\"k\":\"v\"}}}", "IPAM option k", ENOTSUP },
-		{ "{\"IPAM\":{\"Config\":[{\"Subnet\":\"fd00::/64\"}]}}", "fd00::/64", ENOTSUP },
+		{ "{\"IPAM\":{\"Config\":[{\"Subnet\":\"fd00::/64\"}]}}", "needs --ipv6", EINVAL },
 		{ "{\"IPAM\":{\"Config\":[{\"Gateway\":\"10.0.0.1\"}]}}", "needs a subnet", EINVAL },
 		{ "{\"IPAM\":{\"Config\":[{\"Subnet\":\"10.0.0.0/24\"},{\"Subnet\":\"10.0.1.0/24\"}]}}", "multiple subnets", EINVAL },
 		{ "{\"Options\":{\"com.docker.network.driver.mtu\":\"12\"}}", "576", EINVAL },

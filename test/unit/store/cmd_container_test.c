@@ -333,7 +333,7 @@ TEST(a_port_has_one_holder)
 {
 	static const struct { const char *one, *two; bool clash; } cases[] = {
 		{ "", "", true }, { "", "10.0.0.1", true }, { "10.0.0.1", "", true }, { "10.0.0.1", "10.0.0.1", true },
-		{ "10.0.0.1", "10.0.0.2", false }, { "0.0.0.0", "", true }, { "::", "", true },
+		{ "10.0.0.1", "10.0.0.2", false }, { "0.0.0.0", "", true },
 	};
 	struct container c, d;
 	char name[16];
