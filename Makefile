@@ -37,7 +37,7 @@ SIM   := $(sort $(wildcard src/cluster/*.c src/store/*.c test/sim/*.c)) test/uni
 # One stamp for all libraries, named by the content of what makes them: copying build/ between trees stays valid.
 VENDOR := build/vendor/.made-$(shell cd vendor && cat packages.txt SHA256SUMS fetch build.mk raft-edits *.c *.h \
 	include/*.h | sha256sum | cut -c 1-16)
-LIBS  := $(patsubst %,build/vendor/lib%.a,raft nl lmdb bearssl signify zstd z)
+LIBS  := $(patsubst %,build/vendor/lib%.a,raft nl lmdb bearssl signify zstd lzma bz2 z)
 
 # --- flags ------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 S    := build/vendor
 DIR  ?= $S
 UAPI := build/uapi
-LIST := bearssl z lmdb nl zstd signify raft
+LIST := bearssl z lmdb nl zstd lzma bz2 signify raft
 
 all: $(LIST:%=$(DIR)/lib%.a) $(DIR)/include/.made
 .PHONY: all
@@ -50,6 +50,22 @@ nl_flags := -DSYSCONFDIR='"/etc/libnl"' -I$S/libnl3/include/linux-private -I$S/l
 zstd_dir := libzstd
 zstd_src := $(call files,zstd,lib/common/*.c lib/decompress/*.c)
 zstd_flags := -DZSTD_LEGACY_SUPPORT=0 -DZSTD_DISABLE_ASM=1 -DDEBUGLEVEL=0 -DXXH_NAMESPACE=ZSTD_
+
+# Only what decodes .xz, in the caller's thread; all its filters and checks.
+lzma_dir := xz-utils
+lzma_src := $(addprefix src/liblzma/,$(addprefix common/,block_decoder.c block_header_decoder.c block_util.c common.c filter_common.c \
+	filter_decoder.c filter_flags_decoder.c index_hash.c stream_decoder.c stream_flags_common.c stream_flags_decoder.c vli_decoder.c \
+	vli_size.c) check/check.c check/crc32_fast.c check/crc32_table.c check/crc64_fast.c check/crc64_table.c check/sha256.c \
+	lz/lz_decoder.c lzma/lzma_decoder.c lzma/lzma2_decoder.c delta/delta_common.c delta/delta_decoder.c \
+	$(addprefix simple/,simple_coder.c simple_decoder.c arm.c arm64.c armthumb.c ia64.c powerpc.c sparc.c x86.c))
+lzma_flags := $(addprefix -I$S/xz-utils/src/,liblzma liblzma/api liblzma/common liblzma/check liblzma/lz liblzma/rangecoder \
+	liblzma/lzma liblzma/delta liblzma/simple common) -DTUKLIB_SYMBOL_PREFIX=lzma_ -DHAVE_STDBOOL_H -DHAVE_INTTYPES_H -DHAVE_STDINT_H \
+	-DHAVE_BYTESWAP_H -DSIZEOF_SIZE_T=8 -DTUKLIB_FAST_UNALIGNED_ACCESS $(addprefix -DHAVE_CHECK_,CRC32 CRC64 SHA256) \
+	-DHAVE_DECODERS $(addprefix -DHAVE_DECODER_,LZMA1 LZMA2 DELTA ARM ARM64 ARMTHUMB IA64 POWERPC SPARC X86)
+
+bz2_dir := bzip2
+bz2_src := bzlib.c compress.c crctable.c decompress.c huffman.c randtable.c blocksort.c
+bz2_flags := -DBZ_NO_STDIO -D_FILE_OFFSET_BITS=64
 
 # compat.h stands in for OpenBSD's headers.
 signify_dir := signify-openbsd
@@ -98,8 +114,9 @@ $(DIR)/include/.made: vendor/build.mk $(wildcard vendor/include/*) $(wildcard $S
 	@rm -rf $(@D)
 	@mkdir -p $(@D) $(DIR)/obj/signify-openbsd/compat/sys $(DIR)/obj/libnl3/netlink-private
 	@cp $S/bearssl/inc/*.h $S/zlib/zlib.h $S/zlib/zconf.h $S/lmdb/libraries/liblmdb/lmdb.h \
-		$S/libzstd/lib/zstd.h $S/libzstd/lib/zstd_errors.h vendor/include/*.h $(@D)
+		$S/libzstd/lib/zstd.h $S/libzstd/lib/zstd_errors.h $S/bzip2/bzlib.h $S/xz-utils/src/liblzma/api/lzma.h vendor/include/*.h $(@D)
 	@cp -r $S/libnl3/include/netlink $(@D)/netlink
+	@cp -r $S/xz-utils/src/liblzma/api/lzma $(@D)/lzma
 	@sed 's/@enable_v0@/no/' $S/raft/include/raft.h.in >$(@D)/raft.h
 	@: >$(DIR)/obj/signify-openbsd/compat/sys/cdefs.h
 	@: >$(DIR)/obj/signify-openbsd/compat/libutil.h

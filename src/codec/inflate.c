@@ -1,6 +1,8 @@
 #include "codec/inflate.h"
 
+#include <bzlib.h>
 #include <errno.h>
+#include <lzma.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <zlib.h>
@@ -8,6 +10,8 @@
 
 #define IN_SIZE    65536
 #define WINDOW_LOG 27                                 /* what `zstd --long` makes; larger ones are refused */
+#define XZ_MEMORY  (128 << 20)                        /* `xz -9` needs 65 MiB */
+#define MAGIC_MAX  10                                 /* bytes that tell the kinds apart */
 
 struct inflate {
 	enum inflate_kind kind;
@@ -20,6 +24,9 @@ struct inflate {
 	size_t            at, have;                   /* unread part of in[] */
 	z_stream          gz;
 	ZSTD_DStream     *zstd;
+	lzma_stream       xz;
+	bz_stream         bz;
+	int               streams;                    /* of bzip2, that ended */
 	unsigned char     in[IN_SIZE];
 };
 
@@ -30,6 +37,7 @@ struct inflate *inflate_new(enum inflate_kind kind, struct source from, const st
 	if (!z)
 		abort();
 	z->kind = kind;
+	z->xz = (lzma_stream)LZMA_STREAM_INIT;
 	z->from = from;
 	if (limits)
 		z->limits = *limits;
@@ -49,6 +57,9 @@ void inflate_free(struct inflate *z)
 	if (z->opened && z->kind == INFLATE_GZIP)
 		inflateEnd(&z->gz);
 	ZSTD_freeDStream(z->zstd);
+	lzma_end(&z->xz);
+	if (z->kind == INFLATE_BZIP2 && z->inside)
+		BZ2_bzDecompressEnd(&z->bz);
 	free(z);
 }
 
@@ -69,22 +80,39 @@ static int fill(struct inflate *z, struct err *e)
 	return 0;
 }
 
-/* Look at the first four bytes, and set up. */
+static bool begins(const struct inflate *z, const char *magic, size_t n)
+{
+	return z->have >= n && memcmp(z->in, magic, n) == 0;
+}
+
+/* "BZh", a digit, then a block's beginning or the end's: a tar whose first name begins with BZh is none. */
+static bool begins_bzip2(const struct inflate *z)
+{
+	return begins(z, "BZh", 3) && z->have >= 10 && z->in[3] >= '1' && z->in[3] <= '9' &&
+	       (!memcmp(z->in + 4, "1AY&SY", 6) || !memcmp(z->in + 4, "\x17\x72\x45\x38\x50\x90", 6));
+}
+
+static enum inflate_kind kind_of(const struct inflate *z)
+{
+	if (z->kind != INFLATE_RARE && begins(z, "\x1f\x8b\x08", 3))
+		return INFLATE_GZIP;
+	if (z->kind != INFLATE_RARE && begins(z, "\x28\xb5\x2f\xfd", 4))
+		return INFLATE_ZSTD;
+	if (z->kind != INFLATE_AUTO && begins(z, "\xfd" "7zXZ\0", 6))
+		return INFLATE_XZ;
+	if (z->kind != INFLATE_AUTO && begins_bzip2(z))
+		return INFLATE_BZIP2;
+	return INFLATE_NONE;
+}
+
+/* Look at the first bytes, and set up. */
 static int begin(struct inflate *z, struct err *e)
 {
-	const unsigned char *p = z->in;
-
-	while (z->have < 4 && !z->input_ended)
+	while (z->have < MAGIC_MAX && !z->input_ended)
 		if (fill(z, e))
 			return -1;
-	if (z->kind == INFLATE_AUTO) {
-		if (z->have >= 3 && p[0] == 0x1f && p[1] == 0x8b && p[2] == 8)
-			z->kind = INFLATE_GZIP;
-		else if (z->have >= 4 && p[0] == 0x28 && p[1] == 0xb5 && p[2] == 0x2f && p[3] == 0xfd)
-			z->kind = INFLATE_ZSTD;
-		else
-			z->kind = INFLATE_NONE;
-	}
+	if (z->kind < INFLATE_NONE)
+		z->kind = kind_of(z);
 	if (z->kind == INFLATE_GZIP && inflateInit2(&z->gz, 15 + 16) != Z_OK)
 		abort();
 	if (z->kind == INFLATE_ZSTD) {
@@ -93,6 +121,8 @@ static int begin(struct inflate *z, struct err *e)
 			abort();
 		ZSTD_DCtx_setParameter(z->zstd, ZSTD_d_windowLogMax, WINDOW_LOG);
 	}
+	if (z->kind == INFLATE_XZ && lzma_stream_decoder(&z->xz, XZ_MEMORY, LZMA_CONCATENATED) != LZMA_OK)
+		abort();
 	z->opened = true;
 	return 0;
 }
@@ -174,6 +204,73 @@ static ssize_t step_zstd(struct inflate *z, void *p, size_t n, struct err *e)
 	return out.pos;
 }
 
+static ssize_t step_xz(struct inflate *z, void *p, size_t n, struct err *e)
+{
+	lzma_ret rc;
+
+	z->xz.next_in = z->in + z->at;
+	z->xz.avail_in = z->have - z->at;
+	z->xz.next_out = p;
+	z->xz.avail_out = n;
+	rc = lzma_code(&z->xz, z->input_ended ? LZMA_FINISH : LZMA_RUN);
+	z->at = z->have - z->xz.avail_in;
+	switch (rc) {
+	case LZMA_OK: break;
+	case LZMA_STREAM_END: z->ended = true; break;
+	case LZMA_MEM_ERROR: abort();
+	case LZMA_MEMLIMIT_ERROR: return err_set(e, EFBIG, "xz: needs more than %d MiB of memory", XZ_MEMORY >> 20);
+	case LZMA_BUF_ERROR: return err_set(e, EBADMSG, "xz: ends early");
+	case LZMA_OPTIONS_ERROR: return err_set(e, EBADMSG, "xz: made with options that are not known");
+	case LZMA_FORMAT_ERROR: return err_set(e, EBADMSG, "xz: data follows the end");
+	default: return err_set(e, EBADMSG, "xz: damaged");
+	}
+	return (ssize_t)(n - z->xz.avail_out);
+}
+
+static ssize_t step_bzip2(struct inflate *z, void *p, size_t n, struct err *e)
+{
+	int rc;
+
+	if (z->have == z->at) {                       /* then the input has ended */
+		if (z->inside || z->streams == 0)
+			return err_set(e, EBADMSG, "bzip2: ends early");
+		z->ended = true;
+		return 0;
+	}
+	if (!z->inside) {
+		if (z->streams && z->in[z->at] != 'B')
+			return err_set(e, EBADMSG, "bzip2: data follows the end");
+		if (BZ2_bzDecompressInit(&z->bz, 0, 0) != BZ_OK)
+			abort();
+		z->inside = true;
+	}
+	z->bz.next_in = (char *)z->in + z->at;
+	z->bz.avail_in = (unsigned)(z->have - z->at);
+	z->bz.next_out = p;
+	z->bz.avail_out = n > 1 << 30 ? 1 << 30 : (unsigned)n;
+	n = z->bz.avail_out;
+	rc = BZ2_bzDecompress(&z->bz);
+	z->at = z->have - z->bz.avail_in;
+	if (rc == BZ_STREAM_END) {
+		BZ2_bzDecompressEnd(&z->bz);
+		z->inside = false;
+		z->streams++;
+	} else if (rc == BZ_MEM_ERROR) {
+		abort();
+	} else if (rc != BZ_OK) {
+		return err_set(e, EBADMSG, "bzip2: damaged");
+	}
+	return (ssize_t)(n - z->bz.avail_out);
+}
+
+/* What libbz2 calls when it finds itself in a state that cannot be. */
+void bz_internal_error(int code);
+void bz_internal_error(int code)
+{
+	(void)code;
+	abort();
+}
+
 static int check_limits(struct inflate *z, struct err *e)
 {
 	if (z->total_out > z->limits.max_out)
@@ -184,6 +281,10 @@ static int check_limits(struct inflate *z, struct err *e)
 	return 0;
 }
 
+static ssize_t (*const steps_of[])(struct inflate *z, void *p, size_t n, struct err *e) = {
+	[INFLATE_NONE] = step_none, [INFLATE_GZIP] = step_gzip, [INFLATE_ZSTD] = step_zstd, [INFLATE_XZ] = step_xz, [INFLATE_BZIP2] = step_bzip2,
+};
+
 static ssize_t steps(struct inflate *z, void *p, size_t n, struct err *e)
 {
 	if (!z->opened && begin(z, e))
@@ -193,8 +294,7 @@ static ssize_t steps(struct inflate *z, void *p, size_t n, struct err *e)
 
 		if (z->at == z->have && z->kind != INFLATE_NONE && fill(z, e))
 			return -1;
-		got = z->kind == INFLATE_NONE ? step_none(z, p, n, e) :
-		      z->kind == INFLATE_GZIP ? step_gzip(z, p, n, e) : step_zstd(z, p, n, e);
+		got = steps_of[z->kind](z, p, n, e);
 		if (got < 0)
 			return -1;
 		z->total_out += got;

@@ -1,6 +1,8 @@
-/* Decompression as a stream: none, gzip (RFC 1952, several members), zstd (RFC 8878, several frames). The input is
+/* Decompression as a stream: none, gzip (RFC 1952, several members), zstd (RFC 8878, several frames), xz and bzip2 (several
+ * streams). The input is
  * hostile: output is limited in bytes and in ratio, checksums are checked, anything after the last member that is not
- * another one is an error, and so is an input that ends early. Memory: about 110 KiB (gzip), up to 128 MiB (zstd, by its window). */
+ * another one is an error, and so is an input that ends early. Memory: about 110 KiB (gzip), up to 128 MiB (zstd by its window, xz by its
+ * dictionary; what needs more is refused), 4 MiB (bzip2). */
 #ifndef CODEC_INFLATE_H
 #define CODEC_INFLATE_H
 
@@ -9,8 +11,12 @@
 #include <stdint.h>
 
 enum inflate_kind {
-	INFLATE_AUTO,                                 /* by the first bytes; unknown ones mean none */
-	INFLATE_NONE, INFLATE_GZIP, INFLATE_ZSTD,
+	/* By the first bytes; unknown ones mean none. */
+	INFLATE_AUTO,                                 /* what layers of images may be: none, gzip, zstd */
+	INFLATE_ANY,                                  /* what users pack: all of them */
+	INFLATE_RARE,                                 /* xz and bzip2; layers of images pass as they are */
+
+	INFLATE_NONE, INFLATE_GZIP, INFLATE_ZSTD, INFLATE_XZ, INFLATE_BZIP2,
 };
 
 struct inflate_limits {

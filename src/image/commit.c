@@ -34,7 +34,7 @@ static int add_layer(struct pull *p, struct image *img, struct image_history *h,
 
 	if (p->input < 0)
 		return 0;
-	if (pull_spool(p, &digest, &size, e))
+	if (pull_spool(p, INFLATE_NONE, &digest, &size, e))
 		return -1;
 	if (size <= EMPTY_TAR)
 		return 0;

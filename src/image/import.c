@@ -11,17 +11,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-int pull_spool(struct pull *p, struct str *digest, int64_t *size, struct err *e)
+static int spool_into(int fd, struct source from, struct str *digest, int64_t *size, struct arena *a, struct err *e)
 {
-	auto_fd fd = path_open(p->blobs, "import", O_WRONLY | O_CREAT | O_EXCL, 0600, e);
 	char text[DIGEST_TEXT + 1];
 	struct hashing h;
 	char buf[64 << 10];
 	ssize_t n;
 
-	if (fd < 0)
-		return -1;
-	hashing_init(&h, source_of_fd(&p->input));
+	hashing_init(&h, from);
 	while ((n = source_read(source_of_hashing(&h), buf, sizeof buf, e)) > 0) {
 		if (h.n > LOAD_MAX_BYTES)
 			return err_set(e, EFBIG, "the archive is too large");
@@ -32,8 +29,24 @@ int pull_spool(struct pull *p, struct str *digest, int64_t *size, struct err *e)
 		return -1;
 	sha256_digest(&h.sum, text);
 	*size = h.n;
-	*digest = arena_str(p->arena, str_of(text));
-	return renameat(p->blobs, "import", p->blobs, text + 7) ? err_sys(e, "keep the archive") : 0;
+	*digest = arena_str(a, str_of(text));
+	return 0;
+}
+
+int pull_spool(struct pull *p, enum inflate_kind kind, struct str *digest, int64_t *size, struct err *e)
+{
+	auto_fd fd = path_open(p->blobs, "import", O_WRONLY | O_CREAT | O_EXCL, 0600, e);
+	struct inflate *z;
+	int rc;
+
+	if (fd < 0)
+		return -1;
+	z = inflate_new(kind, source_of_fd(&p->input), &(struct inflate_limits){ .max_out = LOAD_MAX_BYTES });
+	rc = spool_into(fd, source_of_inflate(z), digest, size, p->arena, e);
+	inflate_free(z);
+	if (rc)
+		return -1;
+	return renameat(p->blobs, "import", p->blobs, arena_cstr(p->arena, digest_hex(*digest))) ? err_sys(e, "keep the archive") : 0;
 }
 
 static int make_image(struct pull *p, const struct layer_reply *layer, struct image *img, struct err *e)
@@ -80,7 +93,7 @@ int pull_import(struct pull *p, struct last_lines *last, struct err *e)
 		reference_default_tag(&r);
 		strs_add(p->arena, &refs, reference_familiar(p->arena, &r));
 	}
-	if (pull_spool(p, &digest, &size, e) ||
+	if (pull_spool(p, INFLATE_RARE, &digest, &size, e) ||
 	    pull_unpack(p, p->arena, arena_cstr(p->arena, digest_hex(digest)), STR_NONE, digest, &layer, e) ||
 	    make_image(p, &layer, &img, e))
 		return -1;

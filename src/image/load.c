@@ -99,7 +99,7 @@ static int spool_entry(struct load *l, struct tar_reader *r, const struct tar_en
 
 static int spool(struct load *l, struct err *e)
 {
-	struct inflate *z = inflate_new(INFLATE_AUTO, source_of_fd(&l->p->input), &(struct inflate_limits){ .max_out = LOAD_MAX_BYTES });
+	struct inflate *z = inflate_new(INFLATE_ANY, source_of_fd(&l->p->input), &(struct inflate_limits){ .max_out = LOAD_MAX_BYTES });
 	struct tar_limits limits = { .max_entries = 2 * LOAD_MAX_ENTRIES };
 	struct tar_reader *r = tar_reader_new(source_of_inflate(z), &limits);
 	struct tar_entry t;

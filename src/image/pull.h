@@ -3,6 +3,7 @@
 #ifndef IMAGE_PULL_H
 #define IMAGE_PULL_H
 
+#include "codec/inflate.h"
 #include "image/host.h"
 #include "image/manifest.h"
 #include "image/progress.h"
@@ -48,7 +49,8 @@ struct registry *pull_registry(struct pull *p, struct reference *ref, struct err
 int pull_config(struct pull *p, struct registry *r, const struct descriptor *d, struct image *img, struct err *e); /* read and keep it */
 int image_check_platform(struct arena *a, struct str platform, struct str ref, const struct image *img, struct err *e); /* "": any fits */
 int pull_authorities(struct pull *p, const struct reference *ref, struct str *pem, struct err *e); /* whom a registry's TLS is trusted by */
-int pull_spool(struct pull *p, struct str *digest, int64_t *size, struct err *e); /* the input into blobs/<hex>; digest: of it */
+/* The input, decompressed if it is of `kind`, into blobs/<hex>; digest and size: of what is there then. */
+int pull_spool(struct pull *p, enum inflate_kind kind, struct str *digest, int64_t *size, struct err *e);
 int pull_ask_layer(struct pull *p, struct arena *a, struct str diff_id, struct layer_reply *out, struct err *e);
 int pull_unpack(struct pull *p, struct arena *a, const char *file, struct str diff_id, struct str blob, struct layer_reply *out,
                 struct err *e);

@@ -439,9 +439,8 @@ int tree_read_into(int dest, const struct tree_put *how, struct source from, str
 			break;
 		}
 	tar_reader_free(in.tar);
-	if (rc == 0)
-		source_drain(from, SIZE_MAX, e);
-	return rc;
+	/* What follows the end is read, too: a compressed archive's checksum lies there. */
+	return rc == 0 && source_drain(from, SIZE_MAX, e) < 0 ? -1 : rc;
 }
 
 int tree_read(const char *path, const struct tree_put *how, int from, struct err *e)

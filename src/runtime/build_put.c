@@ -278,21 +278,16 @@ static int place_of(const struct put *p, struct str base, struct arena *a, const
 	return make_dirs(p, dest, e);
 }
 
-/* Is it an archive that ADD takes apart? 1, 0, or -1 for one that we cannot read. */
+/* Is it an archive that ADD takes apart? 1, 0, -1. */
 static int is_archive(int fd, struct err *e)
 {
-	static const char xz[] = "\xfd" "7zXZ", bz2[] = "BZh";
-	struct inflate *z;
+	struct inflate *z = inflate_new(INFLATE_ANY, source_of_fd(&fd), &(struct inflate_limits){ 0 });
 	struct tar_limits limits = { 0 };
 	struct tar_reader *r;
 	struct tar_entry t;
 	struct err ignored;
-	char magic[6];
 	int found;
 
-	if (pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) && (!memcmp(magic, xz, 5) || !memcmp(magic, bz2, 3)))
-		return err_set(e, ENOTSUP, "archives compressed with xz or bzip2 are not taken apart here: use gzip, zstd or none, or COPY");
-	z = inflate_new(INFLATE_AUTO, source_of_fd(&fd), &(struct inflate_limits){ 0 });
 	r = tar_reader_new(source_of_inflate(z), &limits);
 	found = tar_next(r, &t, &ignored) == 1;
 	tar_reader_free(r);
@@ -309,7 +304,7 @@ static int take_apart(const struct put *p, int fd, struct err *e)
 
 	if (dest < 0)
 		return -1;
-	z = inflate_new(INFLATE_AUTO, source_of_fd(&fd), &(struct inflate_limits){ 0 });
+	z = inflate_new(INFLATE_ANY, source_of_fd(&fd), &(struct inflate_limits){ 0 });
 	rc = tree_read_into(dest, &how, source_of_inflate(z), e);
 	inflate_free(z);
 	return rc;

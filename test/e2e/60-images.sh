@@ -9,6 +9,23 @@ test_import_and_run() {
 	docker rmi imported:v1 imported:gz >/dev/null
 }
 
+test_archives_of_xz_and_bzip2_are_imported_and_loaded() {
+	xz -0 -c "$E2E/busybox.tar" | docker import - imported:xz >/dev/null
+	is "$(docker run --rm imported:xz echo from xz)" "from xz"
+	docker save imported:xz >"$TMP/saved.tar"
+	tar -C "$TMP" -xf "$TMP/saved.tar"
+	cmp "$TMP/$(jq -r '.[0].Layers[0]' "$TMP/manifest.json")" "$E2E/busybox.tar"  # a layer is kept as a tar or as images have it
+	docker rmi imported:xz >/dev/null
+	has "$(xz -0 -c "$TMP/saved.tar" | docker load)" "Loaded image: imported:xz"
+	docker rmi imported:xz >/dev/null
+	has "$(bzip2 -1 -c "$TMP/saved.tar" | docker load)" "Loaded image: imported:xz"
+	is "$(docker run --rm imported:xz echo from bzip2)" "from bzip2"
+	docker rmi imported:xz >/dev/null
+	xz -0 -c "$E2E/busybox.tar" >"$TMP/all.xz"
+	head -c -20 "$TMP/all.xz" >"$TMP/cut.xz"
+	refused "xz: ends early" docker import "$TMP/cut.xz" imported:xz
+}
+
 # An archive of `docker save`: manifest.json with layers.
 make_saved() { # DIR NAME: from layers in DIR/*.tar, in order
 	python3 test/e2e/images.py save "$1" "$2"

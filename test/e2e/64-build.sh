@@ -167,17 +167,23 @@ test_add_takes_archives_apart() {
 	tar -C "$TMP/t" --owner=5 --group=6 -czf "$TMP/ctx/a.tar.gz" in
 	tar -C "$TMP/t" -cf "$TMP/ctx/a.tar" in
 	tar -C "$TMP/t" -cJf "$TMP/ctx/a.txz" in
+	tar -C "$TMP/t" -cjf "$TMP/ctx/a.tbz" in
+	echo "no archive" | xz >"$TMP/ctx/text.xz"
 	echo plain >"$TMP/ctx/plain.tar"
 	build -t add:1 <<-'END'
 		FROM busybox
 		ADD a.tar.gz /unpacked
 		ADD a.tar plain.tar /two/
-		COPY a.tar.gz /kept/
+		ADD a.txz text.xz /xz/
+		ADD a.tbz /bz2
+		COPY a.tar.gz a.txz /kept/
 	END
 	is "$(docker run --rm add:1 sh -c 'cat /unpacked/in/side/file /two/in/side/file /two/plain.tar; stat -c %u:%g /unpacked/in; ls /kept')" \
-		packed$'\n'packed$'\n'plain$'\n'5:6$'\n'a.tar.gz
+		packed$'\n'packed$'\n'plain$'\n'5:6$'\n'a.tar.gz$'\n'a.txz
+	is "$(docker run --rm add:1 sh -c 'cat /xz/in/side/file /bz2/in/side/file; ls /xz')" packed$'\n'packed$'\n'in$'\n'text.xz
 	docker rmi add:1 >/dev/null
-	build_fails "ADD failed: archives compressed with xz or bzip2" <<<$'FROM busybox\nADD a.txz /x'
+	head -c -20 "$TMP/ctx/a.txz" >"$TMP/ctx/cut.txz"
+	build_fails "xz: ends early" <<<$'FROM busybox\nADD cut.txz /x/'
 	build_fails "ADD of a git repository" <<<$'FROM busybox\nADD git://192.0.2.2/x /x'
 	docker image prune -f >/dev/null
 }

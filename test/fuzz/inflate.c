@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct source_slice s = { (const char *)p, n, n > 100 ? 0 : 1 };
 	struct inflate_limits limits = { .max_out = 1 << 20 };
-	struct inflate *z = inflate_new(INFLATE_AUTO, source_of_slice(&s), &limits);
+	struct inflate *z = inflate_new(INFLATE_ANY, source_of_slice(&s), &limits);
 	static char out[65536];
 	struct err e = { 0 };
 	size_t total = 0;
