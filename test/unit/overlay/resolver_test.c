@@ -366,7 +366,8 @@ TEST(removing_a_network_lets_everything_go)
 	send_tcp(c, q);
 	for (i = 0; i < 300; i++)
 		send(client, q.p, q.n, 0);
-	turn(20);
+	for (i = 0; i < 20 && resolver_stats(r).dropped == 0; i++)
+		turn(20);
 	CHECK_INT(resolver_stats(r).in_flight, 200);      /* no more for one network */
 	CHECK(resolver_stats(r).dropped > 0);
 	resolver_remove(r, STR("net1"));
