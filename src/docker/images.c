@@ -298,19 +298,21 @@ static int pull(struct req *r, struct str from, struct err *e)
 }
 
 /* Progress that waits now goes to the client. 0: more may come, 1: it ended, -1. */
-static int progress_pass(struct req *r, int fd, struct err *e)
+static int progress_pass(struct req *r, int fd, bool *said, struct err *e)
 {
 	char line[4096];
 	ssize_t n;
 
-	while ((n = read(fd, line, sizeof(line))) > 0)
+	while ((n = read(fd, line, sizeof(line))) > 0) {
+		*said = true;
 		if (reply_write(r, line, (size_t)n, e))
 			return -1;
+	}
 	return n == 0 ? 1 : errno == EAGAIN ? 0 : err_sys(e, "read progress");
 }
 
 /* The request's body into `to`, progress from `from` to the client meanwhile: neither may wait for the other. */
-static int body_pass(struct req *r, int to, int from, struct err *e)
+static int body_pass(struct req *r, int to, int from, bool *said, struct err *e)
 {
 	char *chunk = arena_alloc(&r->arena, 64 << 10);
 	ssize_t got;
@@ -330,17 +332,21 @@ static int body_pass(struct req *r, int to, int from, struct err *e)
 			if (errno != EAGAIN)
 				return err_sys(e, "pass on the archive");
 			poll(p, 2, -1);
-			if (p[1].revents && (ended = progress_pass(r, from, e)) != 0)
+			if (p[1].revents && (ended = progress_pass(r, from, said, e)) != 0)
 				return ended < 0 ? -1 : 0;
 		}
 	}
 	return (int)got;
 }
 
+#define ENDED "the node role ended before it answered; it is not known whether this was done"
+
 /* load and import: the body streams to the node, progress streams back. */
 static int upload(struct req *r, int op, const struct pull_call *in, struct err *e)
 {
+	static const char last[] = "{\"errorDetail\":{\"message\":\"" ENDED "\"},\"error\":\"" ENDED "\"}\n";
 	int body[2], progress[2], fds[2], rc;
+	bool said = false;
 
 	if (pipe2(body, O_CLOEXEC))
 		return err_sys(e, "pipe");
@@ -359,15 +365,17 @@ static int upload(struct req *r, int op, const struct pull_call *in, struct err 
 	if (rc == 0)
 		rc = reply_begin(r, 200, "application/json", e);
 	if (rc == 0)
-		rc = body_pass(r, body[1], progress[0], e);
+		rc = body_pass(r, body[1], progress[0], &said, e);
 	close(body[1]);
 	while (rc == 0) {
 		struct pollfd p = { .fd = progress[0], .events = POLLIN };
 
 		poll(&p, 1, -1);
-		rc = progress_pass(r, progress[0], e);
+		rc = progress_pass(r, progress[0], &said, e);
 	}
 	close(progress[0]);
+	if (rc == 1 && !said)                         /* what is done, or failed, has a last word */
+		rc = reply_write(r, last, sizeof(last) - 1, e) ? -1 : 1;
 	return rc == 1 ? reply_end(r, e) : -1;
 }
 

@@ -40,7 +40,7 @@ kill_at_end() { # CALL N: 1: nobody got there
 }
 
 # Writes too: what was in the log when the state role died is applied before its next command.
-answers() { docker volume create dd-probe >/dev/null 2>&1 && docker volume rm dd-probe >/dev/null 2>&1 && docker info >/dev/null 2>&1; }
+answers() { docker volume create kx-probe >/dev/null 2>&1 && docker volume rm kx-probe >/dev/null 2>&1 && docker info >/dev/null 2>&1; }
 
 # The state says that it runs or that it does not, and that is so. One that is on its way may take a moment.
 agrees() { # NAME
@@ -58,7 +58,7 @@ pids_in_group() { # NAME
 	grep -ls "triton-$NAME/$id" /proc/[0-9]*/cgroup | cut -d/ -f3 || true
 }
 
-# --- D04: one step of one operation -------------------------------------------------------------------------
+# --- D04: one step of one operation ("kx": no id begins with this) -------------------------------------------------------------------------
 
 # A layer that is nowhere yet.
 unique_tar() {
@@ -74,30 +74,30 @@ before() { # OPERATION: what it needs
 	pull)
 		unique_tar
 		python3 test/e2e/images.py push "https://$REGISTRY" "$E2E/registry/ca.crt" pusher:secret "$TMP/dd.tar" docker test/dd:1 >/dev/null ;;
-	start) docker create --name dd -p 0:80 -v ddv:/v busybox sleep 1000 >/dev/null ;;
-	end) docker run -d --rm --name dd -v ddv:/v busybox sh -c 'trap "exit 7" TERM; while :; do sleep 0.05; done' >/dev/null ;;
-	*) docker run -d --name dd -p 0:80 -v ddv:/v busybox sleep 1000 >/dev/null ;;
+	start) docker create --name kx -p 0:80 -v ddv:/v busybox sleep 1000 >/dev/null ;;
+	end) docker run -d --rm --name kx -v ddv:/v busybox sh -c 'trap "exit 7" TERM; while :; do sleep 0.05; done' >/dev/null ;;
+	*) docker run -d --name kx -p 0:80 -v ddv:/v busybox sleep 1000 >/dev/null ;;
 	esac
 }
 
 operation() { # OPERATION
 	case $1 in
-	create) docker create --name dd -v ddv:/v busybox sleep 1000 ;;
-	start) docker start dd ;;
-	exec) docker exec dd true ;;
-	stop) docker stop -t 0 dd ;;
-	rm) docker rm -f dd ;;
-	commit) docker commit dd dd-image ;;
-	end) for _ in 1 2 3 4 5; do sleep 0.3; docker kill -s TERM dd && break; done >/dev/null 2>&1 & docker wait dd ;;
-	cp) docker cp "$TRITON" dd:/program ;;
+	create) docker create --name kx -v ddv:/v busybox sleep 1000 ;;
+	start) docker start kx ;;
+	exec) docker exec kx true ;;
+	stop) docker stop -t 0 kx ;;
+	rm) docker rm -f kx ;;
+	commit) docker commit kx kx-image ;;
+	end) for _ in 1 2 3 4 5; do sleep 0.3; docker kill -s TERM kx && break; done >/dev/null 2>&1 & docker wait kx ;;
+	cp) docker cp "$TRITON" kx:/program ;;
 	pull) docker pull "$REGISTRY/test/dd:1" ;;
-	import) docker import "$TMP/dd.tar" dd-image ;;
+	import) docker import "$TMP/dd.tar" kx-image ;;
 	esac
 }
 
 victims() { # ROLE
 	case $1 in
-	shim) descent "$(shim_of dd)" ;;
+	shim) descent "$(shim_of kx)" ;;
 	node-alone) role_pid node ;;                      # without the shims and zygotes that it made
 	*) descent "$(role_pid "$1")" ;;
 	esac
@@ -107,20 +107,20 @@ victims() { # ROLE
 after() { # OPERATION
 	local image
 	wait_for 30 answers
-	wait_for 20 agrees dd
+	wait_for 20 agrees kx
 	case $1 in
 	create)
-		docker inspect dd >/dev/null 2>&1 || docker create --name dd busybox sleep 1000 >/dev/null
-		docker start dd >/dev/null ;;
-	start) docker start dd >/dev/null; is "$(docker exec dd echo yes)" yes ;;
+		docker inspect kx >/dev/null 2>&1 || docker create --name kx busybox sleep 1000 >/dev/null
+		docker start kx >/dev/null ;;
+	start) docker start kx >/dev/null; is "$(docker exec kx echo yes)" yes ;;
 	end) is "$(cat "$TMP/said")" 7 "the exit code of a container that went with its end" ;;
 	exec | cp)
-		[ "$(inspect dd '{{.State.Status}}')" = running ] || docker start dd >/dev/null
+		[ "$(inspect kx '{{.State.Status}}')" = running ] || docker start kx >/dev/null
 		operation "$1" >/dev/null 2>&1 || fail "$1 does not work again: $(operation "$1" 2>&1)" ;;
-	stop) docker stop -t 0 dd >/dev/null ;;
-	rm) ! docker inspect dd >/dev/null 2>&1 || docker rm -f dd >/dev/null ;;
+	stop) docker stop -t 0 kx >/dev/null ;;
+	rm) ! docker inspect kx >/dev/null 2>&1 || docker rm -f kx >/dev/null ;;
 	pull | import)
-		image=dd-image
+		image=kx-image
 		[ "$1" = import ] || image=$REGISTRY/test/dd:1
 		if docker image inspect $image >/dev/null 2>&1; then is "$(docker run --rm $image echo yes)" yes; fi
 		timeout 20 docker image rm -f $image >/dev/null 2>&1 || true
@@ -129,13 +129,13 @@ after() { # OPERATION
 		docker image rm -f $image >/dev/null
 		return ;;
 	commit)
-		if docker image inspect dd-image >/dev/null 2>&1; then is "$(docker run --rm dd-image echo yes)" yes; fi
-		[ "$(inspect dd '{{.State.Status}}')" = running ] || docker start dd >/dev/null
+		if docker image inspect kx-image >/dev/null 2>&1; then is "$(docker run --rm kx-image echo yes)" yes; fi
+		[ "$(inspect kx '{{.State.Status}}')" = running ] || docker start kx >/dev/null
 		operation "$1" >/dev/null
-		is "$(docker run --rm dd-image echo yes)" yes ;;
+		is "$(docker run --rm kx-image echo yes)" yes ;;
 	esac
-	docker rm -f dd >/dev/null 2>&1 || [ "$1" = rm ] || fail "dd cannot be removed"
-	docker image rm -f dd-image >/dev/null 2>&1 || true
+	docker rm -f kx >/dev/null 2>&1 || [ "$1" = rm ] || fail "kx cannot be removed"
+	docker image rm -f kx-image >/dev/null 2>&1 || true
 	docker volume rm ddv >/dev/null 2>&1 || true
 }
 
@@ -147,6 +147,8 @@ step() { # OPERATION ROLE CALL N: whether a process got there is in $met
 	met=yes
 	kill_at_end "$3" "$4" || met=no
 	echo "$* -> status $operation_status, killed: $met: $(tail -1 "$TMP/said")"
+	[ "$1 $operation_status" != "import 0" ] || until_ok 20 docker image inspect kx-image >/dev/null 2>&1 ||
+		fail "import says that it succeeded, but there is no image"
 	after "$1"
 }
 
@@ -223,20 +225,20 @@ test_d04_killed_in_cp() { walk cp; }
 # limit test_d03_shim_killed 60
 test_d03_shim_killed() {
 	local init
-	docker run -d --name dd busybox sleep 1000 >/dev/null
-	kill -KILL "$(shim_of dd)"
-	is "$(docker wait dd)" 137
-	wait_for 10 agrees dd
-	docker start dd >/dev/null
-	init=$(inspect dd '{{.State.Pid}}')
+	docker run -d --name kx busybox sleep 1000 >/dev/null
+	kill -KILL "$(shim_of kx)"
+	is "$(docker wait kx)" 137
+	wait_for 10 agrees kx
+	docker start kx >/dev/null
+	init=$(inspect kx '{{.State.Pid}}')
 	# And while the node role is away: nobody is left to see it, but the workload must not go on unseen.
-	kill -KILL "$(role_pid node)" "$(shim_of dd)"
+	kill -KILL "$(role_pid node)" "$(shim_of kx)"
 	wait_for 20 not_alive "$init"
 	wait_for 20 answers
-	is "$(docker wait dd)" 255
-	docker start dd >/dev/null
-	is "$(docker exec dd echo yes)" yes
-	docker rm -f dd >/dev/null
+	is "$(docker wait kx)" 255
+	docker start kx >/dev/null
+	is "$(docker exec kx echo yes)" yes
+	docker rm -f kx >/dev/null
 }
 
 # What an exec is inside: its rights, namespaces, groups, limits, environment.
@@ -259,52 +261,52 @@ helper_kill() { # INIT
 # The shim may not make processes any more: the node makes another helper, as often as one is killed.
 test_d03_helper_of_execs_killed() {
 	local before round init
-	docker run -d --name dd --cap-drop NET_RAW --ulimit nofile=500 busybox sleep 1000 >/dev/null
-	init=$(inspect dd '{{.State.Pid}}')
-	before=$(exec_is dd)
-	alone() { [ "$(docker exec dd ps -o comm | xargs)" = "COMMAND sleep ps" ]; }
+	docker run -d --name kx --cap-drop NET_RAW --ulimit nofile=500 busybox sleep 1000 >/dev/null
+	init=$(inspect kx '{{.State.Pid}}')
+	before=$(exec_is kx)
+	alone() { [ "$(docker exec kx ps -o comm | xargs)" = "COMMAND sleep ps" ]; }
 	for round in 1 2 3; do
 		helper_kill "$init"
-		is "$(exec_is dd)" "$before" "an exec by helper $round"
-		exits 7 docker exec dd sh -c 'exit 7'
-		exits 143 docker exec dd sh -c 'kill -TERM $$'
-		exits 127 docker exec dd nothing
-		is "$(echo in | docker exec -i dd cat)" in "input of an exec by helper $round"
+		is "$(exec_is kx)" "$before" "an exec by helper $round"
+		exits 7 docker exec kx sh -c 'exit 7'
+		exits 143 docker exec kx sh -c 'kill -TERM $$'
+		exits 127 docker exec kx nothing
+		is "$(echo in | docker exec -i kx cat)" in "input of an exec by helper $round"
 		wait_for 10 alone                                          # nothing of them is left, not even dead
 	done
-	docker exec -d dd sleep 2000
-	has "$(docker top dd -o args)" "sleep 2000"
-	has_not "$(docker top dd -o comm)" triton
+	docker exec -d kx sleep 2000
+	has "$(docker top kx -o args)" "sleep 2000"
+	has_not "$(docker top kx -o comm)" triton
 	kill -KILL "$(role_pid node)"                                      # helper and exec live on
-	executes() { docker exec dd true; }
+	executes() { docker exec kx true; }
 	wait_for 20 executes
-	has "$(docker exec dd ps -o args)" "sleep 2000"
-	kill "$(docker top dd -o pid,args | awk '/sleep 2000/ { print $1 }')"
-	settled() { [ "$(pids_in_group dd | wc -l)" = 2 ]; }               # its workload and the helper
+	has "$(docker exec kx ps -o args)" "sleep 2000"
+	kill "$(docker top kx -o pid,args | awk '/sleep 2000/ { print $1 }')"
+	settled() { [ "$(pids_in_group kx | wc -l)" = 2 ]; }               # its workload and the helper
 	wait_for 10 settled
-	is "$(inspect dd '{{.State.Pid}}')" "$init"
-	docker restart -t 0 dd >/dev/null
-	is "$(docker exec dd echo yes)" yes
-	docker rm -f dd >/dev/null
+	is "$(inspect kx '{{.State.Pid}}')" "$init"
+	docker restart -t 0 kx >/dev/null
+	is "$(docker exec kx echo yes)" yes
+	docker rm -f kx >/dev/null
 }
 
 test_d03_helper_of_probes_killed() {
-	docker run -d --name dd --health-cmd 'echo >>/probes' --health-interval 0.3s busybox sleep 1000 >/dev/null
-	probes() { [ "$(docker exec dd sh -c 'cat /probes 2>/dev/null | wc -l')" -gt "$1" ]; }
+	docker run -d --name kx --health-cmd 'echo >>/probes' --health-interval 0.3s busybox sleep 1000 >/dev/null
+	probes() { [ "$(docker exec kx sh -c 'cat /probes 2>/dev/null | wc -l')" -gt "$1" ]; }
 	wait_for 10 probes 0
-	helper_kill "$(inspect dd '{{.State.Pid}}')"
-	wait_for 10 probes "$(($(docker exec dd cat /probes | wc -l) + 2))"
-	is "$(inspect dd '{{.State.Health.Status}} {{.State.Health.FailingStreak}}')" "healthy 0"
-	docker rm -f dd >/dev/null
+	helper_kill "$(inspect kx '{{.State.Pid}}')"
+	wait_for 10 probes "$(($(docker exec kx cat /probes | wc -l) + 2))"
+	is "$(inspect kx '{{.State.Health.Status}} {{.State.Health.FailingStreak}}')" "healthy 0"
+	docker rm -f kx >/dev/null
 }
 
 test_d03_helper_of_a_privileged_container_killed() {
 	local before
-	as boss docker run -d --name dd --privileged busybox sleep 1000 >/dev/null
-	before=$(as boss docker exec --privileged dd grep -E '^(Cap|Uid|Seccomp)' /proc/self/status)
-	helper_kill "$(as boss docker inspect -f '{{.State.Pid}}' dd)"
-	is "$(as boss docker exec --privileged dd grep -E '^(Cap|Uid|Seccomp)' /proc/self/status)" "$before" "an exec by another helper"
-	as boss docker rm -f dd >/dev/null
+	as boss docker run -d --name kx --privileged busybox sleep 1000 >/dev/null
+	before=$(as boss docker exec --privileged kx grep -E '^(Cap|Uid|Seccomp)' /proc/self/status)
+	helper_kill "$(as boss docker inspect -f '{{.State.Pid}}' kx)"
+	is "$(as boss docker exec --privileged kx grep -E '^(Cap|Uid|Seccomp)' /proc/self/status)" "$before" "an exec by another helper"
+	as boss docker rm -f kx >/dev/null
 }
 
 # --- D05: another build of the program ---------------------------------------------------------------------
@@ -383,10 +385,10 @@ grows() { local before; before=$(wc -l <"$1"); more() { [ "$(wc -l <"$1")" -gt $
 test_d10_clients_go_on_or_come_back() {
 	local role began
 	began=$(date +%s)
-	docker run -d --name dd busybox sh -c 'i=0; while :; do echo $i; i=$((i + 1)); sleep 0.05; done' >/dev/null
-	docker logs -f dd >"$TMP/followed" 2>/dev/null & followed=$!
-	docker attach --no-stdin dd >"$TMP/attached" 2>/dev/null & attached=$!
-	docker wait dd >"$TMP/waited" 2>&1 & waited=$!
+	docker run -d --name kx busybox sh -c 'i=0; while :; do echo $i; i=$((i + 1)); sleep 0.05; done' >/dev/null
+	docker logs -f kx >"$TMP/followed" 2>/dev/null & followed=$!
+	docker attach --no-stdin kx >"$TMP/attached" 2>/dev/null & attached=$!
+	docker wait kx >"$TMP/waited" 2>&1 & waited=$!
 	grows "$TMP/followed"; grows "$TMP/attached"
 	for role in state node scheduler dns peer; do
 		kill -KILL "$(role_pid $role)"
@@ -403,34 +405,34 @@ test_d10_clients_go_on_or_come_back() {
 	wait $attached || true
 	wait $waited || true
 	wait_for 20 answers
-	docker logs -f dd >"$TMP/followed" & followed=$!
-	docker wait dd >"$TMP/waited" & waited=$!
+	docker logs -f kx >"$TMP/followed" & followed=$!
+	docker wait kx >"$TMP/waited" & waited=$!
 	grows "$TMP/followed"
-	docker kill dd >/dev/null
+	docker kill kx >/dev/null
 	wait $waited $followed
 	is "$(cat "$TMP/waited")" 137
 	gapless "$TMP/followed"
 	is "$(head -1 "$TMP/followed")" 0
-	has "$(docker events --since "$began" --until "$(($(date +%s) + 1))" --filter container=dd --format '{{.Action}}' | xargs)" "start * die"
-	docker rm dd >/dev/null
+	has "$(docker events --since "$began" --until "$(($(date +%s) + 1))" --filter container=kx --format '{{.Action}}' | xargs)" "start * die"
+	docker rm kx >/dev/null
 }
 
 # Whoever is away when it ends: the exit is recorded once, with its time.
 test_d02_exits_while_serve_is_away() {
 	local ended
-	docker run -d --name dd busybox sh -c 'echo first; sleep 1; echo last; exit 9' >/dev/null
+	docker run -d --name kx busybox sh -c 'echo first; sleep 1; echo last; exit 9' >/dev/null
 	serve_stop KILL
 	sleep 1.5
 	ended=$(date +%s)
 	serve_start
-	is "$(docker wait dd)" 9
-	is "$(docker logs dd | xargs)" "first last"
-	[ "$(date -d "$(inspect dd '{{.State.FinishedAt}}')" +%s)" -le "$ended" ] || fail "the time of the end is that of the restart"
-	ended=$(inspect dd '{{.State.FinishedAt}}')
+	is "$(docker wait kx)" 9
+	is "$(docker logs kx | xargs)" "first last"
+	[ "$(date -d "$(inspect kx '{{.State.FinishedAt}}')" +%s)" -le "$ended" ] || fail "the time of the end is that of the restart"
+	ended=$(inspect kx '{{.State.FinishedAt}}')
 	kill -KILL "$(role_pid node)"
 	wait_for 20 answers
-	is "$(inspect dd '{{.State.ExitCode}} {{.State.FinishedAt}}')" "9 $ended"
-	docker rm dd >/dev/null
+	is "$(inspect kx '{{.State.ExitCode}} {{.State.FinishedAt}}')" "9 $ended"
+	docker rm kx >/dev/null
 }
 
 # --- D08: the whole of it is `make leaks` ----------------------------------------------------------------
