@@ -176,15 +176,17 @@ reboot() {
 }
 
 test_a_reboot_d06() {
-	local state='{{.State.Running}} {{.State.ExitCode}}'
+	local state='{{.State.Running}} {{.State.ExitCode}}' before
 	small_start
 	small run -d --name always --restart always busybox sleep 1000 >/dev/null
 	small run -d --name unless --restart unless-stopped -p 0:80 -v data:/data busybox sh -c 'echo boot >>/data/boots; exec sleep 1000' >/dev/null
 	small run -d --name stopped --restart unless-stopped busybox sleep 1000 >/dev/null
 	small stop -t 0 stopped >/dev/null
 	small create --name never busybox sleep 1000 >/dev/null
+	starts() { small inspect -f '{{.State.Status}} {{.State.StartedAt}}' always unless; }
+	before=$(starts)
 	reboot
-	runs() { [ "$(small inspect -f "$state" always unless | xargs)" = "true 0 true 0" ]; }
+	runs() { starts >"$TMP/starts" && [ "$(grep -c ^running "$TMP/starts")" = 2 ] && ! grep -qFx "$before" "$TMP/starts"; } # and not what was
 	wait_for 15 runs
 	is "$(small inspect -f "$state" old stopped never | xargs)" "false 255 false 137 false 0"
 	is "$(small exec unless cat /data/boots | xargs)" "boot boot"      # once each
