@@ -427,7 +427,9 @@ int container_start(struct req *r, struct err *e)
 		return -1;
 	in.id = c.id;
 	if (api_command(r, CMD_CONTAINER_START, by_id_fields, &in, NULL, NULL, e)) { /* 304: runs already; 409: paused, being removed */
-		if (e->code == EBUSY && c.host.auto_remove && !container_is_running(&c)) /* its port is taken: `run --rm` waits for its end */
+		bool refused = e->code == EBUSY || e->code == ENOENT || e->code == EINVAL; /* its port is taken, its network gone... */
+
+		if (refused && c.host.auto_remove && !container_is_running(&c))            /* `run --rm` waits for its end */
 			remove_and_wait(r, &c, false, true, &ignored);
 		return -1;
 	}

@@ -201,6 +201,14 @@ test_published_ports_answer_inside_and_outside() {
 	exits 7 curl -s -m 5 http://192.0.2.1:18081/
 }
 
+test_what_can_never_start_goes_with_rm() {
+	docker network create gone >/dev/null
+	docker create --rm --name third --network gone busybox true >/dev/null
+	docker network rm gone >/dev/null
+	refused "not found" docker start third
+	refused "No such" docker inspect third
+}
+
 test_a_range_of_ports_gives_the_first_that_is_free() {
 	local i
 	for i in 1 2; do docker run -d --name "range$i" -p 18090-18091:80 busybox sleep 100 >/dev/null; done
