@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "codec/rec.h"
 #include "image/reference.h"
+#include "os/fd.h"
 
 #include <errno.h>
 
@@ -111,6 +112,30 @@ int container_of(struct req *r, struct container *c, struct err *e)
 	auto_view t = { 0 };
 
 	return api_view(r, &t, e) || container_find(r, &t, req_var(r, "id"), c, e) ? -1 : 0;
+}
+
+int api_count(struct req *r, struct str node, int op, const struct field *f, const void *in, int64_t *bytes, struct err *e)
+{
+	char text[24] = "";
+	auto_fd fd = -1;
+	size_t n = 1;
+
+	if (api_on(r, node, op, f, in, NULL, NULL, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e))
+		return -1;
+	if (n != 1 || fd_read_full(fd, text, sizeof(text) - 1) < 0 || !str_to_i64(str_of(text), bytes))
+		return err_set(e, EIO, "the bytes could not be counted");
+	return 0;
+}
+
+int records_need(struct req *r, int64_t records, const char *what, struct err *e)
+{
+	auto_view t = { 0 };
+	struct cluster all = { 0 };
+
+	if (api_view(r, &t, e) || view_get(&t, &r->arena, STR("m/cluster"), cluster_fields, &all, e) < 0)
+		return -1;
+	return all.records >= records ? 0 :
+	       err_set(e, ENOTSUP, "%s is not possible before every node runs a newer build of triton; see triton node list", what);
 }
 
 void container_happened(struct req *r, struct str id, const char *action, const struct pairs *attributes)

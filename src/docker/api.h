@@ -65,6 +65,9 @@ int api_node(struct req *r, int op, const struct field *f, const void *in, const
 int api_on(struct req *r, struct str node, int op, const struct field *f, const void *in, const struct field *of, void *out,
 	   const int *fds, size_t nfds, int *got, size_t *ngot, int timeout_ms, struct err *e);
 
+/* OP_SIZE, OP_VOLUME_SIZE: the number that comes by the descriptor. EIO when none comes. Blocks. */
+int api_count(struct req *r, struct str node, int op, const struct field *f, const void *in, int64_t *bytes, struct err *e);
+
 /* The same for a thread beside the request's, with an arena of its own. `c` is used up. */
 int api_ask(struct api *api, struct arena *a, struct str node, struct ipc_call *c, struct err *e);
 
@@ -80,8 +83,11 @@ int image_here(struct req *r, struct str id, struct err *e);
 /* The references of an image of the caller. */
 int image_refs(struct req *r, struct view_txn *t, struct str id, struct image_view *v, struct err *e);
 
+/* ENOTSUP, naming `what`, while a node's build does not know what RECORDS_... `records` brought. Asked here and not of the leader, who may be
+ * such a node, and would take it for something else. */
+int records_need(struct req *r, int64_t records, const char *what, struct err *e);
+
 /* Are there such containers ("db:alias")? EINVAL "could not get container for db: ...". */
-int ipv6_possible(struct req *r, struct err *e);      /* ENOTSUP while a node has a build that does not know it */
 int links_check(struct req *r, const struct strs *links, struct err *e);
 
 /* Wait until `done` says so about the record, or the record is gone. Blocks. EPIPE: the client has gone. */

@@ -4,9 +4,9 @@
 #include "docker/ports.h"
 
 #include "base/clock.h"
+#include "base/version.h"
 #include "codec/json.h"
 #include "codec/rec.h"
-#include "os/fd.h"
 
 #include <errno.h>
 
@@ -148,11 +148,14 @@ static int storage_size(struct req *r, const struct host_config *h, int64_t *dis
 }
 
 /* volume-opt: what the plan made of it is as much a host path as -v with one. */
-static int volumes_allowed(struct req *r, const struct mount_points *mounts, struct err *e)
+static int mounts_allowed(struct req *r, const struct mount_points *mounts, struct err *e)
 {
-	for (size_t i = 0; i < mounts->n && !who(r)->operator_; i++)
-		if (volume_is_host_path(&mounts->v[i].options))
+	for (size_t i = 0; i < mounts->n; i++) {
+		if (!who(r)->operator_ && volume_is_host_path(&mounts->v[i].options))
 			return err_set(e, EPERM, "volume-opt=type=none with a host path reaches into the machine itself and is for operator accounts only");
+		if (mounts->v[i].image_id.n && records_need(r, RECORDS_IMAGE_MOUNTS, "--mount type=image", e))
+			return -1;
+	}
 	return 0;
 }
 
@@ -178,17 +181,18 @@ int container_create(struct req *r, struct err *e)
 	if (image_find(r, &t, q.config.image, &image, e) || platform_check(r, &image, e))
 		return -1;
 	if (security_profile(&r->arena, &q.host, who(r)->operator_, &in.c.seccomp, e) || create_plan(&r->arena, &q, &image, &in, e) ||
-	    volumes_from(r, &t, &q.host, &in.c.mounts, e) || image_mounts(r, &t, &in.c.mounts, e) || network_resolve(r, &t, &in.c, e) || mode_resolve(r, &t, &in.c.host.pid_mode, e) ||
+	    volumes_from(r, &t, &q.host, &in.c.mounts, e) || image_mounts(r, &t, &in.c.mounts, e) ||
+	    network_resolve(r, &t, &in.c, e) || mode_resolve(r, &t, &in.c.host.pid_mode, e) ||
 	    mode_resolve(r, &t, &in.c.host.ipc_mode, e))
 		return not_the_image(e);
 	view_end(&t);
-	if (volumes_allowed(r, &in.c.mounts, e) || storage_size(r, &q.host, &in.c.resources.disk, e))
+	if (mounts_allowed(r, &in.c.mounts, e) || storage_size(r, &q.host, &in.c.resources.disk, e))
 		return -1;
 	for (size_t i = 0; i < in.c.ports.n; i++)
-		if (str_find(in.c.ports.v[i].host_ip, ':') >= 0 && ipv6_possible(r, e))
+		if (str_find(in.c.ports.v[i].host_ip, ':') >= 0 && records_need(r, RECORDS_IPV6, "a port on an IPv6 address", e))
 			return -1;
 	for (size_t i = 0; i < in.c.endpoints.n; i++)
-		if ((in.c.endpoints.v[i].want_ip6.n && ipv6_possible(r, e)) || links_check(r, &in.c.endpoints.v[i].links, e))
+		if ((in.c.endpoints.v[i].want_ip6.n && records_need(r, RECORDS_IPV6, "--ip6", e)) || links_check(r, &in.c.endpoints.v[i].links, e))
 			return -1;
 	if (api_command(r, CMD_CONTAINER_CREATE, container_create_fields, &in, container_fields, &out, e))
 		return not_the_image(e);
@@ -203,16 +207,13 @@ int container_sizes(struct req *r, const struct container *c, struct render_env 
 {
 	auto_view t = { 0 };
 	struct image image = { 0 };
-	char text[24] = "";
-	auto_fd fd = -1;
-	size_t n = 1;
 	int64_t rw;
 
-	if (api_on(r, c->node, OP_SIZE, by_id_fields, &(struct by_id){ c->id }, NULL, NULL, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, e) || api_view(r, &t, e) ||
+	if (api_count(r, c->node, OP_SIZE, by_id_fields, &(struct by_id){ c->id }, &rw, e))
+		return err_wrap(e, "container %.*s", STR_ARG(c->name));
+	if (api_view(r, &t, e) ||
 	    view_get(&t, &r->arena, key_make(&r->arena, "i", who(r)->login, c->image_id, STR_NONE), image_fields, &image, e) < 0)
 		return -1;
-	if (n != 1 || fd_read_full(fd, text, sizeof(text) - 1) < 0 || !str_to_i64(str_of(text), &rw))
-		return err_set(e, EIO, "the size of container %.*s could not be counted", STR_ARG(c->name));
 	env->size.rw.json = arena_printf(&r->arena, "%lld", (long long)rw);
 	env->size.root.json = arena_printf(&r->arena, "%lld", (long long)(rw + image.size));
 	return 0;

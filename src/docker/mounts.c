@@ -232,7 +232,7 @@ static int host_plan(struct arena *a, const struct mount_request *q, struct moun
 	return 0;
 }
 
-/* What the image is of the account's, create_images() says. */
+/* Which image of the account's that is, container_create() looks up. */
 static int image_plan(struct arena *a, const struct mount_request *q, struct mount_point *m, struct err *e)
 {
 	struct image_options o = { 0 };

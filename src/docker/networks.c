@@ -148,18 +148,6 @@ int network_inspect(struct req *r, struct err *e)
 	return reply_json(r, 200, &b, e);
 }
 
-/* What a leader or node with an older build would take for something else. */
-int ipv6_possible(struct req *r, struct err *e)
-{
-	auto_view t = { 0 };
-	struct cluster all = { 0 };
-
-	if (api_view(r, &t, e) || view_get(&t, &r->arena, STR("m/cluster"), cluster_fields, &all, e) < 0)
-		return -1;
-	return all.records >= RECORDS_IPV6 ? 0 :
-	       err_set(e, ENOTSUP, "IPv6 is not possible before every node runs a newer build of triton; see triton node list");
-}
-
 /* --- create ------------------------------------------------------------------------------------------- */
 
 struct network_created { struct str id, warning; };
@@ -177,7 +165,7 @@ int network_create(struct req *r, struct err *e)
 	if (req_json(r, network_request_fields, &q, e) || network_request_check(&q, e))
 		return -1;
 	in = network_request_plan(&q);
-	if (in.ipv6 && ipv6_possible(r, e))
+	if (in.ipv6 && records_need(r, RECORDS_IPV6, "--ipv6", e))
 		return -1;
 	if (api_command(r, CMD_NETWORK_CREATE, network_fields, &in, network_fields, &out, e))
 		return -1;
@@ -268,7 +256,7 @@ int network_connect(struct req *r, struct err *e)
 	    links_check(r, &in.ep.links, e))
 		return -1;
 	in.id = c.id;
-	if (in.ep.want_ip6.n && ipv6_possible(r, e))
+	if (in.ep.want_ip6.n && records_need(r, RECORDS_IPV6, "--ip6", e))
 		return -1;
 	if (api_command(r, CMD_NETWORK_CONNECT, network_join_fields, &in, NULL, NULL, e) || change_wait(r, &c, e))
 		return -1;

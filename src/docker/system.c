@@ -5,7 +5,6 @@
 #include "base/version.h"
 #include "codec/json.h"
 #include "codec/rec.h"
-#include "os/fd.h"
 
 #include <errno.h>
 #include <sys/utsname.h>
@@ -463,17 +462,12 @@ static int64_t volume_users(const struct disk_usage *u, struct str name)
 static int64_t volume_bytes(struct req *r, const struct volume *v)
 {
 	struct volume_call q = { who(r)->login, v->name };
-	char text[24] = "";
 	struct err ignored;
-	auto_fd fd = -1;
-	size_t n = 1;
 	int64_t bytes;
 
 	if (v->node.n == 0)
 		return 0;                             /* nothing has mounted it yet */
-	if (pairs_get(&v->options, STR("type")) ||
-	    api_on(r, v->node, OP_VOLUME_SIZE, volume_call_fields, &q, NULL, NULL, NULL, 0, &fd, &n, NODE_TIMEOUT_MS, &ignored) ||
-	    n != 1 || fd_read_full(fd, text, sizeof(text) - 1) < 0 || !str_to_i64(str_of(text), &bytes))
+	if (pairs_get(&v->options, STR("type")) || api_count(r, v->node, OP_VOLUME_SIZE, volume_call_fields, &q, &bytes, &ignored))
 		return -1;
 	return bytes;
 }

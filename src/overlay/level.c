@@ -53,8 +53,6 @@ static bool is_published(void *ctx, const struct conntrack_flow *f)
 	return false;
 }
 
-static const struct { enum nft_family nft; uint8_t ip; } families[] = { { NFT_IPV4, 4 }, { NFT_IPV6, 6 } };
-
 static int net_ports(struct net *n, const struct plan_ports *l, struct err *e)
 {
 	uint64_t h = DIGEST_START;

@@ -172,7 +172,6 @@ void kept_put(struct nft *n, const struct kept *k, size_t count)
 
 static int replace_tables(struct net *n, struct err *e)
 {
-	static const enum nft_family families[] = { NFT_IPV4, NFT_IPV6 };
 	struct kept ip[2][2] = { { { .set = RULES_NET_PORTS }, { .set = RULES_REMOTE } }, { { .set = RULES_NET_PORTS }, { .set = RULES_REMOTE } } };
 	struct kept bridge[] = { { .set = RULES_SENDERS }, { .set = RULES_SENDERS6 } };
 	size_t count = n->v6 ? 2 : 1, i;
@@ -182,7 +181,7 @@ static int replace_tables(struct net *n, struct err *e)
 	if (nft_open(&t, n->netns, e) || nft_watch(&t, e))
 		return -1;
 	for (i = 0; i < count; i++) {
-		nft_table_use(&t, families[i], OVERLAY_NET_TABLE);
+		nft_table_use(&t, families[i].nft, OVERLAY_NET_TABLE);
 		if (kept_list(&t, &a, ip[i], 2, e))
 			return -1;
 	}
@@ -190,7 +189,7 @@ static int replace_tables(struct net *n, struct err *e)
 	if (kept_list(&t, &a, bridge, count, e))
 		return -1;
 	for (i = 0; i < count; i++) {
-		rules_network(&t, families[i], &n->want);
+		rules_network(&t, families[i].nft, &n->want);
 		kept_put(&t, ip[i], 2);
 	}
 	rules_network_bridge(&t, n->v6);

@@ -45,6 +45,9 @@ struct overlay {
 	uint64_t    ports_seen;
 };
 
+/* What is done once for IPv4 and, where there is IPv6, once more. */
+static const struct { enum nft_family nft; uint8_t ip; } families[] = { { NFT_IPV4, 4 }, { NFT_IPV6, 6 } };
+
 struct net *net_get(struct overlay *o, struct str id);        /* NULL when not here */
 
 /* The first network with IPv6: the node gets a table for it and forwards. net6.c */

@@ -81,8 +81,14 @@ struct sync_wait {
 	struct ipc_token *token;
 };
 
+/* node_start.c */
+void start_begin(struct local *l, struct view_txn *t); /* or wait for its image: then the scan comes again */
+void start_failed(struct local *l, int code, int exit_code, struct str sentence); /* code: errno; exit_code: as Docker's */
+void start_attaches_close(struct local *l);           /* of clients that attached before the start */
+
 /* node_life.c */
 struct local *local_get(struct node_role *n, struct str id, struct str account);
+void life_watch(struct local *l, int fd);             /* its shim's events come by `fd`, which is taken */
 void life_scan(struct node_role *n);                  /* look at everything that waits for work */
 void life_resume(struct node_role *n, struct view_txn *t, struct str id, struct str account, int conn); /* a shim of before; takes `conn` */
 void life_ended_unseen(struct node_role *n, struct view_txn *t, const struct container *c); /* recorded as running, and there is no shim */

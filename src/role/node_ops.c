@@ -558,7 +558,16 @@ static int op_archive_put(struct ipc_req *r, void *in, struct err *e)
 	return loop_add(&n->loop, &p->watch, EPOLLIN, e);
 }
 
-/* What a child of archive.h writes about a container goes back as a descriptor. */
+/* What a child of archive.h writes goes back as a descriptor. Takes both ends of the pipe; `rc`: could it be started? */
+static int child_reply(struct ipc_req *r, int fds[2], int rc)
+{
+	close(fds[1]);
+	if (rc == 0)
+		ipc_reply(r, NULL, NULL, &fds[0], 1);
+	close(fds[0]);
+	return rc;
+}
+
 static int own_part(struct ipc_req *r, struct str id,
 		    int (*begin)(struct runtime *, const struct runtime_spec *, pid_t init, int out, pid_t *, struct err *), struct err *e)
 {
@@ -566,7 +575,7 @@ static int own_part(struct ipc_req *r, struct str id,
 	struct runtime_spec s;
 	auto_view t = { 0 };
 	pid_t init, child;
-	int fds[2], rc;
+	int fds[2];
 
 	if (view_begin(node_of(r)->view, &t, e) || account_of(r, &t, id, &account, e))
 		return -1;
@@ -575,12 +584,7 @@ static int own_part(struct ipc_req *r, struct str id,
 		return -1;
 	if (fd_pipe_wide(fds, e))
 		return -1;
-	rc = begin(&node_of(r)->rt, &s, init, fds[1], &child, e);
-	close(fds[1]);
-	if (rc == 0)
-		ipc_reply(r, NULL, NULL, &fds[0], 1);
-	close(fds[0]);
-	return rc;
+	return child_reply(r, fds, begin(&node_of(r)->rt, &s, init, fds[1], &child, e));
 }
 
 static int op_changes(struct ipc_req *r, void *in, struct err *e)
@@ -597,16 +601,11 @@ static int op_volume_size(struct ipc_req *r, void *in, struct err *e)
 {
 	struct volume_call *q = in;
 	pid_t child;
-	int fds[2], rc;
+	int fds[2];
 
 	if (fd_pipe_wide(fds, e))
 		return -1;
-	rc = archive_volume_size(&node_of(r)->rt, q->account, q->name, fds[1], &child, e);
-	close(fds[1]);
-	if (rc == 0)
-		ipc_reply(r, NULL, NULL, &fds[0], 1);
-	close(fds[0]);
-	return rc;
+	return child_reply(r, fds, archive_volume_size(&node_of(r)->rt, q->account, q->name, fds[1], &child, e));
 }
 
 static int op_export(struct ipc_req *r, void *in, struct err *e)

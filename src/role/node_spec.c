@@ -1,6 +1,7 @@
 /* From a container's record to what the runtime starts. */
 #include "role/node.h"
 
+#include "codec/sha256.h"
 #include "docker/ports.h"
 #include "os/caps.h"
 #include "os/ns.h"
@@ -117,7 +118,7 @@ static struct strs layer_names(struct arena *a, const struct strs *diff_ids)
 	struct strs names = { 0 };
 
 	for (size_t i = 0; i < diff_ids->n; i++)
-		strs_add(a, &names, str_starts(diff_ids->v[i], STR("sha256:")) ? str_drop(diff_ids->v[i], 7) : diff_ids->v[i]);
+		strs_add(a, &names, digest_is(diff_ids->v[i]) ? digest_hex(diff_ids->v[i]) : diff_ids->v[i]);
 	return names;
 }
 

@@ -150,8 +150,6 @@ struct str ip_text(struct arena *a, uint32_t ip);
 int records_raise(struct command_env *c, struct err *e);
 /* EPERM when a build that knows `records` cannot read what this data center writes. */
 int records_check(struct command_env *c, int64_t records, struct err *e);
-/* ENOTSUP, naming `what`, while a node's build does not know what number `records` brought. */
-int records_need(struct command_env *c, int64_t records, const char *what, struct err *e);
 
 int cluster_load(struct command_env *c, struct cluster *out, struct err *e);
 int cluster_save(struct command_env *c, const struct cluster *in, struct err *e);

@@ -249,7 +249,7 @@ COMMAND(cmd_network_create)
 		return err_set(e, EINVAL, "invalid network config:\na gateway, ip-range or auxiliary address needs a subnet");
 	if ((net->subnet_given ? check_subnet(c, net, v, n, e) : choose_subnet(c, net, v, n, e)) || choose_gateway(c, net, e))
 		return -1;
-	if (net->ipv6 && (records_need(c, RECORDS_IPV6, "--ipv6", e) || network_plan6(c, net, v, n, e)))
+	if (net->ipv6 && network_plan6(c, net, v, n, e))
 		return -1;
 	net->id = alloc_id(c);
 	net->account = c->account;

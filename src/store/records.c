@@ -46,14 +46,3 @@ int records_check(struct command_env *c, int64_t records, struct err *e)
 	return err_set(e, EPERM, "that build of triton knows records up to version %lld, but this data center uses version %lld; use a newer one",
 	               (long long)(records ? records : RECORDS_FIRST), (long long)all.records);
 }
-
-int records_need(struct command_env *c, int64_t records, const char *what, struct err *e)
-{
-	struct cluster all = { 0 };
-
-	if (cluster_load(c, &all, e))
-		return -1;
-	if (all.records >= records)
-		return 0;
-	return err_set(e, ENOTSUP, "%s is not possible before every node runs a newer build of triton; see triton node list", what);
-}
