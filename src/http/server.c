@@ -30,8 +30,8 @@
 #define IDLE_MS        120000                         /* keep-alive without a request */
 #define SPARE_MS       10000                          /* a thread without work ends */
 #define ACCEPT_BURST   64
-#define CLOSE_DRAIN_MS 1000                           /* reading over what a refused client still sends */
-#define CLOSE_DRAIN    (1 << 20)
+#define CLOSE_QUIET_MS 3000                           /* reading over what a refused client still sends, until it is */
+#define CLOSE_DRAIN_MS 10000                          /* quiet for so long, and no longer than so long */
 
 struct door {                                         /* a listener of ours */
 	struct listener l;
@@ -310,30 +310,28 @@ static bool open_connection(struct client *c)
 	return true;
 }
 
-/* Closing with unread bytes makes the kernel send a reset, which may overtake our last answer. */
+/* Closing with unread bytes makes the kernel send a reset, which may overtake our last answer; and a client that finds the
+ * connection closed while it sends may not look whether there is an answer (Go's does not). It ends when it has read it. */
 static void close_gently(struct client *c)
 {
-	char scratch[4096];
-	int64_t until = clock_mono_ms() + CLOSE_DRAIN_MS;
-	size_t left = CLOSE_DRAIN;
+	char scratch[16384];
+	int64_t until = clock_mono_ms() + CLOSE_DRAIN_MS, left;
 	int fd = c->conn ? c->conn->fd : c->fd;
 	struct err ignored;
 
 	if (fd < 0)
 		return;
 	if (c->conn) {
-		c->conn->timeout_ms = CLOSE_DRAIN_MS;
+		c->conn->timeout_ms = CLOSE_QUIET_MS;
 		if (c->conn->ops->end(c->conn, &ignored))
 			return;
 	}
-	while (left > 0) {
+	while ((left = until - clock_mono_ms()) > 0) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int64_t wait = until - clock_mono_ms();
-		ssize_t n;
 
-		if (wait <= 0 || poll(&p, 1, (int)wait) <= 0 || (n = recv(fd, scratch, sizeof scratch, MSG_DONTWAIT)) <= 0)
+		if (poll(&p, 1, (int)(left < CLOSE_QUIET_MS ? left : CLOSE_QUIET_MS)) <= 0 ||
+		    recv(fd, scratch, sizeof scratch, MSG_DONTWAIT) <= 0)
 			return;
-		left -= (size_t)n < left ? (size_t)n : left;
 	}
 }
 

@@ -393,6 +393,24 @@ TEST(bodies_too_long)
 	http_client_release(&c);
 }
 
+/* Whoever is refused while sending can go on until the answer is read; docker stops at a closed connection without reading. */
+TEST(a_refused_body_is_read_over)
+{
+	static char much[64 << 10];
+	struct str all;
+	int fd, i;
+
+	world_start(endpoints, false, 100, 100);
+	fd = world_connect(world.port);
+	world_send(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n");
+	for (i = 0; i < 512; i++)
+		REQUIRE(send(fd, much, sizeof much, MSG_NOSIGNAL) == (ssize_t)sizeof much);
+	shutdown(fd, SHUT_WR);
+	all = world_read_all(fd);
+	CHECK(str_starts(all, STR("HTTP/1.1 413 ")));
+	close(fd);
+}
+
 TEST(h17_bodies_cut_short)
 {
 	int before, fd, i;
