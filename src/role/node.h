@@ -98,6 +98,7 @@ int  life_limits(struct node_role *n, struct view_txn *t, struct str id, struct 
 void life_syncs(struct local *l);
 void life_ports(struct node_role *n);                 /* published ports of all running containers, if they changed */
 int  life_shim(struct local *l, struct err *e);       /* a fresh connection to its shim */
+int  life_help(struct local *l, int conn, struct err *e); /* its shim by `conn` has lost the helper that makes execs: give it another */
 void life_networks_to_dns(struct node_role *n);
 
 void life_lease_over(struct node_role *n);            /* stop what may be started elsewhere */

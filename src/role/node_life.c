@@ -267,13 +267,22 @@ static void exec_ended(struct local *l, const struct runtime_event *ev)
 	report_exec(l->n, l, &x);
 }
 
+int life_help(struct local *l, int conn, struct err *e)
+{
+	auto_arena a = ARENA_INIT;
+	struct runtime_spec s;
+
+	spec_make(&a, &l->rec, &s);
+	return shim_help(conn, &l->n->rt, &s, e);
+}
+
 /* Somebody killed the process that makes execs and probes, and a probe is due. */
 static void help(struct local *l)
 {
 	struct err e = { 0 };
 	auto_fd conn = life_shim(l, &e);
 
-	if (conn < 0 || shim_help(conn, &l->n->rt, l->id, &e))
+	if (conn < 0 || life_help(l, conn, &e))
 		log_failed("a container's helper could not be replaced", &e, L("id", l->id));
 }
 

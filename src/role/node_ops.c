@@ -200,7 +200,7 @@ static int op_exec_start(struct ipc_req *r, void *in, struct err *e)
 	if (!q->config.detach && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
 		return err_sys(e, "socketpair");
 	pid = shim_exec(conn, &x, fds[0], &code, e);
-	if (pid < 0 && e->code == ECHILD && shim_help(conn, &n->rt, l->id, e) == 0)
+	if (pid < 0 && e->code == ECHILD && life_help(l, conn, e) == 0)
 		pid = shim_exec(conn, &x, fds[0], &code, e);
 	if (pid < 0 && code && !q->config.detach)
 		return exec_failed(r, l, q, code, fds, e);

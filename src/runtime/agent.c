@@ -253,14 +253,14 @@ fail:
 	return -1;
 }
 
-int agent_stand_in(struct runtime *rt, struct str id, struct err *e)
+int agent_stand_in(struct runtime *rt, const struct runtime_spec *s, struct err *e)
 {
 	int pair[2];
 	auto_fd group = -1;
 	char name[65];
 	pid_t pid;
 
-	snprintf(name, sizeof name, "%.*s", STR_ARG(str_head(id, 64)));
+	snprintf(name, sizeof name, "%.*s", STR_ARG(str_head(s->id, 64)));
 	if (rt->cgroups.version == 2 && (group = cgroup_dir(&rt->cgroups, name, e)) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
@@ -274,7 +274,7 @@ int agent_stand_in(struct runtime *rt, struct str id, struct err *e)
 		signal(SIGCHLD, SIG_IGN);             /* nobody waits for those that wait */
 		umask(022);
 		setsid();
-		if (chdir("/"))
+		if (chdir("/") || ulimits_allow(getpid(), &s->ulimits, NULL) || oom_score_set(getpid(), s->oom_score_adj, NULL))
 			_exit(1);
 		agent_main(pair[1], NULL, NULL, true);
 	}

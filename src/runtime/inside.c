@@ -26,6 +26,7 @@ struct program {                                      /* what is going to be exe
 	int sync;                                     /* to the starter */
 	const struct strs *args, *env;
 	const struct strs *groups;
+	const struct runtime_ulimits *ulimits;
 	struct str user, cwd;
 	struct rights rights;
 	bool view;                                    /* it sees the container's share of the machine */
@@ -171,7 +172,7 @@ static int become(const struct program *p, struct err *e)
 		err_set(e, errno, "chdir to cwd (\"%.200s\") failed: %s", cwd, strerror(errno));
 		return errno == ENOENT ? 127 : 126;
 	}
-	if ((p->view && share_calls(p->sync, e)) || rights_become(&p->rights, u.uid, u.gid, e))
+	if ((p->view && share_calls(p->sync, e)) || ulimits_take(p->ulimits, e) || rights_become(&p->rights, u.uid, u.gid, e))
 		return 126;
 	if (chdir(cwd)) {
 		err_set(e, errno, "chdir to cwd (\"%.200s\") failed: %s", cwd, strerror(errno));
@@ -249,7 +250,7 @@ void init_main(const struct runtime_spec *s, const struct start_io *io)
 {
 	struct program p = {
 		.sync = io->sync, .view = s->cpu_view && s->seccomp, .args = &s->args, .env = &s->env, .groups = &s->groups, .user = s->user, .cwd = s->cwd,
-		.rights = { .caps = s->caps, .seccomp = s->seccomp && !s->privileged, .no_new_privs = s->no_new_privs, .profile = s->profile },
+		.ulimits = &s->ulimits, .rights = { .caps = s->caps, .seccomp = s->seccomp && !s->privileged, .no_new_privs = s->no_new_privs, .profile = s->profile },
 	};
 	int fds[FD_PASS_MAX], master = -1, slave = -1, view = -1, code;
 	size_t nfds = FD_PASS_MAX;
@@ -322,7 +323,7 @@ void exec_main(const struct exec_spec *x, const struct start_io *io, int pidfd, 
 {
 	struct program p = {
 		.sync = io->sync, .view = x->cpu_view && x->seccomp, .args = &x->args, .env = &x->env, .groups = &x->groups, .user = x->user, .cwd = x->cwd,
-		.rights = { .caps = x->caps, .seccomp = x->seccomp && !x->privileged, .no_new_privs = x->no_new_privs, .profile = x->profile },
+		.ulimits = &x->ulimits, .rights = { .caps = x->caps, .seccomp = x->seccomp && !x->privileged, .no_new_privs = x->no_new_privs, .profile = x->profile },
 	};
 	int flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP, slave = -1, code;
 	struct birth_msg m = { .kind = BIRTH_READY };

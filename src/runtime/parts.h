@@ -54,8 +54,13 @@ void agent_settle(struct agent *g, int pidfd);
  * number is not used again before the caller closes it. */
 pid_t agent_spawn_exec(struct agent *g, const struct exec_spec *x, const struct start_io *io, int pidfd, int *fate, struct err *e);
 /* By the node, for a shim whose agent was killed and that has no right any more to make one: a stand-in, in the container's control
- * groups. Returns the socket that the shim is to have; at its end the stand-in goes. */
-int agent_stand_in(struct runtime *rt, struct str id, struct err *e);
+ * groups. Of the spec: id, ulimits, oom_score_adj. Returns the socket that the shim is to have; at its end the stand-in goes. */
+int agent_stand_in(struct runtime *rt, const struct runtime_spec *s, struct err *e);
+
+/* ulimits.c. Allow: raise the hard limits of a process that will make those that take them. EINVAL: no such ulimit. */
+int ulimits_allow(pid_t pid, const struct runtime_ulimits *u, struct err *e);
+int ulimits_take(const struct runtime_ulimits *u, struct err *e);
+int oom_score_set(pid_t pid, int64_t adj, struct err *e); /* 0: leave it; its children have it too */
 
 /* start.c: runtime_start() by a zygote that has an agent, in a control group that gets the container's name. NULL: neither. */
 struct birthplace { const char *group; struct agent agent; };

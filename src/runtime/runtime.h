@@ -191,7 +191,8 @@ struct exec_spec {
 	bool        tty, stdin_, stdout_, stderr_, privileged;
 	uint64_t    caps;
 	bool        seccomp, no_new_privs;
-	bool       cpu_view;                         /* set by the shim: as its container */
+	bool       cpu_view;                          /* set by the shim, as its container: this and */
+	struct runtime_ulimits ulimits;
 	struct seccomp_profile profile;
 	int64_t     rows, cols;
 };
@@ -200,7 +201,8 @@ extern const struct field exec_spec_fields[];
 /* Starts a process inside. `stream` (-1: detached) carries its input and output and ends after its last byte. Returns the host
  * pid. A program that cannot be run: -1, `*exit_code` 126 or 127 and Docker's sentence, and nothing was written to `stream`. */
 pid_t shim_exec(int conn, const struct exec_spec *x, int stream, int *exit_code, struct err *e); /* ECHILD: its helper is gone */
-int shim_help(int conn, struct runtime *rt, struct str id, struct err *e); /* give it another; it keeps one that lives */
+/* Give it another; it keeps one that lives. Of the spec: id, ulimits, oom_score_adj. */
+int shim_help(int conn, struct runtime *rt, const struct runtime_spec *s, struct err *e);
 
 /* --- a running container, directly ------------------------------------------------------------------ */
 

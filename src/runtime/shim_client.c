@@ -142,9 +142,9 @@ pid_t shim_exec(int conn, const struct exec_spec *x, int stream, int *exit_code,
 	return (pid_t)r.pid;
 }
 
-int shim_help(int conn, struct runtime *rt, struct str id, struct err *e)
+int shim_help(int conn, struct runtime *rt, const struct runtime_spec *s, struct err *e)
 {
-	auto_fd sock = agent_stand_in(rt, id, e);
+	auto_fd sock = agent_stand_in(rt, s, e);
 	struct shim_reply r;
 
 	return sock < 0 ? -1 : call(conn, &(struct shim_call){ .op = SHIM_STAND_IN }, sock, &r, e);

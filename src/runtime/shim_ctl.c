@@ -181,6 +181,7 @@ static pid_t spawn(struct shim *s, const struct exec_spec *x, const struct start
 	pid_t pid;
 
 	inside.cpu_view = s->spec->cpu_view;
+	inside.ulimits = s->spec->ulimits;
 	pid = agent_spawn_exec(&s->agent, &inside, io, s->pidfd, fate, e);
 	if (pid < 0 && e->code == ECHILD)
 		fd_close(&s->agent.sock);

@@ -113,6 +113,7 @@ const struct field exec_spec_fields[] = {
 	FIELD(17, exec_spec, cols, "cols", 0),
 	FIELD(18, exec_spec, cpu_view, "cpu_view", 0),
 	FIELD_OBJ(19, exec_spec, profile, "profile", 0, seccomp_profile_fields),
+	FIELD_LIST(20, exec_spec, ulimits, "ulimits", 0, ulimit_fields, struct runtime_ulimit),
 	FIELD_END
 };
 

@@ -87,43 +87,6 @@ static int make_io(struct birth *b, struct err *e)
 	return b->inside.in < 0 ? err_sys(e, "open /dev/null") : 0;
 }
 
-static const struct { const char *name; int number; } limits[] = {
-	{ "core", RLIMIT_CORE }, { "cpu", RLIMIT_CPU }, { "data", RLIMIT_DATA }, { "fsize", RLIMIT_FSIZE }, { "locks", 10 },
-	{ "memlock", RLIMIT_MEMLOCK }, { "msgqueue", 12 }, { "nice", 13 }, { "nofile", RLIMIT_NOFILE },
-	{ "nproc", RLIMIT_NPROC }, { "rss", RLIMIT_RSS }, { "rtprio", 14 }, { "rttime", 15 }, { "sigpending", 11 },
-	{ "stack", RLIMIT_STACK },
-};
-
-/* Here and not inside: raising a hard limit is a right over the whole machine. */
-static int set_ulimits(struct birth *b, struct err *e)
-{
-	for (size_t i = 0; i < b->s->ulimits.n; i++) {
-		const struct runtime_ulimit *u = &b->s->ulimits.v[i];
-		size_t k = 0, n = sizeof limits / sizeof *limits;
-		struct rlimit r = { .rlim_cur = u->soft < 0 ? RLIM_INFINITY : (rlim_t)u->soft,
-			.rlim_max = u->hard < 0 ? RLIM_INFINITY : (rlim_t)u->hard };
-
-		while (k < n && !str_is(u->name, limits[k].name))
-			k++;
-		if (k == n)
-			return err_set(e, EINVAL, "invalid ulimit type: %.*s", STR_ARG(str_head(u->name, 32)));
-		if (prlimit(b->pid, limits[k].number, &r, NULL))
-			return err_sys(e, "set ulimit %s", limits[k].name);
-	}
-	return 0;
-}
-
-static int set_oom(struct birth *b, struct err *e)
-{
-	char path[40], text[16];
-
-	if (b->s->oom_score_adj == 0)
-		return 0;
-	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)b->pid);
-	snprintf(text, sizeof text, "%d", (int)b->s->oom_score_adj);
-	return path_put(AT_FDCWD, path, text, e);
-}
-
 static int add_file(struct birth *b, const char *name, struct str text, int userns, int *fds, size_t *n, struct err *e)
 {
 	struct str dir = arena_printf(b->arena, "containers/%s", b->id);
@@ -289,6 +252,9 @@ static int bring_up(struct birth *b, struct err *e)
 	size_t nfds = 1;
 	siginfo_t info = { 0 };
 
+	/* The agent, so that execs have the same. Here and not inside: both are rights over the whole machine. */
+	if (ulimits_allow(b->agent.pid, &b->s->ulimits, e) || oom_score_set(b->agent.pid, b->s->oom_score_adj, e))
+		return -1;
 	b->pid = agent_spawn_init(&b->agent, b->s, &b->inside, e);
 	if (b->pid < 0)
 		return -1;
@@ -299,7 +265,7 @@ static int bring_up(struct birth *b, struct err *e)
 		return -1;
 	if (b->s->uid_first && !b->s->userns_pid && ns_map_ids(b->pid, (uint32_t)b->s->uid_first, 65536, e))
 		return -1;
-	if (set_ulimits(b, e) || set_oom(b, e) || send_mounts(b, e) || attach_network(b, e))
+	if (send_mounts(b, e) || attach_network(b, e))
 		return -1;
 	n = next(b, &m, &master, &nfds, e);
 	if (n == 0)

@@ -120,6 +120,33 @@ test_ulimits_and_sysctls() {
 	refused "sysctl" docker run --rm --sysctl kernel.hostname=x busybox true
 }
 
+test_an_exec_has_the_ulimits_of_its_container() {
+	local show='ulimit -Sn; ulimit -Hn; ulimit -Su; ulimit -c; cat /proc/self/oom_score_adj' most
+	docker run -d --name limited --ulimit nofile=100:200 --ulimit nproc=300 --ulimit core=0 --oom-score-adj 77 \
+		--health-cmd 'ulimit -Sn' --health-interval 0.2s busybox sh -c "($show) >/of-init; exec sleep 100" >/dev/null
+	written() { [ "$(docker exec limited sh -c 'cat /of-init | wc -l')" = 5 ]; }
+	wait_for 10 written
+	is "$(docker exec limited cat /of-init | xargs)" "100 200 300 0 77" "limits of the first process"
+	is "$(docker exec limited sh -c "$show" | xargs)" "100 200 300 0 77" "limits of an exec"
+	is "$(docker exec -u 1000 limited sh -c "$show" | xargs)" "100 200 300 0 77" "limits of an exec of a user"
+	exits 1 docker exec limited sh -c 'ulimit -Hn 201'
+	probed() { [ "$(docker inspect -f '{{range .State.Health.Log}}{{.Output}}{{end}}' limited | head -1)" = 100 ]; }
+	wait_for 10 probed
+	# Few are enough for us to start it and to enter it.
+	docker run -d --name few --ulimit nofile=4 busybox sleep 100 >/dev/null
+	is "$(docker exec few sh -c 'ulimit -n')" 4
+	docker rm -f limited few >/dev/null
+	# More than we have ourselves needs a right that not every machine gives.
+	most=$(cat /proc/sys/fs/nr_open)
+	if docker run -d --name many --ulimit "nofile=$most" busybox sleep 100 >"$TMP/many" 2>&1; then
+		is "$(docker exec many sh -c 'ulimit -Hn')" "$most"
+		docker rm -f many >/dev/null
+	else
+		has "$(cat "$TMP/many")" "set ulimit nofile"
+		docker rm many >/dev/null
+	fi
+}
+
 test_capabilities() {
 	is "$(run awk '/^CapEff/ {print $2}' /proc/self/status)" 00000000a80425fb
 	is "$(docker run --rm --cap-drop ALL busybox awk '/^CapEff/ {print $2}' /proc/self/status)" 0000000000000000

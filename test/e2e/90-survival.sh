@@ -261,9 +261,11 @@ helper_kill() { # INIT
 # The shim may not make processes any more: the node makes another helper, as often as one is killed.
 test_d03_helper_of_execs_killed() {
 	local before round init
-	docker run -d --name kx --cap-drop NET_RAW --ulimit nofile=500 busybox sleep 1000 >/dev/null
+	docker run -d --name kx --cap-drop NET_RAW --ulimit nofile=500 --oom-score-adj 55 busybox sleep 1000 >/dev/null
 	init=$(inspect kx '{{.State.Pid}}')
 	before=$(exec_is kx)
+	has "$before" 55
+	has "$(grep 'Max open files' <<<"$before" | xargs)" "500 500"
 	alone() { [ "$(docker exec kx ps -o comm | xargs)" = "COMMAND sleep ps" ]; }
 	for round in 1 2 3; do
 		helper_kill "$init"
