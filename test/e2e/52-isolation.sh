@@ -63,7 +63,7 @@ test_realtime_cpu_is_for_operators() {
 		id=$(as boss docker inspect -f '{{.Id}}' rt)
 		is "$(cat "/sys/fs/cgroup/cpu/triton-$NAME/$id/cpu.rt_runtime_us")" 10000
 	else
-		refused "does not support CPU real-time" as boss docker run --rm --cpu-rt-runtime 10000 busybox true
+		refused "do not support CPU real-time" as boss docker run --rm --cpu-rt-runtime 10000 busybox true
 	fi
 }
 
