@@ -42,8 +42,8 @@ test_kill_9_of_any_role_is_repaired_within_a_second() {
 		old=$(role_pid $name)
 		kill -KILL "$old"
 		back() { [ "$(role_pid $name)" != "$old" ] && [ "$(role_pid $name)" != 0 ] && [ -d "/proc/$(role_pid $name)" ]; }
-		wait_for 2 back
-		wait_for 5 docker ps
+		wait_for 20 back
+		wait_for 20 docker ps
 		is "$(inspect steady '{{.State.Pid}} {{.State.Running}}')" "$pid true" "the container after kill -9 of $name"
 		exits 0 run true
 	done
@@ -70,7 +70,7 @@ test_kill_9_of_serve_leaves_containers_running() {
 	docker run -d --name keeps busybox sleep 100 >/dev/null
 	local pid=$(inspect keeps '{{.State.Pid}}') serve=$(serve_pid)
 	kill -KILL "$serve"
-	wait_for 5 not_alive "$serve"
+	wait_for 20 not_alive "$serve"
 	sleep 0.5
 	serve_start
 	is "$(inspect keeps '{{.State.Pid}} {{.State.Running}}')" "$pid true"
@@ -82,8 +82,8 @@ test_kill_9_of_serve_leaves_containers_running() {
 test_stop_containers_stops_them() {
 	serve_stop TERM
 	serve_start --stop-containers
-	docker run -d --name stopped busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done' >/dev/null
-	sleep 0.3
+	docker run -d --name stopped busybox sh -c 'trap "exit 3" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+	ready stopped
 	serve_stop TERM
 	is "$(namespace_processes | wc -l)" 0 "processes in containers"
 	serve_start
@@ -102,7 +102,7 @@ test_request_ids_are_in_answers_and_in_the_log() {
 	id=$(curl_as me -X POST -D - -o /dev/null "https://$DOCKER_ADDR/containers/nope/start" | tr -d '\r' | sed -n 's/^[Xx]-[Rr]equest-[Ii]d: //p')
 	[ "$id" ] || fail "no X-Request-Id"
 	is "$(curl_as me -D - -o /dev/null "https://$DOCKER_ADDR/_ping" | grep -ci '^x-request-id')" 1
-	wait_for 3 grep -q "$id" "$LOG"
+	wait_for 20 grep -q "$id" "$LOG"
 }
 
 test_a_data_directory_has_one_instance() {

@@ -111,11 +111,10 @@ test_j15_host_powers_are_for_operators() {
 }
 
 test_events_tell_a_containers_life() {
-	docker events --format '{{.Type}} {{.Action}}' --filter container=evt >"$TMP/events" &
+	docker events --since "$(date +%s.%N)" --format '{{.Type}} {{.Action}}' --filter container=evt >"$TMP/events" &
 	local pid=$!
-	sleep 0.3
 	docker run --rm --name evt busybox true
-	wait_for 5 grep -q destroy "$TMP/events"
+	wait_for 20 grep -q destroy "$TMP/events"
 	kill $pid
 	sleep 1.1                                         # the CLI's --until knows whole seconds only
 	is "$(grep -c . "$TMP/events" | awk '{print ($1 >= 4)}')" 1

@@ -42,8 +42,8 @@ test_create_start_wait_rm() {
 }
 
 test_stop_restart_kill_pause() {
-	docker run -d --name st busybox sh -c 'trap "exit 9" TERM; while :; do sleep 0.05; done' >/dev/null
-	sleep 0.2
+	docker run -d --name st busybox sh -c 'trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done' >/dev/null
+	ready st
 	docker stop st >/dev/null
 	is "$(inspect st '{{.State.ExitCode}}')" 9
 	docker restart st >/dev/null
@@ -59,8 +59,8 @@ test_stop_restart_kill_pause() {
 }
 
 test_stop_waits_and_then_kills() {
-	docker run -d --name deaf busybox sh -c 'trap "" TERM; while :; do sleep 0.1; done' >/dev/null
-	sleep 0.2
+	docker run -d --name deaf busybox sh -c 'trap "" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+	ready deaf
 	local from=$(date +%s%N)
 	docker stop -t 1 deaf >/dev/null
 	local ms=$((($(date +%s%N) - from) / 1000000))
@@ -70,8 +70,8 @@ test_stop_waits_and_then_kills() {
 }
 
 test_stop_signal_and_stop_timeout() {
-	docker run -d --name sig --stop-signal USR1 --stop-timeout 5 busybox sh -c 'trap "exit 4" USR1; while :; do sleep 0.05; done' >/dev/null
-	sleep 0.2
+	docker run -d --name sig --stop-signal USR1 --stop-timeout 20 busybox sh -c 'trap "exit 4" USR1; echo ready; while :; do sleep 0.05; done' >/dev/null
+	ready sig
 	docker stop sig >/dev/null
 	is "$(inspect sig '{{.State.ExitCode}}')" 4
 	docker rm sig >/dev/null
@@ -232,7 +232,7 @@ test_exec_flags_and_exit_codes() {
 	exits 126 docker exec ex /etc
 	exits 127 docker exec ex /nosuch
 	docker exec -d ex sh -c 'echo later >/tmp/f'
-	wait_for 3 docker exec ex test -e /tmp/f
+	wait_for 20 docker exec ex test -e /tmp/f
 	docker stop -t 0 ex >/dev/null
 	refused "is not running" docker exec ex true
 	docker rm ex >/dev/null
@@ -315,10 +315,10 @@ test_port_and_stats() {
 test_restart_policies() {
 	docker run -d --name rs --restart on-failure:2 busybox sh -c 'exit 1' >/dev/null
 	done_trying() { [ "$(inspect rs '{{.RestartCount}} {{.State.Status}}')" = "2 exited" ]; }
-	wait_for 8 done_trying
+	wait_for 20 done_trying
 	docker run -d --name al --restart always busybox sh -c 'sleep 0.1; exit 0' >/dev/null
 	again() { [ "$(inspect al '{{.RestartCount}}')" -ge 2 ]; }
-	wait_for 8 again
+	wait_for 20 again
 	docker stop -t 1 al >/dev/null
 	sleep 1
 	is "$(inspect al '{{.State.Running}}')" false
@@ -337,7 +337,7 @@ test_auto_remove_takes_anonymous_volumes_along() {
 	before=$(docker volume ls -q | wc -l)
 	docker run --rm -v /data busybox sh -c 'echo x >/data/f'
 	gone() { [ "$(docker volume ls -q | wc -l)" = "$before" ]; }
-	wait_for 3 gone
+	wait_for 20 gone
 }
 
 test_twenty_at_once() {
@@ -358,7 +358,7 @@ test_a_patient_stop_holds_nothing_up() {
 	local patient
 	docker run -d --name lazy busybox sleep 1000 >/dev/null   # process 1 that ignores SIGTERM
 	timeout 30 docker stop -t -1 lazy >/dev/null & patient=$!
-	wait_for 5 eval "docker events --since 1m --until 0s --filter container=lazy --format '{{.Action}}' | grep -q kill"
+	wait_for 20 eval "docker events --since 1m --until 0s --filter container=lazy --format '{{.Action}}' | grep -q kill"
 	is "$(docker inspect -f '{{.State.Status}}' lazy)" running
 	docker commit lazy lazy:now >/dev/null
 	exits 0 timeout 10 docker kill lazy
@@ -366,7 +366,7 @@ test_a_patient_stop_holds_nothing_up() {
 	is "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' lazy)" "exited 137"
 	docker start lazy >/dev/null
 	timeout 30 docker restart -t -1 lazy >/dev/null & patient=$!
-	wait_for 5 eval "docker events --since 1m --until 0s --filter container=lazy --format '{{.Action}}' | grep -c kill | grep -q 3"
+	wait_for 20 eval "docker events --since 1m --until 0s --filter container=lazy --format '{{.Action}}' | grep -c kill | grep -q 3"
 	docker pause lazy >/dev/null
 	docker unpause lazy >/dev/null
 	exits 0 timeout 10 docker stop -t 0 lazy

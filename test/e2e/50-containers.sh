@@ -52,7 +52,7 @@ test_memory_limit_is_seen_and_holds() {
 	has_not "$(cat "$TMP/out")" survived
 	is "$(inspect oom '{{.State.OOMKilled}} {{.State.ExitCode}}')" "true 137"
 	docker events --since 10m --filter container=oom --format '{{.Action}}' >"$TMP/events" &
-	wait_for 5 grep -q die "$TMP/events"
+	wait_for 20 grep -q die "$TMP/events"
 	kill $!
 	has "$(xargs <"$TMP/events")" "start oom die"
 	docker rm oom >/dev/null
@@ -66,7 +66,7 @@ test_a_container_sees_its_share_of_the_machine() {
 	is "$(docker exec share sh -c 'cut -d. -f1 /proc/uptime' | awk '{print ($1 < 30)}')" 1 "seconds up"
 	is "$(docker exec share top -bn1 | awk '/^Mem:/ {print $2 + $4}')" 131072 "memory in top"
 	docker update -m 256m --memory-swap 1g share >/dev/null
-	wait_for 5 sh -c 'docker exec share free -k | grep -q "^Mem: *262144 "'
+	wait_for 20 sh -c 'docker exec share free -k | grep -q "^Mem: *262144 "'
 	refused "Could not find the file /proc/meminfo" docker cp share:/proc/meminfo "$TMP/meminfo"
 	# The files of the image may be links to what the shim itself serves.
 	docker exec share ln -sf /proc/meminfo /etc/passwd
@@ -200,7 +200,7 @@ test_every_container_has_an_address_and_reaches_others() {
 	docker run -d --name web busybox sh -c 'mkdir /www; echo served >/www/index.html; httpd -f -h /www' >/dev/null
 	local ip
 	ip=$(inspect web '{{.NetworkSettings.IPAddress}}')
-	is "$(run timeout 3 wget -qO- "http://$ip/")" served
+	is "$(run timeout 10 wget -qO- "http://$ip/")" served
 	has "$(docker exec web ip addr show eth0)" "$ip/"
 	has "$(inspect web '{{.NetworkSettings.MacAddress}}')" :
 	docker rm -f web >/dev/null
@@ -208,13 +208,13 @@ test_every_container_has_an_address_and_reaches_others() {
 
 test_names_are_resolved() {
 	docker run -d --name named-web busybox sh -c 'mkdir /www; echo by name >/www/index.html; httpd -f -h /www' >/dev/null
-	is "$(run timeout 3 wget -qO- http://named-web/)" "by name"
+	is "$(run timeout 10 wget -qO- http://named-web/)" "by name"
 	exits 1 run nslookup nosuch-name-here.invalid
 	docker rm -f named-web >/dev/null
 }
 
 test_traffic_to_the_outside_is_translated() {
-	is "$(run timeout 3 wget -qO- http://192.0.2.2/)" "hello from outside"
+	is "$(run timeout 10 wget -qO- http://192.0.2.2/)" "hello from outside"
 }
 
 test_published_ports_answer_inside_and_outside() {
@@ -330,18 +330,17 @@ test_addresses_are_unique() {
 
 # B31
 test_b31_no_process_outlives_rm() {
-	docker run -d --name forks busybox sh -c 'for i in 1 2 3 4 5; do (trap "" TERM HUP; sleep 1000) & done; sleep 1000' >/dev/null
-	sleep 0.3
-	local cgroup
+	docker run -d --name forks busybox sh -c 'for i in 1 2 3 4 5; do (trap "" TERM HUP; sleep 1000) & done; echo ready; sleep 1000' >/dev/null
+	ready forks
 	docker rm -f forks >/dev/null
-	sleep 0.3
-	is "$(namespace_processes | wc -l)" 0
+	wait_for 20 eval '[ -z "$(namespace_processes)" ]'
 }
 
 test_a_forced_removal_does_not_wait_for_a_patient_stop() {
-	docker run -d --name deaf busybox sh -c 'trap "" TERM; while :; do sleep 0.1; done' >/dev/null
+	docker run -d --name deaf busybox sh -c 'trap "echo ready" TERM; echo up; while :; do sleep 0.1; done' >/dev/null
+	wait_for 20 eval 'docker logs deaf | grep -q up'
 	docker stop -t 100 deaf >/dev/null 2>&1 &
-	sleep 0.5
+	ready deaf                                        # the stop has begun
 	timeout 10 docker rm -f deaf >/dev/null || fail "rm -f waits for the stop"
 	wait $! || true
 }

@@ -160,7 +160,7 @@ test_ipc_modes() {
 	exits 0 docker run --rm --ipc private busybox test -d /dev/shm
 	up --name donor --ipc shareable busybox sh -c 'echo shared >/dev/shm/f; sleep 100'
 	up --name closed busybox sleep 100
-	wait_for 5 docker exec donor test -s /dev/shm/f
+	wait_for 20 docker exec donor test -s /dev/shm/f
 	is "$(docker run --rm --ipc container:donor busybox sh -c 'cat /dev/shm/f; echo back >/dev/shm/g')" shared
 	is "$(docker exec donor cat /dev/shm/g)" back
 	is "$(docker run --rm --ipc container:donor busybox readlink /proc/self/ns/ipc)" "$(docker exec donor readlink /proc/self/ns/ipc)"

@@ -4,26 +4,24 @@ health() { inspect "$1" '{{.State.Health.Status}}'; }
 health_is() { [ "$(health "$1")" = "$2" ]; }
 
 test_a_health_check_follows_the_container() {
-	docker events --filter container=well --filter event=health_status --format '{{.Action}}' >"$TMP/events" &
+	docker events --since "$(date +%s.%N)" --filter container=well --filter event=health_status --format '{{.Action}}' >"$TMP/events" &
 	local events=$!
-	sleep 0.2
 	docker run -d --name well --health-cmd 'test -e /ok && echo fine || { echo bad; exit 3; }' --health-interval 100ms --health-retries 2 \
 		busybox sleep 100 >/dev/null
 	has "$(docker ps --filter name=well --format '{{.Status}}')" "(health: starting)"
-	wait_for 5 health_is well unhealthy
+	wait_for 20 health_is well unhealthy
 	has "$(docker ps --filter health=unhealthy --format '{{.Names}} {{.Status}}')" "(unhealthy)"
 	is "$(inspect well '{{with index .State.Health.Log 0}}{{.ExitCode}} {{.Output}}{{end}}')" "3 bad"
 	docker exec well touch /ok
-	wait_for 5 health_is well healthy
-	wait_for 5 sh -c 'docker ps --filter health=healthy --format "{{.Names}} {{.Status}}" | grep -q "well Up"'
+	wait_for 20 health_is well healthy
+	wait_for 20 sh -c 'docker ps --filter health=healthy --format "{{.Names}} {{.Status}}" | grep -q "well Up"'
 	has "$(docker ps --format '{{.Status}}')" "(healthy)"
-	sleep 0.6
-	is "$(inspect well '{{.State.Health.FailingStreak}} {{len .State.Health.Log}}')" "0 5"
+	wait_for 20 sh -c '[ "$(docker inspect -f "{{.State.Health.FailingStreak}} {{len .State.Health.Log}}" well)" = "0 5" ]'
 	# It goes on over the end of every role, and says what changed meanwhile.
 	kill -9 "$(role_pid node)" "$(role_pid api)" "$(role_pid state)"
 	wait_for 10 docker exec well rm /ok
 	wait_for 10 health_is well unhealthy
-	wait_for 5 sh -c 'docker ps --filter health=unhealthy --format "{{.Status}}" | grep -q unhealthy'
+	wait_for 20 sh -c 'docker ps --filter health=unhealthy --format "{{.Status}}" | grep -q unhealthy'
 	docker stop -t 0 well >/dev/null
 	is "$(inspect well '{{.State.Health.Status}} {{len .State.Health.Log}}')" "unhealthy 5"
 	docker start well >/dev/null
@@ -34,17 +32,17 @@ test_a_health_check_follows_the_container() {
 }
 
 test_probes_are_ended_and_cut() {
-	docker run -d --name slow --health-cmd 'echo begun; sleep 100' --health-timeout 200ms --health-interval 100ms --health-retries 1 busybox sleep 100 >/dev/null
-	wait_for 5 health_is slow unhealthy
-	is "$(inspect slow '{{with index .State.Health.Log 0}}{{.ExitCode}} {{.Output}}{{end}}')" "-1 Health check exceeded timeout (200ms): begun"
+	docker run -d --name slow --health-cmd 'echo begun; sleep 100' --health-timeout 1s --health-interval 100ms --health-retries 1 busybox sleep 100 >/dev/null
+	wait_for 20 health_is slow unhealthy
+	is "$(inspect slow '{{with index .State.Health.Log 0}}{{.ExitCode}} {{.Output}}{{end}}')" "-1 Health check exceeded timeout (1s): begun"
 	docker rm -f slow >/dev/null
 	docker run -d --name loud --health-cmd 'seq 10000' --health-interval 100ms busybox sleep 100 >/dev/null
-	wait_for 5 health_is loud healthy
+	wait_for 20 health_is loud healthy
 	is "$(inspect loud '{{with index .State.Health.Log 0}}{{len .Output}}{{end}}')" 4099
 	docker rm -f loud >/dev/null
 	api POST '/containers/create?name=none' -d '{"Image":"busybox","Cmd":["sleep","100"],"Healthcheck":{"Test":["CMD","/nosuch"],"Interval":100000000,"Retries":1}}' >/dev/null
 	docker start none >/dev/null
-	wait_for 5 health_is none unhealthy
+	wait_for 20 health_is none unhealthy
 	has "$(inspect none '{{with index .State.Health.Log 0}}{{.ExitCode}} {{.Output}}{{end}}')" "-1 OCI runtime exec failed: exec: \"/nosuch\": stat /nosuch: no such file or directory"
 	docker rm -f none >/dev/null
 }
@@ -52,7 +50,7 @@ test_probes_are_ended_and_cut() {
 test_health_checks_of_images_and_bad_ones() {
 	docker import -c 'HEALTHCHECK --interval=100ms CMD true' -c 'CMD ["sleep","100"]' "$E2E/busybox.tar" checked >/dev/null
 	docker run -d --name img checked sleep 100 >/dev/null
-	wait_for 5 health_is img healthy
+	wait_for 20 health_is img healthy
 	docker rm -f img >/dev/null
 	docker run -d --name img --no-healthcheck checked sleep 100 >/dev/null
 	is "$(inspect img '{{.State.Health}}')" "<nil>"
@@ -65,7 +63,7 @@ test_health_checks_of_images_and_bad_ones() {
 
 test_a_paused_container_is_not_probed() {
 	docker run -d --name still --health-cmd 'date +%N >>/n' --health-interval 100ms busybox sleep 100 >/dev/null
-	wait_for 5 health_is still healthy
+	wait_for 20 health_is still healthy
 	docker pause still >/dev/null
 	has "$(docker ps --format '{{.Status}}')" "(Paused)"
 	refused "is paused" docker exec still true
@@ -74,13 +72,13 @@ test_a_paused_container_is_not_probed() {
 	sleep 0.5
 	is "$(inspect still '{{json .State.Health.Log}}')" "$log" "results while paused"
 	docker unpause still >/dev/null
-	wait_for 5 sh -c '[ "$(docker inspect -f "{{json .State.Health.Log}}" still)" != "$0" ]' "$log"
+	wait_for 20 sh -c '[ "$(docker inspect -f "{{json .State.Health.Log}}" still)" != "$0" ]' "$log"
 	docker rm -f still >/dev/null
 }
 
 test_stats_have_the_right_numbers() {
 	docker run -d --name st -m 128m --cpus 0.5 busybox sh -c 'x=$(head -c 20000000 /dev/zero | tr "\0" x); while :; do :; done' >/dev/null
-	wait_for 5 sh -c '[ "$(docker stats --no-stream --format "{{.MemUsage}}" st | cut -d. -f1)" -ge 19 ]'
+	wait_for 20 sh -c '[ "$(docker stats --no-stream --format "{{.MemUsage}}" st | cut -d. -f1)" -ge 19 ]'
 	local json
 	json=$(api GET '/containers/st/stats?stream=0')
 	is "$(jq -r '.memory_stats.limit, .pids_stats.current, .name' <<<"$json" | xargs)" "134217728 1 /st"
@@ -107,14 +105,14 @@ test_top_and_its_columns() {
 # docker-api.md: a kill that is to end a paused container lets it go on, another signal waits.
 test_paused_containers() {
 	docker run -d --name pz busybox sh -c 'trap "echo got" USR1; trap "exit 3" TERM; echo up; while :; do sleep 0.05; done' >/dev/null
-	wait_for 5 sh -c 'docker logs pz | grep -q up'
+	wait_for 20 sh -c 'docker logs pz | grep -q up'
 	docker pause pz >/dev/null
 	refused "is already paused" docker pause pz
 	refused "paused" docker exec pz true
 	has "$(docker top pz)" "sh -c"
 	docker kill -s USR1 pz >/dev/null
-	wait_for 5 sh -c 'docker logs pz | grep -q got'
-	wait_for 5 sh -c '[ "$(docker inspect -f "{{.State.Status}}" pz)" = running ]'
+	wait_for 20 sh -c 'docker logs pz | grep -q got'
+	wait_for 20 sh -c '[ "$(docker inspect -f "{{.State.Status}}" pz)" = running ]'
 	refused "is not paused" docker unpause pz
 	docker pause pz >/dev/null
 	docker stop -t 5 pz >/dev/null
@@ -123,10 +121,10 @@ test_paused_containers() {
 	docker start pz >/dev/null
 	docker pause pz >/dev/null
 	docker kill pz >/dev/null
-	wait_for 5 sh -c '[ "$(docker inspect -f "{{.State.Status}} {{.State.ExitCode}}" pz)" = "exited 137" ]'
+	wait_for 20 sh -c '[ "$(docker inspect -f "{{.State.Status}} {{.State.ExitCode}}" pz)" = "exited 137" ]'
 	docker rm pz >/dev/null
 	docker run -d --name pz --stop-signal TERM busybox sh -c 'trap "echo got" USR1; echo up; while :; do sleep 0.05; done' >/dev/null
-	wait_for 5 sh -c 'docker logs pz | grep -q up'
+	wait_for 20 sh -c 'docker logs pz | grep -q up'
 	docker pause pz >/dev/null
 	docker kill -s USR1 pz >/dev/null
 	is "$(inspect pz '{{.State.Status}}')" paused "another signal waits"
@@ -140,8 +138,8 @@ test_a_killed_shim_takes_its_container_along() {
 	pid=$(inspect orphan '{{.State.Pid}}')
 	shim=$(awk '/^PPid:/ {print $2}' "/proc/$pid/status")
 	kill -9 "$shim"
-	wait_for 5 sh -c '[ "$(docker inspect -f "{{.State.Status}} {{.State.ExitCode}}" orphan)" = "exited 137" ]'
-	wait_for 5 not_alive "$pid"
+	wait_for 20 sh -c '[ "$(docker inspect -f "{{.State.Status}} {{.State.ExitCode}}" orphan)" = "exited 137" ]'
+	wait_for 20 not_alive "$pid"
 	exits 0 docker start orphan
 	docker rm -f orphan >/dev/null
 }

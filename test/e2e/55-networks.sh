@@ -298,7 +298,7 @@ test_stop_containers_takes_all_networks() {
 	[ "$(ls "$RUN/netns" | wc -l)" -gt 0 ]
 	serve_stop TERM
 	is "$(ls "$RUN/netns")" ""
-	wait_for 5 eval '[ -z "$(ip -o link | grep ": tr")" ]'
+	wait_for 20 eval '[ -z "$(ip -o link | grep ": tr")" ]'
 	serve_start
 	docker start on-it >/dev/null
 	is "$(links_of on-it)" "eth0 "
@@ -313,7 +313,7 @@ test_networks_that_are_gone_leave_the_node() {
 	docker run --rm --network gone busybox true
 	is "$(ls "$RUN/netns" | wc -l)" $((before + 1))
 	docker network rm gone >/dev/null
-	wait_for 5 eval "[ \$(ls '$RUN/netns' | wc -l) = $before ]"
+	wait_for 20 eval "[ \$(ls '$RUN/netns' | wc -l) = $before ]"
 }
 
 test_networks_survive_a_restart_of_the_node_role() {

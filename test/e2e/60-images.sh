@@ -209,7 +209,7 @@ lying() { # BEHAVIOUR: listens on 127.0.0.1:25444, plain HTTP
 	python3 test/e2e/lying-registry.py 25444 "$1" >"$TMP/requests" 2>&1 &
 	echo $! >"$TMP/lying.pid"
 	trap 'kill $(cat "$TMP/lying.pid") 2>/dev/null; rm -rf "$TMP"' EXIT
-	wait_for 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/25444'
+	wait_for 20 bash -c 'exec 3<>/dev/tcp/127.0.0.1/25444'
 }
 
 test_i17_redirects_without_end() { lying redirects; refused "" timeout 20 docker pull 127.0.0.1:25444/x/y; }

@@ -150,7 +150,7 @@ token_registry() { # BEHAVIOUR
 	python3 test/e2e/token-registry.py "${FAKE#*:}" "$1" >"$TMP/requests" 2>&1 &
 	echo $! >"$TMP/fake.pid"
 	trap 'kill $(cat "$TMP/fake.pid") 2>/dev/null; rm -rf "$TMP"' EXIT
-	wait_for 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/${FAKE#*:}"
+	wait_for 20 bash -c "exec 3<>/dev/tcp/127.0.0.1/${FAKE#*:}"
 	login pusher:secret $FAKE
 	make_image $FAKE/a/b:1
 }

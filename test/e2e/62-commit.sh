@@ -19,7 +19,7 @@ test_commit_keeps_changes_and_configuration() {
 test_commit_of_a_running_container_pauses_it_meanwhile() {
 	local id
 	docker run -d --name run1 busybox sh -c 'echo x >/x; sleep 100' >/dev/null
-	wait_for 5 docker exec run1 test -s /x
+	wait_for 20 docker exec run1 test -s /x
 	id=$(docker commit run1)
 	is "$(docker run --rm "$id" cat /x)" x
 	is "$(inspect run1 '{{.State.Status}}')" running
@@ -75,7 +75,7 @@ test_commit_is_an_event_of_the_container() {
 	from=$(date +%s)
 	docker create --name c6 busybox >/dev/null
 	docker commit c6 evented:1 >/dev/null
-	wait_for 5 sh -c "docker events --since $from --until \$(date +%s) --format '{{.Type}} {{.Action}}' | grep -q 'container commit'"
+	wait_for 20 sh -c "docker events --since $from --until \$(date +%s) --format '{{.Type}} {{.Action}}' | grep -q 'container commit'"
 	docker rm c6 >/dev/null
 	docker rmi evented:1 >/dev/null
 }

@@ -201,13 +201,13 @@ test_wait_and_its_conditions() {
 	docker create --name w3 busybox sh -c 'exit 9' >/dev/null
 	api POST '/containers/w3/wait?condition=next-exit' >"$TMP/next" &
 	api POST '/containers/w3/wait?condition=removed' >"$TMP/removed" &
-	wait_for 5 true
+	wait_for 20 true
 	docker start -a w3 || true
-	wait_for 5 grep -q 9 "$TMP/next"
+	wait_for 20 grep -q 9 "$TMP/next"
 	is "$(jq .StatusCode "$TMP/next")" 9
 	is "$(cat "$TMP/removed")" ""
 	docker container rm w3 >/dev/null
-	wait_for 5 grep -q 9 "$TMP/removed"
+	wait_for 20 grep -q 9 "$TMP/removed"
 	api_refused 400 "invalid condition" POST '/containers/w1/wait?condition=nosuch'
 	refused "No such container" docker wait nosuch
 	docker rm w1 w2 >/dev/null

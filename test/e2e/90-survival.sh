@@ -352,7 +352,8 @@ test_d05_upgrade_under_50_containers() {
 	# The new program with what the old one started: its shims and helpers.
 	last=$(docker logs --tail 1 up2)
 	for i in $(seq 49); do wait_for 10 counted_to "up$i" $((last + 2)); done
-	docker exec up1 sh -c 'tail -1 /counted; sleep 1.5; tail -1 /counted' | awk 'NR == 1 { a = $1 } END { exit $1 <= a }' || fail "an exec's process does not go on"
+	last=$(docker exec up1 tail -n 1 /counted)
+	wait_for 20 eval '[ "$(docker exec up1 tail -n 1 /counted)" -gt '"$last"' ]'      # the process of an exec goes on
 	docker exec up-ends touch /end
 	is "$(docker wait up-ends)" 7
 	is "$(docker logs up-ends)" last
@@ -421,10 +422,12 @@ test_d10_clients_go_on_or_come_back() {
 
 # Whoever is away when it ends: the exit is recorded once, with its time.
 test_d02_exits_while_serve_is_away() {
-	local ended
+	local ended pid
 	docker run -d --name kx busybox sh -c 'echo first; sleep 1; echo last; exit 9' >/dev/null
+	pid=$(inspect kx '{{.State.Pid}}')
 	serve_stop KILL
-	sleep 1.5
+	wait_for 20 not_alive "$pid"
+	sleep 1
 	ended=$(date +%s)
 	serve_start
 	is "$(docker wait kx)" 9

@@ -55,7 +55,7 @@ old_runs() {
 	local before
 	before=$(small logs --tail 1 old)
 	more() { [ "$(small logs --tail 1 old)" -gt "$before" ]; }
-	wait_for 5 more
+	wait_for 20 more
 }
 
 # As the role's own user: this machine's root may not change the limits of others.
@@ -124,7 +124,7 @@ test_a_slow_disk_c10() {
 	pid=$(small_role state)
 	if command -v strace >/dev/null; then
 		timeout 20 strace -f -p "$pid" -e trace=fdatasync -e inject=fdatasync:delay_enter=300000 -o "$TMP/strace" 2>"$TMP/strace.err" &
-		wait_for 5 grep -q attached "$TMP/strace.err"
+		wait_for 20 grep -q attached "$TMP/strace.err"
 		begin=$(date +%s%N)
 		small volume create >/dev/null
 		took=$((($(date +%s%N) - begin) / 1000000))

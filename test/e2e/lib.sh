@@ -81,6 +81,10 @@ wait_for() { # SECONDS COMMAND...
 	until_ok "$@" || fail "not within $1 s: ${*:2}"
 }
 
+# A program is ready when it says so: a signal before its trap is set would end it.
+ready() { wait_for 20 says_ready "$1"; }                  # NAME
+says_ready() { docker logs "$1" 2>&1 | grep -qx ready; }
+
 role_pid() { awk -v role="$1" '$1 == role { print $2 }' "$RUN/roles"; }
 
 need_debian() {
