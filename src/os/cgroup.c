@@ -354,6 +354,20 @@ int cgroup_pids(struct arena *a, struct cgroups *g, const char *name, pid_t **pi
 	return 0;
 }
 
+bool cgroup_has(struct cgroups *g, const char *name, pid_t pid)
+{
+	auto_arena a = ARENA_INIT;
+	pid_t *pids;
+	size_t n;
+
+	if (cgroup_pids(&a, g, name, &pids, &n, NULL))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] == pid)
+			return true;
+	return false;
+}
+
 int cgroup_kill(struct cgroups *g, const char *name, struct err *e)
 {
 	if (g->version == 2) {

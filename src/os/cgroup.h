@@ -81,6 +81,7 @@ int cgroup_freeze(struct cgroups *g, const char *name, bool on, struct err *e); 
 bool cgroup_is_frozen(struct cgroups *g, const char *name); /* or on its way */
 int cgroup_read(struct cgroups *g, const char *name, struct cgroup_stats *s, struct err *e);
 int cgroup_pids(struct arena *a, struct cgroups *g, const char *name, pid_t **pids, size_t *n, struct err *e); /* as seen by the caller */
+bool cgroup_has(struct cgroups *g, const char *name, pid_t pid); /* a living process, there or in a group below */
 int cgroup_kill(struct cgroups *g, const char *name, struct err *e); /* SIGKILL to all members, frozen or not */
 /* Waits until it is empty (at most `timeout_ms`). Absent is success. EBUSY when members are left. */
 int cgroup_remove(struct cgroups *g, const char *name, int timeout_ms, struct err *e);

@@ -98,6 +98,7 @@ int  life_limits(struct node_role *n, struct view_txn *t, struct str id, struct 
 void life_syncs(struct local *l);
 void life_ports(struct node_role *n);                 /* published ports of all running containers, if they changed */
 int  life_shim(struct local *l, struct err *e);       /* a fresh connection to its shim */
+pid_t life_init(struct local *l);                     /* its first process; 0: it does not run, or has just ended */
 int  life_help(struct local *l, int conn, struct err *e); /* its shim by `conn` has lost the helper that makes execs: give it another */
 void life_networks_to_dns(struct node_role *n);
 
@@ -128,7 +129,7 @@ void node_command(struct node_role *n, struct str account, int cmd, const struct
 /* node_spec.c */
 void spec_make(struct arena *a, const struct container *c, struct runtime_spec *s);
 /* For a start: what of other containers is shared. They must run. After spec_make. */
-int spec_join(struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e);
+int spec_join(struct node_role *n, struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e);
 uint64_t spec_caps(const struct host_config *h);
 bool spec_seccomp(const struct container *c);
 bool spec_no_new_privs(const struct host_config *h);

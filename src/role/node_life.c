@@ -267,6 +267,11 @@ static void exec_ended(struct local *l, const struct runtime_event *ev)
 	report_exec(l->n, l, &x);
 }
 
+pid_t life_init(struct local *l)
+{
+	return l->phase == RUNNING && runtime_has(&l->n->rt, l->id, (pid_t)l->pid) ? (pid_t)l->pid : 0;
+}
+
 int life_help(struct local *l, int conn, struct err *e)
 {
 	auto_arena a = ARENA_INIT;

@@ -257,7 +257,7 @@ static int start(struct node_role *n, struct local *l, struct sender *s, int64_t
 	if (pid < 0)
 		return err_sys(e, "fork");
 	s->in = mine;
-	s->init = init = proc_pidfd((pid_t)l->pid, &ignored);
+	s->init = init = proc_pidfd(life_init(l), &ignored);
 	pid = fork();
 	if (pid == 0)
 		sender_main(s, n->sender_uid);

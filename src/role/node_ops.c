@@ -410,7 +410,7 @@ static int op_stats(struct ipc_req *r, void *in, struct err *e)
 		.failcnt = s.failcnt };
 	memory_parts(r->arena, n->rt.cgroups.version == 2, &s, &out.memory_parts);
 	disk_stats(r->arena, &s, &out.disks);
-	net_stats(r->arena, l->pid, &out.nets);
+	net_stats(r->arena, life_init(l), &out.nets);
 	return ipc_reply(r, stats_reply_fields, &out, NULL, 0);
 }
 
@@ -467,7 +467,7 @@ int node_files_of(struct ipc_req *r, struct str account, struct str id, struct r
 	for (size_t i = 0; i < c.mounts.n; i++)
 		if (str_is(c.mounts.v[i].type, "volume") && runtime_volume_create(&n->rt, c.account, c.mounts.v[i].name, s->disk, e))
 			return -1;
-	*init = l && l->phase == RUNNING ? (pid_t)l->pid : 0;
+	*init = l ? life_init(l) : 0;
 	return 0;
 }
 

@@ -238,11 +238,13 @@ static void log_options(const struct container *c, struct runtime_spec *s)
 	}
 }
 
-/* The container of a mode "container:<id>": it must be there and run. 1 found, 0 another kind of mode. */
-static int other_of(struct view_txn *t, struct arena *a, const struct container *c, struct str mode, const char *what,
+/* The container of a mode "container:<id>": it must be there and run. 1 found, 0 another kind of mode. What the state says of it may
+ * be late, and the number of its process another's, even of the machine: what is joined must be its own. */
+static int other_of(struct node_role *n, struct view_txn *t, struct arena *a, const struct container *c, struct str mode, const char *what,
                     struct container *other, struct err *e)
 {
 	struct str id = str_drop(mode, 10);
+	struct local *l;
 	int found;
 
 	if (!str_starts(mode, STR("container:")))
@@ -252,7 +254,9 @@ static int other_of(struct view_txn *t, struct arena *a, const struct container 
 		return -1;
 	if (!found)
 		return err_set(e, ENOENT, "cannot join %s of a removed container: %.*s", what, STR_ARG(str_head(id, 12)));
-	if (!container_is_running(other))
+	l = map_get(&n->locals, id);
+	other->pid = l && container_is_running(other) ? life_init(l) : 0;
+	if (!other->pid)
 		return err_set(e, EBUSY, "cannot join %s of a non running container: %.*s", what, STR_ARG(id));
 	return 1;
 }
@@ -275,13 +279,13 @@ static int share_ids(struct runtime_spec *s, int64_t pid, const char *what, stru
 	return 0;
 }
 
-int spec_join(struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e)
+int spec_join(struct node_role *n, struct view_txn *t, struct arena *a, const struct container *c, struct runtime_spec *s, struct err *e)
 {
 	struct container net = { 0 }, ipc = { 0 }, pid = { 0 };
 	struct runtime_spec theirs = { 0 };
-	int has_net = other_of(t, a, c, c->host.network_mode, "network", &net, e);
-	int has_ipc = has_net < 0 ? -1 : other_of(t, a, c, c->host.ipc_mode, "IPC", &ipc, e);
-	int has_pid = has_ipc < 0 ? -1 : other_of(t, a, c, c->host.pid_mode, "PID", &pid, e);
+	int has_net = other_of(n, t, a, c, c->host.network_mode, "network", &net, e);
+	int has_ipc = has_net < 0 ? -1 : other_of(n, t, a, c, c->host.ipc_mode, "IPC", &ipc, e);
+	int has_pid = has_ipc < 0 ? -1 : other_of(n, t, a, c, c->host.pid_mode, "PID", &pid, e);
 
 	if (has_pid < 0)
 		return -1;

@@ -61,7 +61,7 @@ static int start_prepare(struct local *l, struct view_txn *t, struct arena *a, s
 	const struct container *c = &l->rec;
 
 	spec_make(a, c, s);
-	if (spec_join(t, a, c, s, e) || net_prepare(n, t, c, e) || runtime_create(&n->rt, l->id, s->disk, e))
+	if (spec_join(n, t, a, c, s, e) || net_prepare(n, t, c, e) || runtime_create(&n->rt, l->id, s->disk, e))
 		return -1;
 	for (size_t i = 0; i < c->mounts.n; i++)
 		if (str_is(c->mounts.v[i].type, "volume") && runtime_volume_create(&n->rt, c->account, c->mounts.v[i].name, s->disk, e))

@@ -263,6 +263,13 @@ int runtime_volume_remove(struct runtime *rt, struct str account, struct str nam
 	return to_trash(rt, path, e);
 }
 
+bool runtime_has(struct runtime *rt, struct str id, pid_t pid)
+{
+	auto_arena a = ARENA_INIT;
+
+	return pid > 0 && cgroup_has(&rt->cgroups, arena_cstr(&a, id), pid);
+}
+
 int runtime_pause(struct runtime *rt, struct str id, bool on, struct err *e)
 {
 	auto_arena a = ARENA_INIT;

@@ -206,6 +206,8 @@ int shim_help(int conn, struct runtime *rt, const struct runtime_spec *s, struct
 
 /* --- a running container, directly ------------------------------------------------------------------ */
 
+/* Is `pid` a living process of the container? A number that was written down may be somebody else's by now. */
+bool runtime_has(struct runtime *rt, struct str id, pid_t pid);
 int runtime_pause(struct runtime *rt, struct str id, bool on, struct err *e);
 /* Write a file that it has of us (etc_hosts, etc_resolv) anew, in place, unless it is not `before` any more: the container's owner
  * changed it, and it stays as it is. */

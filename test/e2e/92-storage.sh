@@ -35,7 +35,7 @@ small_stop() {
 small_forget() {
 	local pid pids groups
 	groups=$(find /sys/fs/cgroup -maxdepth 2 -type d -name "triton-$NAME-s")
-	pids=$(find $groups -name cgroup.procs -exec cat {} + | sort -u)
+	pids=$(find $groups -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u) || true # zygotes go by themselves
 	for pid in $pids; do                                               # the shims first: what ends after them is seen by none
 		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != triton-agent ] || kill -KILL "$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")"
 	done
@@ -163,10 +163,11 @@ test_a_file_system_that_turns_read_only_c11() {
 }
 
 # The power goes, and comes again: nothing runs, the run directory is empty, the boot id is not the one that was written down.
-reboot() {
+reboot() { # COMMAND...: what is done before it comes again
 	kill -KILL $serve
 	wait $serve 2>/dev/null || true
 	small_forget
+	"$@"
 	grep -e "$disk" -e "$run" /proc/self/mountinfo | cut -d' ' -f5 | tac | xargs -r -n1 umount -l
 	rm -rf "${run:?}"/*
 	small_mount
@@ -195,6 +196,62 @@ test_a_reboot_d06() {
 	small start old never >/dev/null
 	old_runs
 	small_works >/dev/null
+}
+
+# A process of this number, which somebody else had: in $decoy.
+decoy() { # PID
+	local i
+	free() { [ ! -e "/proc/$1" ]; }
+	wait_for 20 free "$1"                                              # who inherits it may be late to reap it
+	for i in $(seq 200); do
+		echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
+		sleep 1000 & decoy=$!
+		[ "$decoy" != "$1" ] || return 0
+		kill "$decoy"
+	done
+	fail "no process of number $1 can be made"
+}
+
+# What the state knows of a container that ran when the power went: its process's number, which is somebody else's now.
+test_a_number_that_is_anothers_d06() {
+	local init shim pid decoys=()
+	small_start
+	small run -d --name again --restart always busybox sleep 1000 >/dev/null
+	init=$(small inspect -f '{{.State.Pid}}' old)
+	shim=$(awk '/^PPid:/ { print $2 }' "/proc/$init/status")
+	others() { for pid in $init $shim; do decoy "$pid"; decoys+=("$decoy"); done; }
+	reboot others
+	ended() { [ "$(small inspect -f '{{.State.Running}} {{.State.ExitCode}}' old)" = "false 255" ]; }
+	wait_for 15 ended
+	refused "is not running" small exec old true
+	refused "is not running" small kill old
+	small stop -t 0 old
+	small cp old:/bin/busybox - >/dev/null
+	small rm -f old >/dev/null
+	for pid in "${decoys[@]}"; do kill -0 "$pid" || fail "a process that is not ours was ended"; kill "$pid"; done
+	small rm -f again >/dev/null
+}
+
+# The same before the state has heard of the end.
+test_a_joined_number_that_is_anothers_d06() {
+	local init shim node started
+	small_start
+	small create --name guest --network container:old busybox sleep 1000 >/dev/null
+	init=$(small inspect -f '{{.State.Pid}}' old)
+	shim=$(awk '/^PPid:/ { print $2 }' "/proc/$init/status")
+	node=$(small_role node)
+	kill -STOP "$node"
+	kill -KILL "$shim"
+	kill -KILL "$init"
+	wait_for 5 not_alive "$init"
+	decoy "$init"
+	small start guest >"$TMP/started" 2>&1 & started=$!
+	sleep 1                                                            # the order lies in the node's socket
+	kill -CONT "$node"
+	! wait $started || fail "it joined process $init, which is $(tr '\0' ' ' <"/proc/$init/cmdline"): $(readlink "/proc/$init/ns/net") $(readlink "/proc/$(small inspect -f '{{.State.Pid}}' guest)/ns/net")"
+	has "$(cat "$TMP/started")" "cannot join network of a non running container"
+	kill "$decoy"
+	small rm -f guest old >/dev/null
 }
 
 # The file system of the tests themselves is ext4 (54-quotas.sh).
