@@ -420,6 +420,42 @@ test_d10_clients_go_on_or_come_back() {
 	docker rm kx >/dev/null
 }
 
+# Any of our processes, again and again (SURVIVE=all: 100 times): the containers and all they write go on.
+# limit test_d01_killed_under_20_containers 600
+test_d01_killed_under_20_containers() {
+	local count='i=0; while :; do echo $i; i=$((i + 1)); sleep 0.2; done' roles=(state node api scheduler dns peer serve)
+	local rounds=${#roles[@]} i role last attached before
+	[ "${SURVIVE:-}" != all ] || rounds=100
+	of_all() { docker inspect -f '{{.Name}} {{.State.Status}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}}' $(seq -f kx%g 20); }
+	attach() { docker attach --no-stdin kx1 >"$TMP/attached" 2>/dev/null & attached=$!; grows "$TMP/attached"; }
+	for i in $(seq 20); do docker run -d --name "kx$i" busybox sh -c "$count" >/dev/null; done
+	before=$(of_all)
+	attach
+	for ((i = 0; i < rounds; i++)); do
+		role=${roles[i % ${#roles[@]}]}
+		if [ $role = serve ]; then
+			serve_stop KILL
+			serve_start
+		else
+			kill -KILL "$(role_pid $role)"
+		fi
+		wait_for 20 answers
+		case $role in
+		api | serve)                                               # who hold the connection
+			wait $attached || true
+			attach
+			;;
+		*) grows "$TMP/attached" ;;
+		esac
+		gapless "$TMP/attached"
+		is "$(of_all)" "$before" "the containers after the end of $role, round $i"
+	done
+	last=$(docker logs --tail 1 kx20)
+	for i in $(seq 20); do wait_for 10 counted_to "kx$i" $((last + 2)); done
+	docker rm -f $(seq -f kx%g 20) >/dev/null
+	wait $attached || true
+}
+
 # Whoever is away when it ends: the exit is recorded once, with its time.
 test_d02_exits_while_serve_is_away() {
 	local ended pid
