@@ -382,7 +382,7 @@ test_d05_upgrade_under_50_containers() {
 
 # 0, 1, 2... without a gap, from the first line on, up to more than before.
 gapless() { awk 'NR == 1 { at = $1 } $1 != at++ { exit 1 } END { exit NR == 0 }' "$1" || fail "lines are missing in ${1##*/}: $(head -c 300 "$1")"; }
-grows() { local before; before=$(wc -l <"$1"); more() { [ "$(wc -l <"$1")" -gt $((before + 3)) ]; }; wait_for 10 more "$1"; }
+grows() { local before; touch "$1"; before=$(wc -l <"$1"); more() { [ "$(wc -l <"$1")" -gt $((before + 3)) ]; }; wait_for 10 more "$1"; }
 
 # limit test_d10_clients_go_on_or_come_back 60
 test_d10_clients_go_on_or_come_back() {
@@ -427,7 +427,7 @@ test_d01_killed_under_20_containers() {
 	local rounds=${#roles[@]} i role last attached before
 	[ "${SURVIVE:-}" != all ] || rounds=100
 	of_all() { docker inspect -f '{{.Name}} {{.State.Status}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}}' $(seq -f kx%g 20); }
-	attach() { docker attach --no-stdin kx1 >"$TMP/attached" 2>/dev/null & attached=$!; grows "$TMP/attached"; }
+	attach() { : >"$TMP/attached"; docker attach --no-stdin kx1 >"$TMP/attached" 2>/dev/null & attached=$!; grows "$TMP/attached"; }
 	for i in $(seq 20); do docker run -d --name "kx$i" busybox sh -c "$count" >/dev/null; done
 	before=$(of_all)
 	attach
