@@ -498,7 +498,7 @@ TEST_LIMIT(h19_slow_heads, 40)
 	began = clock_mono_ms();
 	c = world_client(false);
 	CHECK_INT(ask(&c, "GET", "/_ping", "", "", &body), 200);
-	CHECK(clock_mono_ms() - began < 500);
+	CHECK(clock_mono_ms() - began < 5000);        /* half of what slow heads have */
 	http_client_release(&c);
 	clock_sleep_ms(13000);
 	for (i = 0; i < 100; i++) {
