@@ -41,7 +41,7 @@ const struct endpoint docker_endpoints[] = {
 	{ POST,   "/exec/{id}/resize",          exec_resize,       0, "h w" },
 	{ GET,    "/exec/{id}/json",            exec_inspect,      0, "" },
 
-	{ GET,    "/images/json",               image_list,        0, "all filters" },
+	{ GET,    "/images/json",               image_list,        0, "all filters shared-size" },
 	{ POST,   "/images/create",             image_create,      0, "fromImage fromSrc repo tag message changes platform" },
 	{ POST,   "/images/load",               image_load,        0, "quiet platform" },
 	{ GET,    "/images/get",                image_save,        0, "names" },

@@ -1,9 +1,8 @@
-/* Images: lists, details, references, and what the node does for them (pull, load, import, save). */
+/* Images: details, references, and what the node does for them (pull, load, import, save). */
 #include "docker/api.h"
 #include "docker/bodies.h"
 
 #include "base/clock.h"
-#include "base/map.h"
 #include "codec/base64.h"
 #include "codec/json.h"
 #include "codec/rec.h"
@@ -14,161 +13,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-struct images { struct image *v; size_t n; };
-struct tags { struct image_tag *v; size_t n; };
-
-static const char *const list_filters[] = { "before", "dangling", "label", "label!", "reference", "since", "until", NULL };
-
-/* Which of the images a container uses, by id. */
-static int64_t users_of(const struct containers *all, struct str id)
-{
-	int64_t n = 0;
-
-	for (size_t i = 0; i < all->n; i++)
-		n += str_eq(all->v[i].image_id, id);
-	return n;
-}
-
-struct image_lists {                                  /* one account's world, read in one transaction */
-	struct images     images;
-	struct tags       tags;
-	struct containers containers;
-};
-
-static int lists_read(struct req *r, struct view_txn *t, struct image_lists *l, struct err *e)
-{
-	struct arena *a = &r->arena;
-	struct str login = who(r)->login;
-
-	return view_list(t, a, key_prefix(a, "i", login, STR_NONE), image_fields, sizeof(*l->images.v), &l->images, e) ||
-	       view_list(t, a, key_prefix(a, "t", login, STR_NONE), image_tag_fields, sizeof(*l->tags.v), &l->tags, e) ||
-	       view_list(t, a, key_prefix(a, "c", login, STR_NONE), container_fields, sizeof(*l->containers.v), &l->containers, e) ? -1 : 0;
-}
-
-static struct image_view image_view_of(struct req *r, const struct image_lists *l, const struct image *i)
-{
-	struct image_view v = { .image = i, .containers = users_of(&l->containers, i->id) };
-
-	for (size_t k = 0; k < l->tags.n; k++)
-		if (str_eq(l->tags.v[k].image_id, i->id))
-			strs_add(&r->arena, str_find(l->tags.v[k].ref, '@') >= 0 ? &v.digests : &v.tags, l->tags.v[k].ref);
-	return v;
-}
-
-/* "busybox", "busy*", "*:latest", "host/na*:1.?" */
-static bool reference_fits(const struct strs *want, struct str ref, char mark)
-{
-	ptrdiff_t at = str_rfind(ref, mark);
-	struct str name = at > 0 ? str_head(ref, (size_t)at) : ref;
-
-	for (size_t i = 0; i < want->n; i++)
-		if (str_glob(want->v[i], ref) || str_glob(want->v[i], name))
-			return true;
-	return false;
-}
-
-static void references_keep(struct strs *refs, const struct strs *want, char mark)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < refs->n; i++)
-		if (reference_fits(want, refs->v[i], mark))
-			refs->v[n++] = refs->v[i];
-	refs->n = n;
-}
-
-/* As with Docker only the references that fit are shown. */
-static bool reference_matches(const struct filters *f, struct image_view *v)
-{
-	const struct strs *want = filters_get(f, "reference");
-
-	if (!want)
-		return true;
-	references_keep(&v->tags, want, ':');
-	references_keep(&v->digests, want, '@');
-	return v->tags.n || v->digests.n;
-}
-
-struct image_listing {
-	struct filters f;
-	int64_t before_ns, since_ns, until_ns;
-	bool    dangling_given, dangling;
-};
-
-static int listing_of(struct req *r, struct view_txn *t, struct image_listing *l, struct err *e)
-{
-	const struct strs *s;
-	struct image i = { 0 };
-
-	if (filters_parse(&r->arena, req_query(r, "filters"), list_filters, &l->f, e) ||
-	    filters_bool(&l->f, "dangling", &l->dangling_given, &l->dangling, e))
-		return -1;
-	if ((s = filters_get(&l->f, "before"))) {
-		if (image_find(r, t, s->v[0], &i, e))
-			return -1;
-		l->before_ns = i.created.ns;
-	}
-	if ((s = filters_get(&l->f, "since"))) {
-		if (image_find(r, t, s->v[0], &i, e))
-			return -1;
-		l->since_ns = i.created.ns;
-	}
-	if ((s = filters_get(&l->f, "until")) && !clock_parse_until(s->v[0], &l->until_ns))
-		return err_set(e, EINVAL, "invalid filter 'until=%.*s'", (int)(s->v[0].n > 40 ? 40 : s->v[0].n), s->v[0].p);
-	return 0;
-}
-
-static bool listed(const struct image_listing *l, struct image_view *v)
-{
-	const struct image *i = v->image;
-
-	if (l->dangling_given && l->dangling != (v->tags.n == 0))
-		return false;
-	if ((l->before_ns && i->created.ns >= l->before_ns) || (l->since_ns && i->created.ns <= l->since_ns) ||
-	    (l->until_ns && i->created.ns >= l->until_ns))
-		return false;
-	return filters_match_labels(&l->f, &i->config.labels) && reference_matches(&l->f, v);
-}
-
-static int newest_first(const void *x, const void *y)
-{
-	const struct image *a = x, *b = y;
-
-	return a->created.ns < b->created.ns ? 1 : a->created.ns > b->created.ns ? -1 : str_cmp(a->id, b->id);
-}
-
-int image_list(struct req *r, struct err *e)
-{
-	auto_view t = { 0 };
-	auto_buf b = BUF_INIT(256 << 20);
-	struct render_env env = render_env_of(r);
-	struct image_listing l = { 0 };
-	struct image_lists all = { 0 };
-	struct map parents = { 0 };
-	bool everything = req_query_bool(r, "all");
-	size_t n = 0;
-
-	if (api_view(r, &t, e) || listing_of(r, &t, &l, e) || lists_read(r, &t, &all, e))
-		return -1;
-	qsort(all.images.v, all.images.n, sizeof(*all.images.v), newest_first);
-	for (size_t i = 0; i < all.images.n; i++)
-		if (all.images.v[i].parent.n)
-			map_put(&parents, all.images.v[i].parent, &all);
-	buf_char(&b, '[');
-	for (size_t i = 0; i < all.images.n; i++) {
-		struct image_view v = image_view_of(r, &all, &all.images.v[i]);
-
-		if (!listed(&l, &v) || (!everything && v.tags.n == 0 && map_get(&parents, v.image->id)))
-			continue;                     /* the steps between an image and its base are seen with -a only */
-		if (n++)
-			buf_char(&b, ',');
-		render_image_item(&env, &b, &v);
-	}
-	map_release(&parents);
-	buf_char(&b, ']');
-	return reply_json(r, 200, &b, e);
-}
 
 typedef void render_fn(struct render_env *env, struct buf *b, const struct image_view *v);
 
@@ -255,30 +99,6 @@ int image_delete(struct req *r, struct err *e)
 	if (api_command(r, CMD_IMAGE_REMOVE, image_remove_fields, &in, image_removed_fields, &out, e))
 		return -1;
 	return reply_items(r, &out.items, e);
-}
-
-int image_prune(struct req *r, struct err *e)
-{
-	auto_view t = { 0 };
-	struct image_prune in = { 0 };
-	struct image_removed out = { 0 };
-	struct image_listing l = { 0 };
-	struct image_lists all = { 0 };
-
-	if (api_view(r, &t, e) || listing_of(r, &t, &l, e) || lists_read(r, &t, &all, e))
-		return -1;
-	view_end(&t);
-	in.all = l.dangling_given && !l.dangling;
-	l.dangling_given = false;
-	for (size_t i = 0; i < all.images.n; i++) {
-		struct image_view v = image_view_of(r, &all, &all.images.v[i]);
-
-		if (v.containers == 0 && (in.all || v.tags.n == 0) && listed(&l, &v))
-			strs_add(&r->arena, &in.image_ids, v.image->id);
-	}
-	if (api_command(r, CMD_IMAGE_PRUNE, image_prune_fields, &in, image_removed_fields, &out, e))
-		return -1;
-	return reply(r, 200, image_removed_fields, &out, e);
 }
 
 /* --- through the node --------------------------------------------------------------------------------- */

@@ -31,7 +31,7 @@ void render_container(struct render_env *env, struct buf *b, const struct contai
 struct image_view {                                   /* an image with its references */
 	const struct image *image;
 	struct strs tags, digests;                    /* "busybox:latest", "busybox@sha256:..." */
-	int64_t     containers;
+	int64_t     containers, shared_size;          /* shared_size: bytes of its layers that other images have too; -1: not counted */
 };
 void render_image_item(struct render_env *env, struct buf *b, const struct image_view *v);
 void render_image(struct render_env *env, struct buf *b, const struct image_view *v);

@@ -30,7 +30,7 @@ void render_image_item(struct render_env *env, struct buf *b, const struct image
 	struct image_item j = {
 		.id = v->image->id, .parent = v->image->parent, .tags = v->tags, .digests = v->digests,
 		.created = v->image->created.ns / SECOND, .size = v->image->size, .virtual_size = v->image->size,
-		.shared_size = -1, .containers = v->containers, .labels = v->image->config.labels,
+		.shared_size = v->shared_size, .containers = v->containers, .labels = v->image->config.labels,
 	};
 
 	(void)env;

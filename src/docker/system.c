@@ -1,5 +1,6 @@
 /* The daemon itself: ping, version, info, events, disk usage. */
 #include "docker/api.h"
+#include "docker/image_list.h"
 
 #include "base/clock.h"
 #include "base/version.h"
@@ -392,7 +393,6 @@ int sys_events(struct req *r, struct err *e)
 /* --- the rest ----------------------------------------------------------------------------------------- */
 
 struct disk_usage {
-	struct { struct image *v; size_t n; } images;
 	struct containers containers;
 	struct { struct volume *v; size_t n; } volumes;
 };
@@ -402,30 +402,8 @@ static int usage_read(struct req *r, struct view_txn *t, struct disk_usage *u, s
 	struct arena *a = &r->arena;
 	struct str login = who(r)->login;
 
-	return view_list(t, a, key_prefix(a, "i", login, STR_NONE), image_fields, sizeof(*u->images.v), &u->images, e) ||
-	       view_list(t, a, key_prefix(a, "c", login, STR_NONE), container_listed_fields, sizeof(*u->containers.v), &u->containers, e) ||
+	return view_list(t, a, key_prefix(a, "c", login, STR_NONE), container_listed_fields, sizeof(*u->containers.v), &u->containers, e) ||
 	       view_list(t, a, key_prefix(a, "v", login, STR_NONE), volume_fields, sizeof(*u->volumes.v), &u->volumes, e) ? -1 : 0;
-}
-
-static int usage_images(struct req *r, struct view_txn *t, const struct disk_usage *u, struct buf *b, struct err *e)
-{
-	struct render_env env = render_env_of(r);
-	int64_t layers = 0;
-
-	buf_char(b, '[');
-	for (size_t i = 0; i < u->images.n; i++) {
-		struct image_view v = { .image = &u->images.v[i] };
-
-		if (image_refs(r, t, v.image->id, &v, e))
-			return -1;
-		for (size_t k = 0; k < u->containers.n; k++)
-			v.containers += container_uses_image(&u->containers.v[k], v.image->id);
-		layers += v.image->size;
-		buf_puts(b, i ? "," : "");
-		render_image_item(&env, b, &v);
-	}
-	buf_printf(b, "],\"LayersSize\":%lld", (long long)layers);
-	return 0;
 }
 
 static void usage_containers(struct req *r, const struct disk_usage *u, struct buf *b)
@@ -509,14 +487,16 @@ int sys_df(struct req *r, struct err *e)
 	auto_buf b = BUF_INIT(256 << 20);
 	struct strs types = req_query_all(r, "type");
 	struct disk_usage u = { 0 };
+	int64_t layers = 0;
 
 	if (types_check(&types, e) || api_view(r, &t, e) || usage_read(r, &t, &u, e))
 		return -1;
 	buf_puts(&b, "{\"Images\":");
 	if (!type_wanted(&types, "image"))
-		buf_puts(&b, "null,\"LayersSize\":0");
-	else if (usage_images(r, &t, &u, &b, e))
+		buf_puts(&b, "null");
+	else if (images_usage(r, &t, &b, &layers, e))
 		return -1;
+	buf_printf(&b, ",\"LayersSize\":%lld", (long long)layers);
 	view_end(&t);                                 /* counting takes its time */
 	buf_puts(&b, ",\"Containers\":");
 	if (type_wanted(&types, "container"))

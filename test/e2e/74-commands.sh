@@ -150,6 +150,18 @@ test_system_df_counts_what_is_there() {
 	is "$(api GET /system/df | jq -c '.Volumes[0].UsageData')" '{"Size":70000,"RefCount":1}'
 	is "$(api GET '/system/df?type=volume' | jq -c '[.Images, (.Volumes | length)]')" '[null,1]'
 	api_refused 400 "unknown object type" GET '/system/df?type=nosuch'
+	# A layer that two images have is there once, and is not free as long as one of them is used.
+	docker commit dfc dfchild >/dev/null
+	local base child all
+	base=$(inspect busybox '{{.Size}}') child=$(inspect dfchild '{{.Size}}')
+	all=$(api GET /system/df | jq .LayersSize)
+	docker rmi dfchild >/dev/null
+	is "$all" "$(($(api GET /system/df | jq .LayersSize) + child - base))"
+	docker commit dfc dfchild >/dev/null
+	is "$(api GET '/images/json?shared-size=1' | jq -c '.[] | select(.RepoTags == ["dfchild:latest"]) | [.SharedSize, .Size]')" "[$base,$child]"
+	is "$(api GET /images/json | jq '[.[].SharedSize] | unique == [-1]')" true
+	[ "$(docker system df -v --format '{{json .Images}}' | jq -r '.[] | select(.Repository == "dfchild") | .SharedSize')" != 0B ]
+	docker rmi dfchild >/dev/null
 	docker rm dfc >/dev/null
 	docker volume rm dfvol >/dev/null
 }

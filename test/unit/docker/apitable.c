@@ -153,7 +153,6 @@ static const struct note notes[] = {
 	{ "POST /build/prune", "all",          ABSENT, "the cache are images", NULL },
 	{ "POST /build/prune", "filters",      ABSENT, "the cache are images", NULL },
 	{ "GET /images/json", "digests",     ABSENT, "they are always told", NULL },
-	{ "GET /images/json", "shared-size", ABSENT, "SharedSize is always -1", NULL },
 	{ "GET /images/json", "manifests",   ABSENT, "as Docker without containerd's image store", NULL },
 	{ "GET /images/{name...}/json", "manifests", ABSENT, "as Docker without containerd's image store", NULL },
 	{ "GET /networks/{id}", "verbose", ABSENT, "for swarm mode", NULL },
