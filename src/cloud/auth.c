@@ -144,7 +144,7 @@ static bool range_fits(struct str range)
 	return str_to_i64(number, &major) && major <= VERSION_MOST && (least || major >= VERSION_LEAST);
 }
 
-static bool version_fits(struct str ranges)
+bool cloud_version_fits(struct str ranges)
 {
 	struct str range;
 
@@ -163,7 +163,7 @@ int cloud_authorize(struct req *r, struct err *e)
 
 	if (!version.p)
 		version = req_header(r, "Api-Version");
-	if (!version_fits(version)) {
+	if (!cloud_version_fits(version)) {
 		err_set(e, EINVAL, "%.*s is not supported by this server: it speaks 7.0.0 to %s", STR_ARG(str_head(version, 60)), CLOUD_VERSION);
 		reply_error(r, 449, e);
 		return -1;

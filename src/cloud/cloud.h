@@ -41,6 +41,7 @@ static inline const struct account *cloud_caller(struct req *r)
 }
 
 int  cloud_authorize(struct req *r, struct err *e);
+bool cloud_version_fits(struct str ranges);           /* "~8||~9": does it admit a version that we speak? None given: yes */
 void cloud_error_body(struct req *r, int status, const struct err *e, struct buf *b);
 
 /* {account} of the path must be the caller's login or "my": ENOENT otherwise, whatever exists. */
