@@ -118,6 +118,46 @@ test_no_memory_d07() {
 	old_runs
 }
 
+# All roles together have 64 MiB, and many clients send more than that: whoever is ended comes again, in the same room.
+test_64_mib_for_all_roles_d07() {
+	local group=/sys/fs/cgroup/memory limit=memory.limit_in_bytes pid init count
+	[ -e $group ] || group=/sys/fs/cgroup limit=memory.max
+	group+=/triton-$NAME-tight
+	kills() { grep -h '^oom_kill ' "$group"/memory.{oom_control,events} 2>/dev/null | tr -dc "0-9" || true; }
+	small_start
+	init=$(small inspect -f '{{.State.Pid}}' old)
+	mkdir "$group"
+	echo 64M >"$group/$limit"
+	for pid in $serve $(awk '{ print $2 }' "$run/roles"); do echo "$pid" >"$group/cgroup.procs"; done
+	count=$(small images -q | wc -l)
+	small_works                                                        # it is enough
+	small import "$E2E/busybox.tar" more >/dev/null
+	small commit old another >/dev/null
+	is "$(kills)" 0 "processes ended by the kernel"
+	python3 - "$run/docker.sock" <<-'END'
+		import socket, sys, time
+		head = b"POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
+		clients = []
+		for i in range(150):
+		    s = socket.socket(socket.AF_UNIX)
+		    s.settimeout(2)
+		    try:
+		        s.connect(sys.argv[1])
+		        s.sendall(head + b" " * 990000)
+		    except OSError:
+		        pass
+		    clients.append(s)
+		time.sleep(1)
+	END
+	wait_for 15 small_works
+	is "$(small images -q | wc -l)" $((count + 2))
+	is "$(small inspect -f '{{.State.Pid}}' old)" "$init"
+	kill -0 $serve
+	old_runs
+	small_stop
+	wait_for 10 rmdir "$group"
+}
+
 test_a_slow_disk_c10() {
 	local pid took begin
 	small_start
