@@ -17,6 +17,7 @@
 
 #define FRESH_NS    10000000                          /* numbers of this age are read again */
 #define CPUINFO_MAX (2 << 20)
+#define THREAD_STACK (96 << 10)                      /* only what it uses exists */
 #define MASK_MAX    1024                              /* bytes: 8,192 CPUs */
 
 static int64_t boot_ns(void)
@@ -84,15 +85,17 @@ static void render(void *ctx, size_t file, struct buf *out)
 	auto_arena a = ARENA_INIT;
 	struct str cpuinfo = STR_NONE;
 
-	refresh(v);
 	if (file == VIEW_CPUINFO)
 		cpuinfo = read_cpuinfo(&a, v->rt->held.cpuinfo);
+	pthread_mutex_lock(&v->lock);
+	refresh(v);
 	procview_render((enum procview_file)file, &v->numbers, &v->memory, cpuinfo, out);
+	pthread_mutex_unlock(&v->lock);
 }
 
 int procview_open(struct procview *v, struct runtime *rt, const struct runtime_spec *s, struct err *e)
 {
-	*v = (struct procview){ .rt = rt, .boot_ns = boot_ns(), .wall_s = clock_wall_ns() / 1000000000, .numbers.swap = s->swap,
+	*v = (struct procview){ .rt = rt, .boot_ns = boot_ns(), .wall_s = clock_wall_ns() / 1000000000, .lock = PTHREAD_MUTEX_INITIALIZER, .numbers.swap = s->swap,
 		.fuse = { .fd = -1, .names = procview_names, .n = VIEW_FILES, .owner = (uid_t)s->uid_first, .render = render, .ctx = v } };
 	snprintf(v->id, sizeof v->id, "%.*s", STR_ARG(s->id));
 	return fuse_open(&v->fuse, e);
@@ -109,25 +112,66 @@ static void count(struct procview *v)
 	v->answers++;
 }
 
-int procview_pause_ms(struct procview *v)
+static int window_left(struct procview *v)
 {
-	int64_t left = v->window_ms + PROCVIEW_WINDOW_MS - clock_mono_ms();
+	int64_t left;
 
-	for (int i = 0; i < PROCVIEW_WRITERS; i++)
-		if (v->writers[i] == 0)
-			break;
-		else if (i == PROCVIEW_WRITERS - 1)
-			return PROCVIEW_WINDOW_MS;    /* or until a child's end wakes us */
-	return v->answers < PROCVIEW_BURST || left <= 0 ? 0 : (int)left;
+	pthread_mutex_lock(&v->lock);
+	left = v->answers < PROCVIEW_BURST ? 0 : v->window_ms + PROCVIEW_WINDOW_MS - clock_mono_ms();
+	pthread_mutex_unlock(&v->lock);
+	return left > 0 ? (int)left : 0;
 }
 
-int procview_serve(struct procview *v)
+int procview_pause_ms(struct procview *v)
+{
+	for (int i = 0; i < PROCVIEW_WRITERS; i++)
+		if (v->writers[i] == 0)
+			return window_left(v);
+	return PROCVIEW_WINDOW_MS;                    /* or until a child's end wakes us */
+}
+
+static int serve(struct procview *v)
 {
 	int rc = fuse_serve(&v->fuse);
 
-	if (rc > 0)
+	if (rc > 0) {
+		pthread_mutex_lock(&v->lock);
 		count(v);
+		pthread_mutex_unlock(&v->lock);
+	}
 	return rc;
+}
+
+static void *serve_all(void *arg)
+{
+	struct procview *v = arg;
+	struct pollfd p = { .fd = v->fuse.fd, .events = POLLIN };
+	int left;
+
+	do {
+		left = window_left(v);
+		if (left)
+			clock_sleep_ms(left);
+	} while ((poll(&p, 1, -1) >= 0 || errno == EINTR) && serve(v) >= 0);
+	fuse_close(&v->fuse);                         /* the container's mounts are gone */
+	return NULL;
+}
+
+int procview_thread(struct procview *v, struct err *e)
+{
+	pthread_attr_t small;
+	pthread_t thread;
+	int failed;
+
+	if (v->fuse.fd < 0)
+		return 0;
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, THREAD_STACK);
+	pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
+	failed = pthread_create(&thread, &small, serve_all, v);
+	pthread_attr_destroy(&small);
+	v->threaded = !failed;
+	return failed ? err_set(e, failed, "no thread for the files that show the container's share of the machine") : 0;
 }
 
 static uint32_t seed_of(const char *id)
@@ -179,13 +223,15 @@ void procview_answer(struct procview *v, int listener)
 		i++;
 	if (i == PROCVIEW_WRITERS || seccomp_call_next(listener, &c) != 1)
 		return;
+	pthread_mutex_lock(&v->lock);
 	count(v);
 	refresh(v);
-	v->writers[i] = fork();
+	v->writers[i] = fork();                       /* with the numbers as they are now */
 	if (v->writers[i] == 0) {
 		write_answer(v, listener, &c);
 		_exit(0);
 	}
+	pthread_mutex_unlock(&v->lock);
 	if (v->writers[i] < 0) {
 		v->writers[i] = 0;
 		seccomp_call_answer(v->rt->held.proc, listener, &c, NULL, 0, -EAGAIN);
@@ -202,7 +248,7 @@ void procview_reaped(struct procview *v, pid_t pid)
 int procview_wait(struct procview *v, int fd, int timeout_ms)
 {
 	int64_t until = clock_mono_ms() + timeout_ms;
-	int requests = v->fuse.fd;
+	int requests = v->threaded ? -1 : v->fuse.fd;
 
 	for (;;) {
 		int64_t left = timeout_ms < 0 ? -1 : until - clock_mono_ms();
@@ -215,7 +261,7 @@ int procview_wait(struct procview *v, int fd, int timeout_ms)
 			return n;
 		if (p[0].revents)
 			return 1;
-		if (p[1].revents && procview_serve(v) < 0)
+		if (p[1].revents && serve(v) < 0)
 			requests = -1;
 	}
 }

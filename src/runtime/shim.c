@@ -209,7 +209,7 @@ static void settle(struct shim *s)
 	if (spec_is_closed(s->spec))
 		agent_settle(&s->agent, s->pidfd);
 	fd_close(&s->rt->held.containers);
-	if (shim_confine(s->spec, s->dir, &e) == 0)
+	if (shim_confine(s->spec, s->dir, &e) == 0 && procview_thread(s->view, &e) == 0)
 		return;
 	jsonlog_write(&s->log, 1, e.msg, strlen(e.msg));
 	proc_pidfd_signal(s->pidfd, SIGKILL, NULL);

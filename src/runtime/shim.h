@@ -73,7 +73,6 @@ struct shim {
 	struct agent    agent;
 	int             pidfd;
 	struct procview    *view;
-	struct source   view_io;
 	struct list     listeners;
 	bool            view_paused;
 	struct jsonlog  log;

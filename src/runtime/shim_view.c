@@ -1,4 +1,4 @@
-/* The view in the shim's loop. A container that asks without pause is answered at the speed of procview.h's windows. */
+/* The view's calls in the shim's loop. A container that asks without pause is answered at the speed of procview.h's windows. */
 #include "runtime/shim.h"
 #include "os/fd.h"
 #include "os/seccomp_notify.h"
@@ -10,7 +10,6 @@ static void watch(struct shim *s)
 {
 	struct list *p, *tmp;
 
-	source_set(s, &s->view_io, s->view_paused ? 0 : EPOLLIN);
 	list_each(p, tmp, &s->listeners)
 		source_set(s, &list_entry(p, struct shim_listener, link)->io, s->view_paused ? 0 : EPOLLIN);
 }
@@ -24,16 +23,6 @@ int shim_view_tend(struct shim *s)
 		watch(s);
 	}
 	return left > 0 ? left : -1;
-}
-
-static void file_ready(struct shim *s, struct source *src, uint32_t events)
-{
-	(void)events;
-	if (procview_serve(s->view) < 0) {
-		source_set(s, src, 0);
-		fuse_close(&s->view->fuse);
-		src->fd = -1;
-	}
 }
 
 static void call_ready(struct shim *s, struct source *src, uint32_t events)
@@ -65,8 +54,6 @@ void shim_view_listen(struct shim *s, int listener)
 void shim_view_start(struct shim *s, int listener)
 {
 	list_init(&s->listeners);
-	s->view_io = (struct source){ .fd = s->view->fuse.fd, .ready = file_ready };
-	source_set(s, &s->view_io, EPOLLIN);
 	if (listener >= 0)
 		shim_view_listen(s, listener);
 }

@@ -77,6 +77,27 @@ test_a_container_sees_its_share_of_the_machine() {
 	is "$(as boss docker run --rm --privileged busybox awk '/^MemTotal/ {print $2}' /proc/meminfo)" "$(awk '/^MemTotal/ {print $2}' /proc/meminfo)"
 }
 
+# sendfile(2) into a pipe holds the pipe while it waits for what it reads: the shim has to answer it without that pipe.
+test_what_is_seen_of_the_machine_can_be_sent_into_a_pipe() {
+	local init shim
+	docker run -d --name piped busybox sh -c 'trap go=1 USR1; cat /proc/uptime >/dev/null; exec 3</proc/meminfo; echo ready; until [ "$go" ]; do sleep 0.1; done
+		echo one; cat <&3; echo two; exec sleep 100' >/dev/null
+	init=$(inspect piped '{{.State.Pid}}')
+	shim=$(awk '/^PPid:/ { print $2 }' "/proc/$init/status")
+	ready() { docker logs piped | grep -qx ready; }
+	wait_for 10 ready
+	kill -STOP "$shim"
+	kill -USR1 "$init"
+	waits() { grep -q '^Name:.cat$' /proc/$(cat "/proc/$init/task/$init/children" | tr -d ' ')/status && sleep 0.2; }
+	wait_for 10 waits                                                  # "one" is in the pipe, and cat asks
+	kill -CONT "$shim"
+	told() { docker logs piped | grep -qx two; }
+	wait_for 10 told
+	has "$(docker logs piped)" MemTotal
+	is "$(docker exec piped sh -c 'echo one; cat /proc/cpuinfo /proc/meminfo >/dev/null; cat /proc/uptime | wc -l')" $'one\n1'
+	docker rm -f piped >/dev/null
+}
+
 test_packages() {
 	[ "$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)" -gt 5000000 ] || skip "this machine has no room for a container of 4 GiB"
 	label() { inspect pk '{{index .Config.Labels "com.joyent.package"}}'; }
