@@ -476,6 +476,47 @@ test_d02_exits_while_serve_is_away() {
 	docker rm kx >/dev/null
 }
 
+# With much to look at it serves again in 2 s, in the best of three rounds: the machine is not ours alone. SURVIVE=all: 1,000 containers.
+# limit test_d09_restart_with_many_containers 300
+test_d09_restart_with_many_containers() {
+	local all=100 run=20 round at to took best=
+	[ "${SURVIVE:-}" != all ] || all=1000 run=200
+	root_docker import "$E2E/busybox.tar" busybox >/dev/null
+	python3 - "$RUN/docker.sock" $all $run <<-'END'
+		import http.client, json, socket, sys
+		c = http.client.HTTPConnection("d")
+		c.sock = socket.socket(socket.AF_UNIX)
+		c.sock.connect(sys.argv[1])
+		def ask(method, path, body=None, want=(201, 204)):
+		    c.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
+		    r = c.getresponse()
+		    text = r.read()
+		    assert r.status in want, (path, r.status, text)
+		    return text
+		ids = [json.loads(ask("POST", "/containers/create?name=kx%d" % i, {"Image": "busybox", "Cmd": ["/bin/sleep", "1000"],
+		    "HostConfig": {"NetworkMode": "none"}}))["Id"] for i in range(int(sys.argv[2]))]
+		for i in ids[:int(sys.argv[3])]:
+		    ask("POST", "/containers/%s/start" % i)
+	END
+	count() { root_docker ps -q "$@" | wc -l; }
+	is "$(count -a) $(count)" "$all $run"
+	serves() { [ "$(count)" = $run ] && root_docker exec kx0 /bin/true; }
+	for round in 1 2 3; do
+		serve_stop KILL
+		at=${EPOCHREALTIME/./}
+		serve_start
+		wait_for 20 serves
+		to=${EPOCHREALTIME/./}
+		took=$(((to - at) / 1000))
+		echo "served again after $took ms"
+		[ "$best" ] && [ "$best" -lt $took ] || best=$took
+	done
+	[ "$best" -lt $((2000 * ${E2E_SLOW:-1})) ] || fail "it served again after $best ms at best"
+	is "$(count -a) $(count)" "$all $run"
+	root_docker rm -f $(root_docker ps -aq) >/dev/null
+	root_docker rmi busybox >/dev/null
+}
+
 # --- D08: the whole of it is `make leaks` ----------------------------------------------------------------
 
 # limit test_d08_cycles_leave_nothing 80
