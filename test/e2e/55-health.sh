@@ -8,7 +8,9 @@ test_a_health_check_follows_the_container() {
 	local events=$!
 	docker run -d --name well --health-cmd 'test -e /ok && echo fine || { echo bad; exit 3; }' --health-interval 100ms --health-retries 2 \
 		busybox sleep 100 >/dev/null
-	has "$(docker ps --filter name=well --format '{{.Status}}')" "(health: starting)"
+	docker run -d --name later --health-cmd true --health-interval 1h busybox sleep 100 >/dev/null
+	has "$(docker ps --filter name=later --format '{{.Status}}')" "(health: starting)"
+	docker rm -f later >/dev/null
 	wait_for 20 health_is well unhealthy
 	has "$(docker ps --filter health=unhealthy --format '{{.Names}} {{.Status}}')" "(unhealthy)"
 	is "$(inspect well '{{with index .State.Health.Log 0}}{{.ExitCode}} {{.Output}}{{end}}')" "3 bad"
