@@ -12,7 +12,7 @@ test_a_health_check_follows_the_container() {
 	has "$(docker ps --filter name=later --format '{{.Status}}')" "(health: starting)"
 	docker rm -f later >/dev/null
 	wait_for 20 health_is well unhealthy
-	has "$(docker ps --filter health=unhealthy --format '{{.Names}} {{.Status}}')" "(unhealthy)"
+	wait_for 20 sh -c 'docker ps --filter health=unhealthy --format "{{.Names}} {{.Status}}" | grep -q "^well .*(unhealthy)"' # the list hears of it later
 	is "$(inspect well '{{with index .State.Health.Log 0}}{{.ExitCode}} {{.Output}}{{end}}')" "3 bad"
 	docker exec well touch /ok
 	wait_for 20 health_is well healthy
