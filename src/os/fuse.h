@@ -3,7 +3,7 @@
  * /proc: the text is made when it reads from the start. Nothing costs anything while nobody reads.
  *
  * A mapping of such a file gets SIGBUS, but only after fuse_serve() said so: who serves must never touch the memory of a
- * process that can open them. */
+ * process that can open them. Nor use a pipe of one: sendfile(2) from such a file holds the pipe until the answer comes. */
 #ifndef OS_FUSE_H
 #define OS_FUSE_H
 
