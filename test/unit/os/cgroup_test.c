@@ -149,3 +149,21 @@ TEST(weights_of_version_2_keep_their_proportion)
 		CHECK_STR(written(&g, "cpu.weight"), some[i].weight);
 	}
 }
+
+/* Those of groups below count: a privileged container may make some. */
+TEST(whether_a_process_is_in_a_group)
+{
+	static const char *const files[] = { "cgroup.procs", NULL };
+	struct cgroups g = tree(2, files);
+	auto_fd below = path_mkdirs(g.parent[0], "c/init.scope", 0755, &err);
+
+	REQUIRE(path_put(g.parent[0], "c/cgroup.procs", "12\n345\n", &err) == 0);
+	REQUIRE(path_write(below, "cgroup.procs", STR("67\n"), 0644, false, &err) == 0);
+	CHECK(cgroup_has(&g, "c", 12));
+	CHECK(cgroup_has(&g, "c", 345));
+	CHECK(cgroup_has(&g, "c", 67));
+	CHECK(!cgroup_has(&g, "c", 34));
+	CHECK(!cgroup_has(&g, "c", 1));
+	CHECK(!cgroup_has(&g, "none", 12));
+	cgroups_close(&g);
+}
