@@ -144,7 +144,7 @@ test_directories_are_tight() {
 	is "$(stat -c %a "$DATA/ca/key.pem")" 600
 	is "$(stat -c %u "$DATA/ca/key.pem")" 0
 	is "$(stat -c %a "$RUN/docker.sock")" 600
-	is "$(find "$DATA" -perm -o+w ! -type l ! -path "$DATA/fs/*" | head -3)" "" "what everybody may write to"
+	is "$(find_data -perm -o+w ! -type l ! -path "$DATA/fs/*")" "" "what everybody may write to"
 }
 
 test_the_local_socket_is_the_operator() {

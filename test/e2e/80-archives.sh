@@ -6,7 +6,7 @@ hostile() { python3 test/e2e/tars.py "$1"; }
 clean() { # nothing came out, nothing stayed
 	[ ! -e /e2e-escaped ] && [ ! -e "$E2E/e2e-escaped" ] && [ ! -e "$DATA/e2e-escaped" ] || fail "a file came out"
 	is "$(ls "$DATA/staging" | wc -l)" 0 "entries in staging"
-	is "$(find "$DATA" -name e2e-escaped -not -path '*/fs/layers/*' -not -path '*/fs/containers/*' | head -1)" ""
+	is "$(find_data -name e2e-escaped -not -path '*/fs/layers/*' -not -path '*/fs/containers/*')" ""
 }
 
 # import: may be refused or inert; a refusal is a sentence without host paths
@@ -75,11 +75,11 @@ test_i08_whiteouts() {
 test_i13_bombs_are_stopped() {
 	hostile bomb | gzip -1 >"$TMP/bomb.tar.gz"                    # 2 GB of zeros in one file
 	local before after
-	before=$(du -sk "$DATA" 2>/dev/null | cut -f 1)            # files may go meanwhile
+	before=$(disk_used "$DATA")
 	timeout 100 docker import "$TMP/bomb.tar.gz" hostile:bomb >"$TMP/out" 2>&1 && docker rmi hostile:bomb >/dev/null
 	clean
 	sleep 1
-	after=$(du -sk "$DATA" 2>/dev/null | cut -f 1)
+	after=$(disk_used "$DATA")
 	[ $((after - before)) -lt 2200000 ] || fail "$((after - before)) KiB more are used"
 }
 
@@ -217,7 +217,7 @@ test_a06_bad_paths() {
 test_a09_a_flood_of_logs_is_bounded_and_keeps_its_end() {
 	docker run --name flood --log-opt max-size=1m --log-opt max-file=2 busybox sh -c 'yes "a line of a flood" | head -n 500000; echo the end' >/dev/null
 	is "$(docker logs --tail 1 flood)" "the end"
-	[ "$(du -sk "$DATA/containers" | cut -f1)" -lt 8000 ] || fail "$(du -sk "$DATA/containers")"
+	[ "$(disk_used "$DATA/containers")" -lt 8000 ] || fail "$(disk_used "$DATA/containers") KiB"
 	docker run --name long busybox sh -c 'head -c 3000000 /dev/zero | tr "\0" x; echo; printf "a\000b\033[1m\n"' >/dev/null
 	docker logs long >"$TMP/long"                    # whole: what head leaves would break the pipe
 	is "$(head -1 "$TMP/long" | wc -c)" 3000001
@@ -225,7 +225,7 @@ test_a09_a_flood_of_logs_is_bounded_and_keeps_its_end() {
 	docker rm flood long >/dev/null
 	docker run --name flood busybox sh -c 'yes "$(head -c 4000 /dev/zero | tr "\0" x)" | head -c 130000000; echo; echo the end' >/dev/null
 	is "$(docker logs --tail 1 flood)" "the end"
-	[ "$(du -sk "$DATA/containers" | cut -f1)" -lt 110000 ] || fail "$(du -sk "$DATA/containers")"
+	[ "$(disk_used "$DATA/containers")" -lt 110000 ] || fail "$(disk_used "$DATA/containers") KiB"
 	docker rm flood >/dev/null
 }
 

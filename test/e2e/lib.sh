@@ -85,6 +85,10 @@ wait_for() { # SECONDS COMMAND...
 ready() { wait_for 20 says_ready "$1"; }                  # NAME
 says_ready() { docker logs "$1" 2>&1 | grep -qx ready; }
 
+# Of the data directory, where files may go meanwhile.
+find_data() { find "$DATA" "$@" 2>/dev/null || true; }
+disk_used() { { du -sk "$1" 2>/dev/null || true; } | cut -f 1; }         # KiB
+
 role_pid() { awk -v role="$1" '$1 == role { print $2 }' "$RUN/roles"; }
 
 need_debian() {
