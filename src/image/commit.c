@@ -2,12 +2,9 @@
 #include "image/pull.h"
 
 #include "base/clock.h"
-#include "codec/sha256.h"
 #include "image/reference.h"
 
 #include <errno.h>
-
-#define EMPTY_TAR 1024                                /* an archive of no entries: two blocks of zeros */
 
 /* The node hands a layer only to an account that has it, and says which blob it keeps of it. */
 static int ask_layers(struct pull *p, struct image *img, struct err *e)
@@ -29,23 +26,18 @@ static int ask_layers(struct pull *p, struct image *img, struct err *e)
 static int add_layer(struct pull *p, struct image *img, struct image_history *h, struct err *e)
 {
 	struct layer_reply layer = { 0 };
-	struct str digest;
-	int64_t size;
 
 	if (p->input < 0)
 		return 0;
-	if (pull_spool(p, INFLATE_NONE, &digest, &size, e))
+	if (pull_layer(p, INFLATE_NONE, true, &layer, e))
 		return -1;
-	if (size <= EMPTY_TAR)
+	if (!layer.have)
 		return 0;
-	if (pull_unpack(p, p->arena, arena_cstr(p->arena, digest_hex(digest)), STR_NONE, digest, &layer, e))
-		return -1;
 	h->empty_layer = false;
 	h->size = layer.size;
 	img->size += layer.size;
-	strs_add(p->arena, &img->layers, arena_str(p->arena, layer.diff_id));
-	strs_add(p->arena, &img->blobs, arena_str(p->arena, layer.blob));
-	strs_add(p->arena, &p->keep, digest);
+	strs_add(p->arena, &img->layers, layer.diff_id);
+	strs_add(p->arena, &img->blobs, layer.blob);
 	return 0;
 }
 

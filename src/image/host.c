@@ -249,14 +249,19 @@ static int on_unpack(struct ipc_req *r, void *in, struct err *e)
 	struct layer_call *call = in;
 	struct unpack_job job = { .max_size = op->host->config.max_image };
 	int blob = ipc_msg_take(r->msg, 0);
+	bool is_stream = !call->blob.n && !call->diff_id.n && !op->had_stream;
 
-	if (op->is_done || blob < 0 || !digest_is(call->blob) || (call->diff_id.n && !digest_is(call->diff_id))) {
+	if (op->is_done || blob < 0 || (!is_stream && !(digest_is(call->blob) && digest_is(call->diff_id)))) {
 		fd_close(&blob);
 		return err_set(e, EBADMSG, "a call to unpack that makes no sense");
 	}
+	job.plain = is_stream ? call->plain : str_eq(call->blob, call->diff_id);
+	if (is_stream) {
+		op->had_stream = true;
+		return child_stream(op, blob, &job, ipc_defer(r));
+	}
 	memcpy(job.blob, call->blob.p, call->blob.n);
-	if (call->diff_id.n)
-		memcpy(job.diff_id, call->diff_id.p, call->diff_id.n);
+	memcpy(job.diff_id, call->diff_id.p, call->diff_id.n);
 	return child_unpack(op, blob, &job, ipc_defer(r));
 }
 

@@ -170,7 +170,7 @@ static void start_unpack(struct child *c)
 		fail_now(c, &e);
 		return;
 	}
-	c->host->unpacking++;
+	c->host->unpacking += c->kind == CHILD_UNPACK;
 }
 
 static void run_queue(struct image_host *h)
@@ -179,15 +179,27 @@ static void run_queue(struct image_host *h)
 		start_unpack(list_entry(h->queue.next, struct child, link));
 }
 
-int child_unpack(struct image_op *op, int blob, const struct unpack_job *job, struct ipc_token *token)
+static struct child *unpacker_new(enum child_kind kind, struct image_op *op, int blob, const struct unpack_job *job, struct ipc_token *token)
 {
-	struct child *c = child_new(op->host, CHILD_UNPACK, op);
+	struct child *c = child_new(op->host, kind, op);
 
 	c->blob = blob;
 	c->job = *job;
 	c->token = token;
-	list_add_tail(&op->host->queue, &c->link);
+	return c;
+}
+
+int child_unpack(struct image_op *op, int blob, const struct unpack_job *job, struct ipc_token *token)
+{
+	list_add_tail(&op->host->queue, &unpacker_new(CHILD_UNPACK, op, blob, job, token)->link);
 	run_queue(op->host);
+	return 0;
+}
+
+/* Not in the queue: whoever sends may be slow, and nobody shall wait behind it. */
+int child_stream(struct image_op *op, int from, const struct unpack_job *job, struct ipc_token *token)
+{
+	start_unpack(unpacker_new(CHILD_STREAM, op, from, job, token));
 	return 0;
 }
 
@@ -279,7 +291,7 @@ void children_of_op_end(struct image_op *op)
 	list_each(pos, tmp, &op->host->children) {
 		struct child *c = list_entry(pos, struct child, link);
 
-		if (c->op == op && c->kind == CHILD_UNPACK)
+		if (c->op == op && (c->kind == CHILD_UNPACK || c->kind == CHILD_STREAM))
 			proc_pidfd_signal(c->pidfd, SIGKILL, &e);
 	}
 }

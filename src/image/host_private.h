@@ -46,10 +46,11 @@ struct image_op {
 	struct strs keep_blobs;
 	struct image_result result;
 	bool        is_done, is_answered, is_pull_gone, is_cancelled, in_done;
+	bool        had_stream;
 	int         children;
 };
 
-enum child_kind { CHILD_UNPACK, CHILD_COMMIT, CHILD_CLEAN, CHILD_TELL };
+enum child_kind { CHILD_UNPACK, CHILD_STREAM, CHILD_COMMIT, CHILD_CLEAN, CHILD_TELL };
 
 struct child_result {
 	struct err err;
@@ -84,6 +85,7 @@ void op_clean_if_idle(struct image_op *op);
 
 /* host_child.c */
 int  child_unpack(struct image_op *op, int blob, const struct unpack_job *job, struct ipc_token *token); /* takes blob; queued */
+int  child_stream(struct image_op *op, int from, const struct unpack_job *job, struct ipc_token *token); /* takes from; begins at once */
 int  child_commit(struct image_op *op, struct err *e);
 void child_clean(struct image_host *h, const char *name, struct image_op *op); /* op: told when done; NULL: nobody is */
 void child_tell(struct image_op *op, const struct err *failed);

@@ -9,45 +9,110 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-static int spool_into(int fd, struct source from, struct str *digest, int64_t *size, struct arena *a, struct err *e)
-{
-	char text[DIGEST_TEXT + 1];
-	struct hashing h;
-	char buf[64 << 10];
-	ssize_t n;
+#define COPY      (256 << 10)
+#define EMPTY_TAR 1024                                /* an archive of no entries: two blocks of zeros */
 
-	hashing_init(&h, from);
-	while ((n = source_read(source_of_hashing(&h), buf, sizeof buf, e)) > 0) {
-		if (h.n > LOAD_MAX_BYTES)
+/* ---- an archive becomes a layer while it comes ---- */
+
+struct unpacking {                                    /* the node's work, waited for by a thread */
+	struct pull *p;
+	int    from;
+	bool   plain;
+	struct layer_reply *reply;
+	struct err err;
+	int    rc;
+};
+
+static void *ask_to_unpack(void *arg)
+{
+	struct unpacking *u = arg;
+	struct layer_call call = { .plain = u->plain };
+	struct ipc_call c = { .op = PULL_UNPACK, .in_fields = layer_call_fields, .in = &call, .out_fields = layer_reply_fields,
+		.out = u->reply, .fds = &u->from, .nfds = 1, .timeout_ms = -1 };
+
+	u->rc = ipc_call(u->p->node, u->p->arena, &c, &u->err);
+	fd_close(&u->from);
+	return NULL;
+}
+
+/* The first bytes, up to `n`: fewer than that are all. */
+static ssize_t read_first(struct source from, char *buf, size_t n, struct err *e)
+{
+	size_t have = 0;
+	ssize_t got = 1;
+
+	while (have < n && (got = source_read(from, buf + have, n - have, e)) > 0)
+		have += (size_t)got;
+	return got < 0 ? -1 : (ssize_t)have;
+}
+
+/* `have` bytes of `buf` and all that follows to both. EPIPE: the unpacker has enough, and knows why. */
+static int copy_to_both(struct source from, char *buf, ssize_t have, int file, int unpacker, struct err *e)
+{
+	int64_t all = 0;
+
+	for (; have > 0; have = source_read(from, buf, COPY, e)) {
+		all += have;
+		if (all > LOAD_MAX_BYTES)
 			return err_set(e, EFBIG, "the archive is too large");
-		if (fd_write_all(fd, buf, n))
+		if (fd_write_all(file, buf, have))
 			return err_sys(e, "write the archive to the disk");
+		if (fd_write_all(unpacker, buf, have))
+			return err_sys(e, "hand the archive to the unpacker");
 	}
-	if (n < 0)
+	return have < 0 ? -1 : 0;
+}
+
+static int unpack_and_keep(struct pull *p, struct source from, char *buf, ssize_t have, bool plain, struct layer_reply *out, struct err *e)
+{
+	auto_fd file = path_open(p->blobs, "import", O_WRONLY | O_CREAT | O_EXCL, 0600, e);
+	struct unpacking u = { .p = p, .plain = plain, .reply = out };
+	pthread_t thread;
+	int ends[2], rc;
+
+	if (file < 0)
 		return -1;
-	sha256_digest(&h.sum, text);
-	*size = h.n;
-	*digest = arena_str(a, str_of(text));
+	if (pipe2(ends, O_CLOEXEC))
+		return err_sys(e, "make a pipe to the unpacker");
+	fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
+	u.from = ends[0];
+	if (pthread_create(&thread, NULL, ask_to_unpack, &u))
+		abort();
+	rc = copy_to_both(from, buf, have, file, ends[1], e);
+	close(ends[1]);
+	pthread_join(thread, NULL);
+	if (u.rc && (rc == 0 || e->code == EPIPE))
+		*e = u.err;
+	if (u.rc || rc)
+		return -1;
+	if (renameat(p->blobs, "import", p->blobs, arena_cstr(p->arena, digest_hex(out->blob))))
+		return err_sys(e, "keep the archive");
+	strs_add(p->arena, &p->keep, out->blob);
 	return 0;
 }
 
-int pull_spool(struct pull *p, enum inflate_kind kind, struct str *digest, int64_t *size, struct err *e)
+int pull_layer(struct pull *p, enum inflate_kind kind, bool skip_empty, struct layer_reply *out, struct err *e)
 {
-	auto_fd fd = path_open(p->blobs, "import", O_WRONLY | O_CREAT | O_EXCL, 0600, e);
-	struct inflate *z;
-	int rc;
+	struct inflate *z = inflate_new(kind, source_of_fd(&p->input), &(struct inflate_limits){ .max_out = LOAD_MAX_BYTES });
+	char *buf = malloc(COPY);
+	ssize_t have;
+	int rc = -1;
 
-	if (fd < 0)
-		return -1;
-	z = inflate_new(kind, source_of_fd(&p->input), &(struct inflate_limits){ .max_out = LOAD_MAX_BYTES });
-	rc = spool_into(fd, source_of_inflate(z), digest, size, p->arena, e);
+	if (!buf)
+		abort();
+	have = read_first(source_of_inflate(z), buf, COPY, e);
+	if (have >= 0)
+		rc = skip_empty && have <= EMPTY_TAR ? 0 : unpack_and_keep(p, source_of_inflate(z), buf, have, kind == INFLATE_NONE, out, e);
+	free(buf);
 	inflate_free(z);
-	if (rc)
-		return -1;
-	return renameat(p->blobs, "import", p->blobs, arena_cstr(p->arena, digest_hex(*digest))) ? err_sys(e, "keep the archive") : 0;
+	return rc;
 }
+
+/* ---- docker import ---- */
 
 static int make_image(struct pull *p, const struct layer_reply *layer, struct image *img, struct err *e)
 {
@@ -82,8 +147,7 @@ int pull_import(struct pull *p, struct last_lines *last, struct err *e)
 	struct image img = { 0 };
 	struct reference r = { 0 };
 	struct strs refs = { 0 };
-	struct str digest, json;
-	int64_t size;
+	struct str json;
 
 	if (p->start.call.ref.n) {
 		if (reference_parse(p->arena, p->start.call.ref, &r, e))
@@ -93,14 +157,11 @@ int pull_import(struct pull *p, struct last_lines *last, struct err *e)
 		reference_default_tag(&r);
 		strs_add(p->arena, &refs, reference_familiar(p->arena, &r));
 	}
-	if (pull_spool(p, INFLATE_RARE, &digest, &size, e) ||
-	    pull_unpack(p, p->arena, arena_cstr(p->arena, digest_hex(digest)), STR_NONE, digest, &layer, e) ||
-	    make_image(p, &layer, &img, e))
+	if (pull_layer(p, INFLATE_RARE, false, &layer, e) || make_image(p, &layer, &img, e))
 		return -1;
 	json = image_config_make(p->arena, &img);
 	if (pull_keep_bytes(p, json, img.id, e))
 		return -1;
-	strs_add(p->arena, &p->keep, digest);
 	pull_add(p, &img, refs);
 	strs_add(p->arena, &last->status, img.id);
 	return 0;

@@ -49,8 +49,9 @@ struct registry *pull_registry(struct pull *p, struct reference *ref, struct err
 int pull_config(struct pull *p, struct registry *r, const struct descriptor *d, struct image *img, struct err *e); /* read and keep it */
 int image_check_platform(struct arena *a, struct str platform, struct str ref, const struct image *img, struct err *e); /* "": any fits */
 int pull_authorities(struct pull *p, const struct reference *ref, struct str *pem, struct err *e); /* whom a registry's TLS is trusted by */
-/* The input, decompressed if it is of `kind`, into blobs/<hex>; digest and size: of what is there then. */
-int pull_spool(struct pull *p, enum inflate_kind kind, struct str *digest, int64_t *size, struct err *e);
+/* The input, decompressed if it is of `kind`, becomes a layer while it comes, and is kept as blobs/<hex>. With `skip_empty` an archive of no
+ * entries is none: out->have stays false. Blocks. */
+int pull_layer(struct pull *p, enum inflate_kind kind, bool skip_empty, struct layer_reply *out, struct err *e);
 int pull_ask_layer(struct pull *p, struct arena *a, struct str diff_id, struct layer_reply *out, struct err *e);
 int pull_unpack(struct pull *p, struct arena *a, const char *file, struct str diff_id, struct str blob, struct layer_reply *out,
                 struct err *e);

@@ -11,6 +11,7 @@ const struct field pull_start_fields[] = {
 const struct field layer_call_fields[] = {
 	FIELD(1, layer_call, diff_id, "diff_id", 0),
 	FIELD(2, layer_call, blob,    "blob",    0),
+	FIELD(3, layer_call, plain,   "plain",   0),
 	FIELD_END
 };
 

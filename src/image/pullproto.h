@@ -25,8 +25,8 @@ struct pull_start {
 extern const struct field pull_start_fields[];
 
 struct layer_call {
-	struct str diff_id;                           /* "" only for import: whatever comes out */
-	struct str blob;
+	struct str diff_id, blob;                     /* of a file in `blobs`; both "": a pipe from which a layer comes, once in an operation */
+	bool       plain;                             /* what comes is not compressed */
 };
 extern const struct field layer_call_fields[];
 

@@ -215,7 +215,7 @@ static int judge(const struct unpack_result *inflater, const struct unpack_resul
 	if (cause)
 		return err_set(e, cause->code, "%s", cause->msg);
 	*out = *writer;
-	memcpy(out->blob, inflater->blob, sizeof out->blob);
+	memcpy(out->blob, job->plain ? writer->diff_id : inflater->blob, sizeof out->blob);
 	if (!digest_is(str_of(out->blob)) || !digest_is(str_of(out->diff_id)) || out->size < 0 || out->entries < 0)
 		return err_set(e, EBADMSG, "the unpacker's report is damaged");
 	if (compare("the blob's digest", job->blob, out->blob, e))
@@ -242,7 +242,7 @@ static int layer_root(int root, int userns, struct err *e)
 int unpack_sandboxed(int blob, int root, const struct unpack_job *job, struct unpack_result *out, struct err *e)
 {
 	auto_fd userns = ns_user_new(UNPACK_ID_FIRST, UNPACK_ID_COUNT, e), empty = empty_root(e), layer = -1;
-	int data[2] = { -1, -1 }, from_a[2] = { -1, -1 }, from_b[2] = { -1, -1 };
+	int data[2] = { -1, -1 }, from_a[2] = { -1, -1 }, from_b[2] = { -1, -1 }, from;
 	struct unpack_result a = { 0 }, b = { 0 };
 	pid_t inflater = -1, writer = -1;
 
@@ -256,9 +256,11 @@ int unpack_sandboxed(int blob, int root, const struct unpack_job *job, struct un
 		err_sys(e, "make a pipe");
 	} else {
 		fcntl(data[1], F_SETPIPE_SZ, PIPE_SIZE);
-		inflater = start_inflater((struct jail){ userns, empty, { 0 }, 0 }, blob, data[1], from_a[1], job, e);
-		if (inflater > 0)
-			writer = start_writer((struct jail){ userns, layer, { 0 }, 0 }, data[0], from_b[1], job, e);
+		if (!job->plain)
+			inflater = start_inflater((struct jail){ userns, empty, { 0 }, 0 }, blob, data[1], from_a[1], job, e);
+		from = job->plain ? blob : data[0];
+		if (job->plain || inflater > 0)
+			writer = start_writer((struct jail){ userns, layer, { 0 }, 0 }, from, from_b[1], job, e);
 	}
 	fd_close(&data[0]);
 	fd_close(&data[1]);

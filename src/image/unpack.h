@@ -24,6 +24,7 @@ struct unpack_job {
 	int64_t max_size;                             /* bytes; 0: 64 GiB */
 	int64_t max_entries;                          /* 0: 2,000,000 */
 	int     verify_only;                          /* hash, write nothing */
+	int     plain;                                /* the file is the archive itself, not compressed: both digests are one */
 	int     as_is;                                /* no layer but plain files (a build's context): names mean nothing, all belong to root */
 };
 
@@ -39,8 +40,8 @@ struct unpack_result {
 int unpack_stream(int blob, int root, const struct unpack_job *job, struct unpack_result *out, struct err *e);
 
 /* The same in children without rights: own user, mount, pid, net and ipc namespace, root directory = the layer, seccomp, few capabilities; `root`
- * is seen through an idmapped mount so that ids 0..65535 land on disk as they are. Two processes: one inflates, one writes. The caller is
- * root and blocks until the end: call it in a child. `root` must be a directory owned by 0. */
+ * is seen through an idmapped mount so that ids 0..65535 land on disk as they are. Two processes: one inflates (none with `plain`), one writes. The
+ * caller is root and blocks until the end: call it in a child. `root` must be a directory owned by 0. */
 int unpack_sandboxed(int blob, int root, const struct unpack_job *job, struct unpack_result *out, struct err *e);
 
 #endif
