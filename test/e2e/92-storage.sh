@@ -33,11 +33,13 @@ small_stop() {
 
 # What nobody can write down that it ended: the containers, their shims, their control groups, the firewall's table.
 small_forget() {
-	local pid pids groups
+	local pid pids groups shim
 	groups=$(find /sys/fs/cgroup -maxdepth 2 -type d -name "triton-$NAME-s")
 	pids=$(find $groups -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u) || true # zygotes go by themselves
 	for pid in $pids; do                                               # the shims first: what ends after them is seen by none
-		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != triton-agent ] || kill -KILL "$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")"
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = triton-agent ] || continue
+		shim=$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status" 2>/dev/null) || continue # a zygote's, and it went by itself
+		[ "$shim" -le 1 ] || kill -KILL "$shim" 2>/dev/null || true
 	done
 	[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
 	gone() { find $groups -depth -type d -exec rmdir {} + 2>/dev/null; ! ls -d $groups 2>/dev/null; }
