@@ -38,6 +38,7 @@ static const struct applet applets[] = {
 	{ "key",     tool_key,     "the SSH public keys of accounts", key_usage, key_options, false },
 	{ "token",   tool_token,   "a token with which another machine can join", token_usage, token_options, false },
 	{ "node",    node,         "the machines of the data center: list, drain, label, remove", node_usage, node_options, false },
+	{ "usage",   tool_usage,   "what accounts used, to look at or to bill from", usage_usage, usage_options, false },
 	{ "backup",  tool_backup,  "the state of the data center as a file", backup_usage, backup_options, false },
 	{ "restore", tool_restore, "a new data directory from such a file", restore_usage, restore_options, false },
 	{ "state",   state,        "print the replicated state", state_usage, state_options, false },

@@ -12,6 +12,7 @@ enum {
 	RECORDS_DONE  = 2,                            /* entries say which forwarded commands they did (store/txn.h) */
 	RECORDS_IMAGE_MOUNTS = 3,                     /* mounts of type image: older builds would mount memory */
 	RECORDS_IPV6  = 4,                            /* networks and endpoints with IPv6, ports published on it */
+	RECORDS_USAGE = 5,                            /* totals of usage: Y/, y/, U/ (model/keys.h) */
 };
 extern const int triton_records;
 

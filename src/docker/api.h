@@ -172,7 +172,7 @@ int admin_accounts(struct req *r, struct err *e), admin_account_add(struct req *
 	admin_account_rm(struct req *r, struct err *e), admin_account_disable(struct req *r, struct err *e),
 	admin_account_enable(struct req *r, struct err *e), admin_keys(struct req *r, struct err *e), admin_key_add(struct req *r, struct err *e),
 	admin_nodes(struct req *r, struct err *e), admin_node_show(struct req *r, struct err *e), admin_node_update(struct req *r, struct err *e),
-	admin_node_remove(struct req *r, struct err *e), admin_key_rm(struct req *r, struct err *e), admin_status(struct req *r, struct err *e), admin_dump(struct req *r, struct err *e),
+	admin_node_remove(struct req *r, struct err *e), admin_key_rm(struct req *r, struct err *e), admin_usage(struct req *r, struct err *e), admin_status(struct req *r, struct err *e), admin_dump(struct req *r, struct err *e),
 	admin_token_add(struct req *r, struct err *e);
 
 #endif

@@ -134,6 +134,7 @@ const struct endpoint docker_endpoints[] = {
 	{ GET,    "/triton/v1/nodes/{node}",               admin_node_show,       ADMIN, "" },
 	{ POST,   "/triton/v1/nodes/{node}",               admin_node_update,     ADMIN, "" },
 	{ DELETE, "/triton/v1/nodes/{node}",               admin_node_remove,     ADMIN, "force" },
+	{ GET,    "/triton/v1/usage",                      admin_usage,           ADMIN, "account from to" },
 	{ GET,    "/triton/v1/status",                     admin_status,          ADMIN, "" },
 	{ GET,    "/triton/v1/state",                      admin_dump,            ADMIN, "prefix" },
 	{ 0 }

@@ -21,7 +21,7 @@ const char *command_name(int cmd)
 		[CMD_VOLUME_REMOVE] = "volume.remove", [CMD_NETWORK_CREATE] = "network.create",
 		[CMD_NETWORK_REMOVE] = "network.remove", [CMD_NETWORK_CONNECT] = "network.connect",
 		[CMD_NETWORK_DISCONNECT] = "network.disconnect", [CMD_CLUSTER_INIT] = "cluster.init",
-		[CMD_NETWORK_SELF] = "network.self",
+		[CMD_NETWORK_SELF] = "network.self", [CMD_USAGE_PUT] = "usage.put",
 	};
 
 	return cmd > 0 && cmd < CMD_MAX && names[cmd] ? names[cmd] : "";

@@ -8,6 +8,7 @@
 #include "model/account.h"
 #include "model/health.h"
 #include "model/image.h"
+#include "model/usage.h"
 
 /* Numbers are for ever: they cross nodes of different versions. */
 enum command {
@@ -88,6 +89,10 @@ enum command {
 	                             * ports whose container is elsewhere. Nothing when it has one */
 
 	CMD_CLUSTER_INIT      = 70, /* cluster_init: once, by serve's first start: cluster, packages, operator account */
+
+	/* usage_put, from a node: what its containers used since its last roll-up, by account, hour and package. Counted once: `seq` grows
+	 * with each roll-up, and one that was seen already changes nothing. EPERM while a node's build does not know the totals' records */
+	CMD_USAGE_PUT         = 80,
 	CMD_MAX
 };
 const char *command_name(int cmd);                    /* "container.create"; "" when unknown */

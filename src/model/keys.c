@@ -4,6 +4,7 @@
 #include "model/health.h"
 #include "model/image.h"
 #include "model/room.h"
+#include "model/usage.h"
 
 const struct key_kind key_kinds[] = {
 	{ "a/", "account",         account_fields,     sizeof(struct account) },
@@ -31,6 +32,9 @@ const struct key_kind key_kinds[] = {
 	{ "S/", "spread",          NULL, 0 },
 	{ "Z/", "node-address",    NULL, 0 },
 	{ "T/", "join-token",      join_token_fields,  sizeof(struct join_token) },
+	{ "Y/", "usage-hour",      usage_total_fields, sizeof(struct usage_total) },
+	{ "y/", "usage-day",       usage_total_fields, sizeof(struct usage_total) },
+	{ "U/", "usage-seen",      usage_seen_fields,  sizeof(struct usage_seen) },
 	{ "e/", "event",           event_fields,       sizeof(struct event) },
 	{ "m/cluster", "cluster",  cluster_fields,     sizeof(struct cluster) },
 	{ "m/", "meta",            NULL, 0 },

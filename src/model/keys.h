@@ -32,6 +32,9 @@
  *  S/<account>/<node id>            how many containers of the account are there (decimal)
  *  Z/<network id>/<node>            address (raw bytes) that this node itself has in the network; with IPv6: both, with a blank between
  *  T/<hash>                         struct join_token
+ *  Y/<hour>/<account>               struct usage_total: what its containers used in that hour ("2026-11-28T01", UTC)
+ *  y/<day>/<account>                struct usage_total: in that day; hours become days after a while (model/usage.h)
+ *  U/<node id>                      struct usage_seen: the last roll-up of usage by this node that was counted
  *  e/<revision, 20 digits>/<n, 6>   struct event
  *  m/cluster                        struct cluster
  *  m/applied                        raft index, 8 bytes little-endian (store's own)

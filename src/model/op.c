@@ -173,19 +173,6 @@ const struct field save_call_fields[] = {
 	FIELD_END
 };
 
-const struct field net_stats_fields[] = {
-	FIELD(1, net_stats, name,       "name",       FIELD_NO_JSON),
-	FIELD(2, net_stats, rx_bytes,   "rx_bytes",   0),
-	FIELD(3, net_stats, rx_packets, "rx_packets", 0),
-	FIELD(4, net_stats, rx_errors,  "rx_errors",  0),
-	FIELD(5, net_stats, rx_dropped, "rx_dropped", 0),
-	FIELD(6, net_stats, tx_bytes,   "tx_bytes",   0),
-	FIELD(7, net_stats, tx_packets, "tx_packets", 0),
-	FIELD(8, net_stats, tx_errors,  "tx_errors",  0),
-	FIELD(9, net_stats, tx_dropped, "tx_dropped", 0),
-	FIELD_END
-};
-
 static const struct field disk_stats_fields[] = {
 	FIELD(1, disk_stats, major,     "major",     0),
 	FIELD(2, disk_stats, minor,     "minor",     0),

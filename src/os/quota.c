@@ -93,15 +93,26 @@ int quota_limit_tree(int dir, int64_t bytes, int64_t files, struct err *e)
 	return -1;
 }
 
-bool quota_limit_of(int dir, int64_t *bytes)
+void quota_usage_of(int dir, int64_t *used, int64_t *limit)
 {
 	uint32_t project = quota_project(dir);
 	struct if_dqblk q = { 0 };
 
+	*used = *limit = 0;
 	if (!project || control(dir, Q_GETQUOTA, project, &q) || !q.dqb_bhardlimit)
-		return false;
-	*bytes = (int64_t)q.dqb_bhardlimit * BLOCK;
-	return true;
+		return;
+	*used = (int64_t)q.dqb_curspace;
+	*limit = (int64_t)q.dqb_bhardlimit * BLOCK;
+}
+
+bool quota_limit_of(int dir, int64_t *bytes)
+{
+	int64_t used, limit;
+
+	quota_usage_of(dir, &used, &limit);
+	if (limit)
+		*bytes = limit;
+	return limit > 0;
 }
 
 void quota_forget(int dir, uint32_t project)

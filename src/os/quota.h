@@ -22,6 +22,9 @@ uint32_t quota_project(int dir);
 /* How many bytes its tree may hold. False: nothing limits it. */
 bool quota_limit_of(int dir, int64_t *bytes);
 
+/* The same with what it holds now. Both 0: nothing limits it. */
+void quota_usage_of(int dir, int64_t *used, int64_t *limit);
+
 /* After its tree is gone: the project may be given to another one. `dir`: any directory of the file system. */
 void quota_forget(int dir, uint32_t project);
 

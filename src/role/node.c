@@ -84,6 +84,8 @@ static void registered(void *ctx, const struct err *e, struct str payload)
 	if (n->registered)
 		return;
 	n->registered = true;
+	if (n->usage.again)
+		usage_now(n);
 	recover(n);
 	pool_open(n);
 	loop_after(&n->loop, &n->scan, 0);
@@ -279,6 +281,8 @@ static void on_signal(struct loop_watch *w, uint32_t events)
 		if (info.ssi_signo == SIGCHLD)
 			while (waitpid(-1, NULL, WNOHANG) > 0) /* operation children; what they did arrives by their sockets */
 				;
+		else if (info.ssi_signo == SIGUSR1)
+			usage_now(NODE_OF(w, signals));
 		else
 			loop_stop(&NODE_OF(w, signals)->loop);
 	}
@@ -299,6 +303,7 @@ static int node_open(struct node_role *n, char **argv, struct err *e)
 	n->address = str_of(argv[9]);
 	n->key = str_of(argv[10]);
 	n->joined = strcmp(argv[11], "1") == 0;
+	n->usage.days = (int)strtol(argv[12], NULL, 10);
 	list_init(&n->reports);
 	list_init(&n->fetches);
 	snprintf(state_dir, sizeof(state_dir), "%s/state", argv[1]);
@@ -324,7 +329,7 @@ static int node_open(struct node_role *n, char **argv, struct err *e)
 
 static int node_run(struct node_role *n, struct err *e)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD, 0 };
+	static const int signals[] = { SIGTERM, SIGINT, SIGCHLD, SIGUSR1, 0 };
 
 	n->scan.fire = scan;
 	n->sweep.fire = sweep;
@@ -336,6 +341,8 @@ static int node_run(struct node_role *n, struct err *e)
 		return -1;
 	n->serve = ipc_chan_new(&n->loop, spawn_fd("serve", 0), ROLE_SERVE, serve_ops, &fns, n, e);
 	if (!n->serve)
+		return -1;
+	if (usage_open(n, e))
 		return -1;
 	loop_after(&n->loop, &n->sweep, 2000);
 	lease_open(n);
@@ -349,7 +356,8 @@ int role_node(int argc, char **argv)
 
 	log_open("node", 2, LOG_INFO);
 	signal(SIGPIPE, SIG_IGN);
-	if (argc < 12) {
+	signal(SIGUSR1, SIG_IGN);                     /* until the loop has it */
+	if (argc < 13) {
 		err_set(&e, EINVAL, "the node role is started by triton serve");
 		log_failed("node role cannot start", &e);
 		return 2;

@@ -39,6 +39,15 @@ struct node_role {
 	struct { int sock; pid_t pid; } pool[NODE_POOL]; /* zygotes at hand; pid 0: none */
 	struct loop_timer pool_timer, copies_timer;
 	struct { int64_t until_ms; int fd; struct loop_timer timer; } lease; /* clock_boot_ms; its file */
+	struct {                                      /* node_usage.c */
+		struct loop_timer timer;
+		struct loop_watch said;               /* the child that writes records; fd -1: none */
+		int     dir, file;                    /* usage; the journal, -1 before its first frame */
+		int     days;                         /* that records are kept */
+		int64_t journal;                      /* its number */
+		struct buf unsaved;                   /* frames that the disk had no room for */
+		bool    failed, telling, again;       /* said so; a roll-up is on its way to the state; a record was asked for meanwhile */
+	} usage;
 	int64_t         seen;                         /* revision up to which events were looked at */
 	int64_t         untold_ms;                    /* stopping: the ends of containers are told until then; 0: some run */
 	bool            registered, recovered, ready, stopping, images_dirty, private_registries, ports_dirty, joined, alone, remotes_dirty;
@@ -71,6 +80,7 @@ struct local {
 	int64_t        stop_grace_s;                  /* that it was told to stop within */
 	bool           stop_sent, shim_done, leaving; /* leaving: its end was reported together with its removal */
 	int64_t        gen, pid;                      /* of the run: start_gen, init's pid on this machine */
+	int64_t        started_ns;                    /* of the run, as its shim says; 0 not known */
 	int64_t        net_gen;                       /* of the record that it was started with */
 	struct list    syncs;                         /* exec_inspect waits for exec reports */
 	int            execs_in_flight;
@@ -115,6 +125,12 @@ bool lease_over(const struct node_role *n);
 
 /* node_logs.c: the log of a container that runs goes to its syslog, gelf or fluentd, if it has one. */
 void logs_forward(struct local *l);
+
+/* node_usage.c: records of what containers used, each minute (node_meter.h). */
+int  usage_open(struct node_role *n, struct err *e);  /* before anything can end */
+void usage_ended(struct local *l, const struct runtime_event *ev, bool removed); /* before its shim goes and its end is reported */
+void usage_removed(struct local *l);                  /* it did not run */
+void usage_now(struct node_role *n);                  /* without waiting for the minute's end */
 
 /* node_report.c */
 void report_send(struct node_role *n, struct local *l, const struct node_report *r);

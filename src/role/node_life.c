@@ -252,10 +252,10 @@ static void ended(struct local *l, const struct runtime_event *ev)
 	loop_cancel(&l->n->loop, &l->stop_timer);
 	l->n->ports_dirty = l->n->ports_dirty || l->rec.ports.n;
 	log_debug("container ended", L("id", l->id), L("exit_code", ev->exit_code));
-	if ((l->rec.host.auto_remove && l->rec.start_gen == ev->gen) || l->rec.want == WANT_REMOVED) {
+	r.removed = l->leaving = (l->rec.host.auto_remove && l->rec.start_gen == ev->gen) || l->rec.want == WANT_REMOVED;
+	usage_ended(l, ev, r.removed);
+	if (r.removed)
 		shim_finish(l);
-		r.removed = l->leaving = true;
-	}
 	report_send(l->n, l, &r);
 }
 
@@ -300,6 +300,7 @@ static void take_event(struct local *l, const struct runtime_event *ev)
 		l->phase = RUNNING;
 		l->gen = ev->gen;
 		l->pid = ev->pid;
+		l->started_ns = ev->used.started.ns;
 		r.running = true;
 		r.net_gen = l->net_gen;
 		logs_forward(l);
@@ -337,9 +338,10 @@ static void take_event(struct local *l, const struct runtime_event *ev)
 	}
 }
 
-/* The exit of a container that has no shim any more: recorded by it, or not known and then `exit_code`. Without a shim nobody has
+/* The exit of a container that has no shim any more: recorded by it, or not known and then `exit_code`; `seen`: it ended
+ * just now. Without a shim nobody has
  * the workload's output, its exit code, or what it reads of /proc: it must not go on. */
-static void exit_without_shim(struct local *l, int exit_code)
+static void exit_without_shim(struct local *l, int exit_code, bool seen)
 {
 	auto_arena a = ARENA_INIT;
 	struct runtime_event ev = { 0 };
@@ -347,6 +349,8 @@ static void exit_without_shim(struct local *l, int exit_code)
 
 	if (runtime_exit_read(&a, &l->n->rt, l->id, &ev, &e) || ev.gen != l->gen) {
 		ev = (struct runtime_event){ .kind = EVENT_EXIT, .gen = l->gen, .exit_code = exit_code, .time = { clock_wall_ns() } };
+		if (seen && runtime_figures(&a, &l->n->rt, l->id, 0, &ev.used, &e) == 0)
+			ev.used.ended = ev.time;
 		if (cgroup_kill(&l->n->rt.cgroups, arena_cstr(&a, l->id), &e))
 			log_failed("processes are left", &e, L("id", l->id));
 	}
@@ -364,7 +368,7 @@ static void shim_lost(struct local *l)
 		start_failed(l, EIO, 128, STR("the starting process ended without a word; triton's log may tell more"));
 		return;
 	}
-	exit_without_shim(l, 137);
+	exit_without_shim(l, 137, true);
 }
 
 static void shim_event(struct loop_watch *w, uint32_t events)
@@ -398,8 +402,10 @@ static void removal(struct local *l)
 	if (l->phase == STARTING)
 		return;
 	shim_finish(l);
-	if (wipe(l) == 0)
-		report_send(l->n, l, &r);
+	if (wipe(l))
+		return;
+	usage_removed(l);
+	report_send(l->n, l, &r);
 }
 
 /* Nothing of it may be here any more: its record speaks of another node, or is gone. */
@@ -583,7 +589,7 @@ void life_ended_unseen(struct node_role *n, struct view_txn *t, const struct con
 		return;
 	l->gen = c->gen;
 	l->phase = RUNNING;
-	exit_without_shim(l, 255);
+	exit_without_shim(l, 255, false);
 }
 
 /* The leader may start these elsewhere soon. What comes of it is reported when somebody listens again. */

@@ -316,28 +316,6 @@ static int op_top(struct ipc_req *r, void *in, struct err *e)
 	return ipc_reply(r, text_reply_fields, &(struct text_reply){ buf_as_str(&b) }, NULL, 0);
 }
 
-/* /proc/<pid>/net/dev: the counters of the container's namespace. Written by the kernel. */
-static void net_stats(struct arena *a, int64_t pid, struct net_stats_list *out)
-{
-	char path[64], line[512];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%lld/net/dev", (long long)pid);
-	f = fopen(path, "re");
-	out->v = arena_new_n(a, struct net_stats, 16);
-	while (f && out->n < 16 && fgets(line, sizeof(line), f)) {
-		unsigned long long v[16];
-		char name[32];
-
-		if (sscanf(line, " %31[^:]: %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu", name, &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
-			   &v[6], &v[7], &v[8], &v[9], &v[10], &v[11]) != 13 || strcmp(name, "lo") == 0)
-			continue;
-		out->v[out->n++] = (struct net_stats){ arena_str(a, str_of(name)), v[0], v[1], v[2], v[3], v[8], v[9], v[10], v[11] };
-	}
-	if (f)
-		fclose(f);
-}
-
 /* All CPUs' time since boot, in ns: the first line of /proc/stat without what other virtual machines took, as dockerd counts. */
 static uint64_t system_cpu(void)
 {
@@ -410,7 +388,7 @@ static int op_stats(struct ipc_req *r, void *in, struct err *e)
 		.failcnt = s.failcnt };
 	memory_parts(r->arena, n->rt.cgroups.version == 2, &s, &out.memory_parts);
 	disk_stats(r->arena, &s, &out.disks);
-	net_stats(r->arena, life_init(l), &out.nets);
+	runtime_net_stats(r->arena, life_init(l), &out.nets);
 	return ipc_reply(r, stats_reply_fields, &out, NULL, 0);
 }
 

@@ -27,6 +27,7 @@ const char serve_usage[] =
 	"  --instance NAME       tells instances on one machine apart in cgroups and firewall tables (default main)\n"
 	"  --uid-base N          first of six user ids for the roles (default 64000)\n"
 	"  --stop-containers     SIGTERM stops the containers, too (without it they run on)\n"
+	"  --usage-days N        keep the records of what containers used for N days (default 30)\n"
 	"  --public-registries-only\n"
 	"                        pull refuses registries at private and loopback addresses\n";
 
@@ -44,17 +45,17 @@ static int name_check(const char *flag, const char *s, struct err *e)
 
 int serve_options_parse(int argc, char **argv, struct serve_options *o, struct err *e)
 {
-	const char *uid = NULL;
+	const char *uid = NULL, *usage_days = NULL;
 	const struct { const char *flag; const char **value; } values[] = {
 		{ "--data-dir", &o->data_dir }, { "--run-dir", &o->run_dir }, { "--docker", &o->docker }, { "--cloudapi", &o->cloudapi },
 		{ "--peer", &o->peer }, { "--datacenter", &o->datacenter }, { "--suffix", &o->suffix }, { "--hosts", &o->hosts },
-		{ "--instance", &o->instance }, { "--uid-base", &uid },
+		{ "--instance", &o->instance }, { "--uid-base", &uid }, { "--usage-days", &usage_days },
 		{ "--join", &o->join }, { "--token", &o->token },
 	};
 
 	*o = (struct serve_options){ .data_dir = "/var/lib/triton", .run_dir = "/run/triton", .docker = "0.0.0.0:2376",
 		.cloudapi = "0.0.0.0:8443", .peer = "0.0.0.0:2377", .datacenter = "dc1", .suffix = "triton.local", .hosts = "",
-		.instance = "main", .uid_base = 64000, .private_registries = true };
+		.instance = "main", .uid_base = 64000, .private_registries = true, .usage_days = 30 };
 	for (int i = 1; i < argc; i++) {
 		size_t k = 0, count = sizeof(values) / sizeof(values[0]), n = strcspn(argv[i], "=");
 
@@ -79,6 +80,8 @@ int serve_options_parse(int argc, char **argv, struct serve_options *o, struct e
 	}
 	if (uid && (!str_to_i64(str_of(uid), &o->uid_base) || o->uid_base < 1 || o->uid_base > 900000))
 		return err_set(e, EINVAL, "--uid-base %s: a number from 1 to 900000", uid);
+	if (usage_days && (!str_to_i64(str_of(usage_days), &o->usage_days) || o->usage_days < 1 || o->usage_days > 3650))
+		return err_set(e, EINVAL, "--usage-days %s: a number from 1 to 3650", usage_days);
 	if (!o->join != !o->token)
 		return err_set(e, EINVAL, "--join and --token go together; `triton token` on a node of the data center prints both");
 	if (o->join && !*o->peer)

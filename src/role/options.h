@@ -13,6 +13,7 @@ struct serve_options {
 	const char *instance;                         /* distinguishes instances on one machine: cgroups, firewall table */
 	const char *hosts;                            /* further names and addresses of the server certificate, comma-separated */
 	int64_t     uid_base;                         /* first of the roles' users: api, peer, state, scheduler, pull, dns */
+	int64_t     usage_days;                       /* that records of usage are kept */
 	bool        stop_containers;                  /* at SIGTERM */
 	bool        private_registries;               /* pull may connect to registries at private and loopback addresses */
 };

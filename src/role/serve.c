@@ -355,6 +355,7 @@ static int launch_role(struct child *c, int control, struct err *e)
 		arg(&l, arena_cstr(&a, public_address(s, s->o.peer)));
 		arg(&l, arena_cstr(&a, s->data.node_key_hash));
 		arg(&l, s->data.joined.n ? "1" : "0");
+		arg(&l, number(&a, s->o.usage_days));
 		break;
 	case R_API:
 		arg(&l, data_dir);

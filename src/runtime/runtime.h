@@ -15,6 +15,7 @@
 #include "codec/field.h"
 #include "model/health.h"
 #include "model/seccomp.h"
+#include "model/usage.h"
 #include "os/cgroup.h"
 
 #include <sys/types.h>
@@ -161,6 +162,7 @@ struct runtime_event {
 	struct str error;                             /* FAILED: one sentence in Docker's words */
 	struct health health;
 	bool       news;                              /* HEALTH: it is not told only because somebody began to watch */
+	struct run_figures used;                      /* STARTED: only when; EXIT: all of it */
 };
 extern const struct field runtime_event_fields[];
 
@@ -214,6 +216,12 @@ int runtime_pause(struct runtime *rt, struct str id, bool on, struct err *e);
 int runtime_file_change(struct runtime *rt, struct str id, const char *name, struct str before, struct str after, struct err *e);
 int runtime_update(struct runtime *rt, const struct runtime_spec *s, struct err *e); /* the cgroup part of the spec */
 int runtime_read_stats(struct runtime *rt, struct str id, struct cgroup_stats *s, struct err *e);
+/* What the run has used up to now; its start is the caller's. `net_pid`: init, where the network namespace is the container's own, else 0. ESRCH:
+ * it has ended. */
+int runtime_figures(struct arena *a, struct runtime *rt, struct str id, int64_t net_pid, struct run_figures *out, struct err *e);
+bool runtime_net_stats(struct arena *a, int64_t pid, struct net_stats_list *out); /* of the namespace it is in, without lo; false when it is gone */
+void net_dev_read(struct arena *a, int fd, struct net_stats_list *out);           /* from an open /proc/<pid>/net/dev, as often as one likes */
+void net_dev_parse(struct arena *a, struct str text, struct net_stats_list *out);
 
 /* --- file systems ----------------------------------------------------------------------------------- */
 

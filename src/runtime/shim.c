@@ -39,7 +39,7 @@ void source_close(struct shim *s, struct source *src)
 void shim_exit_event(struct shim *s, struct runtime_event *ev)
 {
 	*ev = (struct runtime_event){ .kind = EVENT_EXIT, .id = str_of(s->id), .gen = s->spec->gen, .pid = s->main.pid,
-		.exit_code = s->main.code, .oom_killed = s->oom, .time = { s->main.exit_ns } };
+		.exit_code = s->main.code, .oom_killed = s->oom, .time = { s->main.exit_ns }, .used = s->used };
 }
 
 /* All output is in the log and with the clients (or on its way). The record first: whoever asks later finds it. It has to survive our
@@ -52,8 +52,12 @@ static void main_ended(struct shim *s)
 	auto_buf b = BUF_INIT(4096);
 
 	jsonlog_close(&s->log);
-	if (cgroup_read(&s->rt->cgroups, s->id, &st, NULL) == 0)
+	if (cgroup_read(&s->rt->cgroups, s->id, &st, NULL) == 0) {
 		s->oom = st.oom_kills > 0;
+		s->used.known = true;
+		s->used.cpu_ns = st.cpu_total;
+		s->used.memory = st.memory_max;
+	}
 	list_each(p, tmp, &s->main.attaches)
 		attach_finish(s, list_entry(p, struct attach, link));
 	shim_exit_event(s, &ev);
@@ -91,11 +95,15 @@ void task_ended(struct shim *s, struct task *t)
 
 void task_exited(struct shim *s, struct task *t, int code)
 {
-	if (t->is_main)                               /* the agent goes: it holds what the container's end gives back */
-		fd_close(&s->agent.sock);
 	t->exited = true;
 	t->code = code;
 	t->exit_ns = clock_wall_ns();
+	if (t->is_main) {
+		net_dev_read(&s->used_arena, s->net_dev, &s->used.nets);
+		s->used.ended.ns = t->exit_ns;
+		fd_close(&s->net_dev);
+		fd_close(&s->agent.sock);             /* the agent goes: it holds what the container's end gives back */
+	}
 	t->drain_until_ms = clock_mono_ms() + DRAIN_MS;
 	source_close(s, &t->in);
 	source_close(s, &t->fate);
@@ -222,6 +230,7 @@ void shim_run(const struct shim_start *st)
 	sigset_t chld;
 	struct runtime_event ev = { .kind = EVENT_STARTED, .id = st->spec->id, .gen = st->spec->gen, .pid = st->pid,
 		.time = { clock_wall_ns() } };
+	char net_dev[48];
 
 	*s = (struct shim){ .rt = st->rt, .spec = st->spec, .agent = st->agent, .pidfd = st->pidfd, .view = st->view, .log = { .fd = -1 },
 		.listen = { .fd = st->listen, .ready = shim_conn_accept } };
@@ -229,6 +238,9 @@ void shim_run(const struct shim_start *st)
 	list_init(&s->execs);
 	list_init(&s->conns);
 	list_init(&s->orphans);
+	s->used.started = ev.used.started = ev.time;
+	snprintf(net_dev, sizeof net_dev, "%d/net/dev", (int)st->pid);
+	s->net_dev = st->spec->net == NET_OWN ? openat(st->rt->held.proc, net_dev, O_RDONLY | O_CLOEXEC) : -1;
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->dir = path_open(st->rt->held.containers, s->id, O_PATH | O_DIRECTORY, 0, NULL);
 	if (!str_is(st->spec->log_driver, "none"))

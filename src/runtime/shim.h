@@ -77,6 +77,9 @@ struct shim {
 	bool            view_paused;
 	struct jsonlog  log;
 	bool            exit_sent, acked, oom;
+	int             net_dev;                      /* /proc/<init>/net/dev: holds its network namespace until the counters were read; -1 */
+	struct run_figures used;
+	struct arena    used_arena;
 };
 
 void source_set(struct shim *s, struct source *src, uint32_t events); /* 0 takes it out of the set */

@@ -298,7 +298,8 @@ static void handle(struct shim *s, struct shim_conn *c, struct str msg, int *fd)
 		reply(c, 0, "", s->main.pid, 0);
 		shim_exit_event(s, &ev);
 		if (!s->exit_sent)
-			ev = (struct runtime_event){ .kind = EVENT_STARTED, .id = ev.id, .gen = ev.gen, .pid = ev.pid };
+			ev = (struct runtime_event){ .kind = EVENT_STARTED, .id = ev.id, .gen = ev.gen, .pid = ev.pid,
+				.used.started = s->used.started };
 		event_send(c->io.fd, &ev);
 		if (!s->exit_sent && shim_health_event(s, false, &ev))
 			event_send(c->io.fd, &ev);

@@ -90,6 +90,7 @@ const struct field runtime_event_fields[] = {
 	FIELD(10, runtime_event, error, "error", 0),
 	FIELD_OBJ(11, runtime_event, health, "health", 0, health_fields),
 	FIELD(12, runtime_event, news, "news", 0),
+	FIELD_OBJ(13, runtime_event, used, "used", 0, run_figures_fields),
 	FIELD_END
 };
 

@@ -50,6 +50,7 @@ COMMAND(cmd_network_remove);
 COMMAND(cmd_network_connect);
 COMMAND(cmd_network_disconnect);
 COMMAND(cmd_network_self);
+COMMAND(cmd_usage_put);
 COMMAND(cmd_cluster_init);
 
 /* --- containers (cmd_container.c) --- */

@@ -172,6 +172,7 @@ COMMAND(cmd_node_remove)
 	if (n.server && txn_put(c->t, key_make(c->a, "D", n.id, STR_NONE, STR_NONE), node_fields, &n, e))
 		return -1;
 	return forget_volumes(c, n.id, e) || forget_work(c, n.id, e) || place_node_removed(c, n.id, e) ||
+	       txn_del(c->t, key_make(c->a, "U", n.id, STR_NONE, STR_NONE), e) ||
 	       txn_del(c->t, key_make(c->a, "d", n.id, STR_NONE, STR_NONE), e) || node_event(c, &n, "remove", e) ? -1 : 0;
 }
 

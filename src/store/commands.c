@@ -49,6 +49,7 @@ static const struct command_def commands[] = {
 	CMD(CMD_NETWORK_CONNECT,   network_join,     cmd_network_connect),
 	CMD(CMD_NETWORK_DISCONNECT, network_leave,   cmd_network_disconnect),
 	NODE_CMD(CMD_NETWORK_SELF, by_id,            cmd_network_self),
+	NODE_CMD(CMD_USAGE_PUT,    usage_put,        cmd_usage_put),
 	NODE_CMD(CMD_CLUSTER_INIT, cluster_init,     cmd_cluster_init),
 	{ 0 }
 };

@@ -15,9 +15,10 @@ int tool_setup(int argc, char **argv);
 int tool_state(int argc, char **argv);
 int tool_status(int argc, char **argv);
 int tool_token(int argc, char **argv);
+int tool_usage(int argc, char **argv);
 int tool_version(int argc, char **argv);
 
-extern const char account_usage[], backup_usage[], restore_usage[], env_usage[], key_usage[], node_usage[], setup_usage[], state_usage[], status_usage[], token_usage[], version_usage[];
-extern const struct option account_options[], backup_options[], restore_options[], env_options[], key_options[], node_options[], setup_options[], state_options[], status_options[], token_options[], version_options[];
+extern const char account_usage[], backup_usage[], restore_usage[], env_usage[], key_usage[], node_usage[], setup_usage[], state_usage[], status_usage[], token_usage[], usage_usage[], version_usage[];
+extern const struct option account_options[], backup_options[], restore_options[], env_options[], key_options[], node_options[], setup_options[], state_options[], status_options[], token_options[], usage_options[], version_options[];
 
 #endif

@@ -381,6 +381,60 @@ writes_through_7_8_9() {
 	done
 }
 
+# What nodes say of usage is counted once, whoever is killed while it is told, and none of it is lost.
+usage_tell() { # all nodes write records and tell the state; one that is just starting does not
+	local i pid
+	for i in "$@"; do
+		pid=$(role_pid "$i" node)
+		[ "${pid:-0}" = 0 ] || kill -USR1 "$pid" 2>/dev/null || true
+	done
+}
+usage_at() { "$TRITON" usage --account "$2" --last 24h --json --run-dir "$RUN/$1" | jq -c '[.totals | map(.container_seconds, .received_bytes)[]]'; } # NODE LOGIN
+usage_records() { # LOGIN NODE...: what the records of these nodes add up to, as usage_at has it
+	local login=$1 dirs=
+	shift
+	for i in "$@"; do dirs="$dirs $C/$i/data/usage"; done
+	{ find $dirs -name '*.log' -exec cat {} +; find $dirs -name '*.log.gz' -exec zcat {} +; } | jq -cs --arg login "$login" \
+		'map(select(.account == $login)) | [(map(.running_ms) | (add // 0) / 1000 + 0.5 | floor), (map(.network[]?.received) | add // 0)]'
+}
+usage_counted() { # NODE LOGIN SECONDS: at least these are counted, of nodes 7, 8 and 9
+	usage_tell 7 8 9
+	[ "$(usage_at "$1" "$2" | jq '.[0] // 0')" -ge "$3" ]
+}
+usage_recorded() { usage_tell "${@:2}"; [ "$(usage_records "$@" | jq '.[0]')" -gt 0 ]; } # LOGIN NODE...
+usage_is_whole() { # LOGIN NODE...: each node's totals are what all records say
+	local login=$1 want i
+	shift
+	usage_tell "$@"
+	want=$(usage_records "$login" "$@")
+	for i in "$@"; do [ "$(usage_at "$i" "$login")" = "$want" ] || return 1; done
+}
+test_usage_is_counted_once_whoever_is_killed() {
+	accounts_begin
+	account pay
+	for k in 1 2 3 4 5 6; do as pay run -d --name "u$k" --network net bb:1 sleep 1000 >/dev/null; done
+	for k in 1 2 3 4 5 6; do
+		l=$(leader)
+		usage_tell 1 2 3
+		sleep 0.0$k
+		case $k in
+		1 | 4) kill -9 "$(role_pid "$l" state)" ;;
+		2 | 5) kill -9 "$(role_pid $((l % 3 + 1)) node)" ;;
+		*) kill -9 "$(serve_pid "$l")"; serve_start "$l" ;;
+		esac
+		for i in 1 2 3; do until_ok 20 write_at $i "told-$k"; done
+		until_ok 20 as pay exec "u$k" ping -c 3 -W 2 "u$((k % 6 + 1))"
+	done
+	for k in 1 2 3 4 5 6; do until_ok 20 as pay kill "u$k"; done
+	as pay wait u1 u2 u3 u4 u5 u6 >/dev/null
+	ran=$(as pay inspect -f '{{.State.StartedAt}} {{.State.FinishedAt}}' u1 u2 u3 u4 u5 u6 | tr ' ' '\n' | xargs -n1 date +%s%3N -d | awk 'NR % 2 { s -= $1; next } { s += $1 } END { printf "%d", s / 1000 }')
+	as pay rm u1 u2 u3 u4 u5 u6 >/dev/null
+	as pay network rm net >/dev/null
+	until_ok 60 usage_is_whole pay 1 2 3 || fail "records: $(usage_records pay 1 2 3), totals: $(for i in 1 2 3; do usage_at $i pay; done)"
+	counted=$(usage_at 1 pay | jq '.[0]')
+	[ "$counted" -ge $((ran - 1)) ] && [ "$counted" -le $((ran + 1)) ] || fail "they ran $ran s, $counted s were counted"
+}
+
 # Two builds with different kinds of records, side by side in a data center of their own.
 test_C15_two_builds_side_by_side_under_load_and_containers() {
 	new=$TRITON
@@ -396,10 +450,13 @@ test_C15_two_builds_side_by_side_under_load_and_containers() {
 	tar -C "$C/busybox" -c . | docker_at 7 import - bb:2 >/dev/null
 	for i in 7 8 9; do docker_at $i run -d --name "u$i" bb:2 sleep 1000 >/dev/null; done
 	before=$(for i in 7 8 9; do docker_at 7 inspect -f '{{.State.Pid}} {{.State.StartedAt}}' "u$i"; done)
+	until_ok 20 usage_recorded operator 7 8 9
+	used=$(usage_records operator 7 8 9 | jq '.[0]')
 	writes_through_7_8_9 & load=$!
 	for i in 7 8 9; do
 		is "$(records_at 8)" 1 "while node $i is old"
 		[ $i = 7 ] || has "$(docker_at 7 create --mount type=image,src=bb:2,dst=/m bb:2 true 2>&1)" "before every node runs a newer build"
+		has "$("$TRITON" usage --run-dir "$RUN/7" 2>&1)" "before every node runs a newer build"
 		for k in 7 8 9; do until_ok 20 write_at $k "before-$i-$k"; done
 		pid=$(serve_pid $i)
 		kill -TERM "$pid"
@@ -416,6 +473,7 @@ test_C15_two_builds_side_by_side_under_load_and_containers() {
 	wait $load || fail "$(cat "$C/load")"
 	for k in 7 8 9; do is "$(volumes_at $k | grep -c '^load-')" "$(cat "$C/load")" "acknowledged under load, on node $k"; done
 	is "$(docker_at 7 run --rm --mount type=image,src=bb:2,dst=/m bb:2 sh -c 'ls -d /m/bin')" /m/bin
+	until_ok 30 usage_counted 7 operator "$used"
 	is "$(for i in 7 8 9; do docker_at 7 inspect -f '{{.State.Pid}} {{.State.StartedAt}}' "u$i"; done)" "$before" "containers run through"
 	for k in 7 8 9; do is "$(volumes_at $k | grep -c '^before-\|^after-')" 18; done
 	t=$(token 7)
