@@ -5,7 +5,7 @@
 
 #define LIMITS(l) .limits = l, .nlimits = sizeof l / sizeof *l
 
-static const struct sandbox_limit api_limits[] = { { RLIMIT_NPROC, 8192 }, { RLIMIT_CORE, 0 } };
+static const struct sandbox_limit api_limits[] = { { RLIMIT_NOFILE, CLIENT_FILES_MAX }, { RLIMIT_NPROC, 8192 }, { RLIMIT_CORE, 0 } };
 static const char *const api_calls[] = { "@base", "@threads", "@net", "pipe2", "accept4", "fcntl", "getuid", "geteuid", "uname", "sysinfo",
 	"mremap", "gettid", "tgkill", "rt_sigtimedwait", "sched_yield", "set_robust_list", "get_robust_list", "fstat", "pread64", NULL };
 const struct sandbox confine_api = { LIMITS(api_limits), .syscalls = api_calls };

@@ -5,8 +5,9 @@
 
 #include "ipc/sandbox.h"
 
-#define DNS_FILES_MAX   8192                          /* of the dns role: two for each network, one for each query on its way */
-#define STATE_FILES_MAX 256                           /* of the state role: the log, LMDB, a channel for each role */
+#define CLIENT_FILES_MAX 16384                       /* of api and peer: a connection and what its stream comes from */
+#define DNS_FILES_MAX    8192                        /* of the dns role: two for each network, one for each query on its way */
+#define STATE_FILES_MAX  256                         /* of the state role: the log, LMDB, a channel for each role */
 
 extern const struct sandbox confine_api, confine_peer, confine_state, confine_dns, confine_pull, confine_scheduler;
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
@@ -288,12 +289,24 @@ static void on_signal(struct loop_watch *w, uint32_t events)
 	}
 }
 
+/* A container takes two or three descriptors here, a network some more; a shell or a unit often gives 1,024. */
+static void files_raise(struct node_role *n)
+{
+	struct rlimit all;
+
+	getrlimit(RLIMIT_NOFILE, &n->files);
+	all = (struct rlimit){ n->files.rlim_max, n->files.rlim_max };
+	if (setrlimit(RLIMIT_NOFILE, &all))
+		log_warn("the limit of open files stays as it was", L("error", strerror(errno)));
+}
+
 static int node_open(struct node_role *n, char **argv, struct err *e)
 {
 	struct overlay_config oc = { .run_dir = argv[2], .instance = strcmp(argv[4], "main") ? argv[4] : "" };
 	struct image_host_config ic = { 0 };
 	char state_dir[4096];
 
+	files_raise(n);
 	n->data_path = argv[1];
 	n->run_path = argv[2];
 	n->id = str_of(argv[3]);

@@ -16,6 +16,8 @@
 #include "runtime/runtime.h"
 #include "store/view.h"
 
+#include <sys/resource.h>
+
 #define NODE_POOL 3                                   /* starts at once that find a zygote; each costs 0.3 MB */
 
 struct node_role {
@@ -52,6 +54,7 @@ struct node_role {
 	int64_t         untold_ms;                    /* stopping: the ends of containers are told until then; 0: some run */
 	bool            registered, recovered, ready, stopping, images_dirty, private_registries, ports_dirty, joined, alone, remotes_dirty;
 	uid_t           sender_uid;                   /* of what sends logs: as pulls */
+	struct rlimit   files;                        /* that serve was started with: a container's as well, if --ulimit does not say otherwise */
 };
 
 #define NODE_OF(p, member_) ((struct node_role *)((char *)(p) - offsetof(struct node_role, member_)))

@@ -55,12 +55,26 @@ static _Noreturn void start_child(struct local *l, const struct runtime_spec *s,
 	runtime_start(&n->rt, s, attaches, k, report);
 }
 
+static void files_as_ours(const struct node_role *n, struct arena *a, struct runtime_ulimits *u)
+{
+	struct runtime_ulimit *v = arena_new_n(a, struct runtime_ulimit, u->n + 1);
+
+	for (size_t i = 0; i < u->n; i++) {
+		v[i] = u->v[i];
+		if (str_is(v[i].name, "nofile"))
+			return;
+	}
+	v[u->n] = (struct runtime_ulimit){ STR("nofile"), (int64_t)n->files.rlim_cur, (int64_t)n->files.rlim_max };
+	*u = (struct runtime_ulimits){ v, u->n + 1 };
+}
+
 static int start_prepare(struct local *l, struct view_txn *t, struct arena *a, struct runtime_spec *s, struct err *e)
 {
 	struct node_role *n = l->n;
 	const struct container *c = &l->rec;
 
 	spec_make(a, c, s);
+	files_as_ours(n, a, &s->ulimits);
 	if (spec_join(n, t, a, c, s, e) || net_prepare(n, t, c, e) || runtime_create(&n->rt, l->id, s->disk, e))
 		return -1;
 	for (size_t i = 0; i < c->mounts.n; i++)

@@ -146,3 +146,9 @@ test_volumes() {
 	docker volume rm vol1 >/dev/null
 	refused "no such volume" docker volume inspect vol1
 }
+
+# More at once than a process may have files as systems come (1,024).
+test_many_connections_at_once() {
+	is "$(python3 test/e2e/many.py "$RUN/docker.sock" 1500 500)" "1500 500 1000"
+	docker version >/dev/null
+}

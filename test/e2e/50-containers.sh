@@ -135,6 +135,8 @@ test_read_only_tmpfs_shm() {
 }
 
 test_ulimits_and_sysctls() {
+	is "$(run sh -c 'ulimit -Sn; ulimit -Hn' | xargs)" "1024 $(ulimit -Hn)" "files of a container, as serve was started"
+	[ "$(awk '/^Max open files/ { print $4 }' "/proc/$(role_pid node)/limits")" -gt 1024 ] || fail "the node keeps to 1,024 files"
 	is "$(docker run --rm --ulimit nofile=100:200 busybox sh -c 'ulimit -Sn; ulimit -Hn' | xargs)" "100 200"
 	is "$(docker run --rm --sysctl net.ipv4.ip_local_port_range='2000 3000' busybox cat /proc/sys/net/ipv4/ip_local_port_range | xargs)" "2000 3000"
 	refused "sysctl" docker run --rm --sysctl vm.swappiness=1 busybox true

@@ -38,8 +38,8 @@ networks_create() {
 
 # --- serve ----------------------------------------------------------------------------------------------
 
-serve_start() { # FLAG...: more flags for serve
-	inside setsid "$TRITON" serve --data-dir "$DATA" --run-dir "$RUN" --docker $DOCKER_ADDR --cloudapi $CLOUD_ADDR --peer "" \
+serve_start() { # FLAG...: more flags for serve; with as many files as systems give: 1,024
+	inside setsid prlimit --nofile=1024: "$TRITON" serve --data-dir "$DATA" --run-dir "$RUN" --docker $DOCKER_ADDR --cloudapi $CLOUD_ADDR --peer "" \
 		--datacenter e2e --instance "$NAME" --uid-base $UID_BASE "$@" >"$E2E/serve.out" 2>"$E2E/serve.err" </dev/null &
 	echo $! >"$E2E/serve.pid"
 	until_ok 15 grep -q 'serves data center' "$E2E/serve.out" && return 0
