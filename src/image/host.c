@@ -249,7 +249,7 @@ static int on_unpack(struct ipc_req *r, void *in, struct err *e)
 	struct layer_call *call = in;
 	struct unpack_job job = { .max_size = op->host->config.max_image };
 	int blob = ipc_msg_take(r->msg, 0);
-	bool is_stream = !call->blob.n && !call->diff_id.n && !op->had_stream;
+	bool is_stream = !call->blob.n && !call->diff_id.n && !op->is_streaming;
 
 	if (op->is_done || blob < 0 || (!is_stream && !(digest_is(call->blob) && digest_is(call->diff_id)))) {
 		fd_close(&blob);
@@ -257,7 +257,7 @@ static int on_unpack(struct ipc_req *r, void *in, struct err *e)
 	}
 	job.plain = is_stream ? call->plain : str_eq(call->blob, call->diff_id);
 	if (is_stream) {
-		op->had_stream = true;
+		op->is_streaming = true;
 		return child_stream(op, blob, &job, ipc_defer(r));
 	}
 	memcpy(job.blob, call->blob.p, call->blob.n);
@@ -410,11 +410,14 @@ void op_child_done(struct image_op *op, struct child *c, const struct child_resu
 			op_done(op);
 		return;
 	}
+	if (c->kind == CHILD_STREAM)
+		op->is_streaming = false;
 	if (*c->job.diff_id)
 		map_del(&op->fetching, str_of(c->job.diff_id));
 	if (r->err.code) {
 		ipc_token_fail(c->token, &r->err);
 	} else {
+		map_del(&op->fetching, diff_id);
 		map_put(&op->proved, diff_id, op);
 		map_put(&op->verified, blob, op);
 		ipc_token_reply(c->token, layer_reply_fields, &out, NULL, 0);

@@ -46,7 +46,7 @@ struct image_op {
 	struct strs keep_blobs;
 	struct image_result result;
 	bool        is_done, is_answered, is_pull_gone, is_cancelled, in_done;
-	bool        had_stream;
+	bool        is_streaming;                         /* a layer comes by a pipe */
 	int         children;
 };
 

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,27 +16,6 @@
 #define EMPTY_TAR 1024                                /* an archive of no entries: two blocks of zeros */
 
 /* ---- an archive becomes a layer while it comes ---- */
-
-struct unpacking {                                    /* the node's work, waited for by a thread */
-	struct pull *p;
-	int    from;
-	bool   plain;
-	struct layer_reply *reply;
-	struct err err;
-	int    rc;
-};
-
-static void *ask_to_unpack(void *arg)
-{
-	struct unpacking *u = arg;
-	struct layer_call call = { .plain = u->plain };
-	struct ipc_call c = { .op = PULL_UNPACK, .in_fields = layer_call_fields, .in = &call, .out_fields = layer_reply_fields,
-		.out = u->reply, .fds = &u->from, .nfds = 1, .timeout_ms = -1 };
-
-	u->rc = ipc_call(u->p->node, u->p->arena, &c, &u->err);
-	fd_close(&u->from);
-	return NULL;
-}
 
 /* The first bytes, up to `n`: fewer than that are all. */
 static ssize_t read_first(struct source from, char *buf, size_t n, struct err *e)
@@ -70,24 +48,17 @@ static int copy_to_both(struct source from, char *buf, ssize_t have, int file, i
 static int unpack_and_keep(struct pull *p, struct source from, char *buf, ssize_t have, bool plain, struct layer_reply *out, struct err *e)
 {
 	auto_fd file = path_open(p->blobs, "import", O_WRONLY | O_CREAT | O_EXCL, 0600, e);
-	struct unpacking u = { .p = p, .plain = plain, .reply = out };
-	pthread_t thread;
-	int ends[2], rc;
+	struct layer_stream s;
+	struct err why;
+	int rc, unpacked;
 
-	if (file < 0)
+	if (file < 0 || layer_stream_begin(&s, p, plain, e))
 		return -1;
-	if (pipe2(ends, O_CLOEXEC))
-		return err_sys(e, "make a pipe to the unpacker");
-	fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
-	u.from = ends[0];
-	if (pthread_create(&thread, NULL, ask_to_unpack, &u))
-		abort();
-	rc = copy_to_both(from, buf, have, file, ends[1], e);
-	close(ends[1]);
-	pthread_join(thread, NULL);
-	if (u.rc && (rc == 0 || e->code == EPIPE))
-		*e = u.err;
-	if (u.rc || rc)
+	rc = copy_to_both(from, buf, have, file, s.to, e);
+	unpacked = layer_stream_end(&s, out, &why);
+	if (unpacked && (rc == 0 || e->code == EPIPE))
+		*e = why;
+	if (unpacked || rc)
 		return -1;
 	if (renameat(p->blobs, "import", p->blobs, arena_cstr(p->arena, digest_hex(out->blob))))
 		return err_sys(e, "keep the archive");

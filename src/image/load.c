@@ -1,5 +1,5 @@
 /* `docker load`: archives of docker save (manifest.json) and OCI layouts (index.json). The archive's index may come last, so every file is
- * spooled to the blobs directory first, hashed as it comes. */
+ * spooled to the blobs directory first, hashed as it comes; what looks like a layer is unpacked meanwhile. */
 #include "image/pull.h"
 
 #include "base/map.h"
@@ -15,10 +15,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#define BLOBS       "blobs/sha256/"                   /* where an image's files lie, by digest */
+#define UNPACK_FROM (1 << 20)                         /* bytes; smaller ones are quickly read again */
+#define TAR_MAGIC   257                               /* where a header says that it is one (ustar) */
+
 struct spooled {                                      /* one member of the archive */
 	char       file[16];                          /* name in the blobs directory */
 	struct str digest, link;                      /* link: a symbolic or hard link to another member */
 	int64_t    size;
+	bool       unpacked;                          /* as what its bytes say, not its name */
 };
 
 struct load {
@@ -32,27 +37,64 @@ struct load {
 
 /* ---- spooling ---- */
 
-static int spool_data(struct load *l, struct tar_reader *r, struct spooled *s, struct err *e)
+/* The data to the file and, until it has enough, to the unpacker (-1: there is none). */
+static int spool_copy(struct tar_reader *r, struct str piece, int file, int *unpacker, struct sha256 *sum, struct spooled *s, struct err *e)
 {
-	auto_fd fd = path_open(l->p->blobs, s->file, O_WRONLY | O_CREAT | O_EXCL, 0600, e);
-	char digest[DIGEST_TEXT + 1];
-	struct sha256 sum;
-	struct str piece;
-
-	if (fd < 0)
-		return -1;
-	sha256_init(&sum);
-	do {
+	while (piece.n) {
+		if (sum)
+			sha256_add(sum, piece.p, piece.n);
+		if (fd_write_all(file, piece.p, piece.n))
+			return err_sys(e, "write the archive to the disk");
+		if (*unpacker >= 0 && fd_write_all(*unpacker, piece.p, piece.n))
+			fd_close(unpacker);
+		s->size += piece.n;
 		if (tar_data(r, &piece, e))
 			return -1;
-		sha256_add(&sum, piece.p, piece.n);
-		if (fd_write_all(fd, piece.p, piece.n))
-			return err_sys(e, "write the archive to the disk");
-		s->size += piece.n;
-	} while (piece.n);
-	sha256_digest(&sum, digest);
-	s->digest = arena_str(l->p->arena, str_of(digest));
+	}
 	return 0;
+}
+
+/* Hashed here as it comes, or by the unpacker. One that fails may have been no layer at all: whoever needs it finds out. */
+static int spool_data(struct load *l, struct tar_reader *r, struct spooled *s, bool unpack, struct err *e)
+{
+	auto_fd fd = path_open(l->p->blobs, s->file, O_RDWR | O_CREAT | O_EXCL, 0600, e);
+	int none = -1, rc;
+	struct layer_reply reply = { 0 };
+	struct layer_stream stream;
+	char digest[DIGEST_TEXT + 1];
+	struct hashing h = { 0 };
+	struct str piece;
+	struct err ignored;
+
+	if (fd < 0 || tar_data(r, &piece, e))
+		return -1;
+	hashing_init(&h, source_of_fd(&fd));
+	if (!unpack) {
+		rc = spool_copy(r, piece, fd, &none, &h.sum, s, e);
+	} else {
+		if (layer_stream_begin(&stream, l->p, piece.n >= TAR_MAGIC + 5 && memcmp(piece.p + TAR_MAGIC, "ustar", 5) == 0, e))
+			return -1;
+		rc = spool_copy(r, piece, fd, &stream.to, NULL, s, e);
+		s->unpacked = layer_stream_end(&stream, &reply, &ignored) == 0;
+		if (rc == 0 && !s->unpacked && (lseek(fd, 0, SEEK_SET) < 0 || source_drain(source_of_hashing(&h), SIZE_MAX / 2, e) < 0))
+			rc = -1;
+	}
+	sha256_digest(&h.sum, digest);
+	s->digest = s->unpacked ? reply.blob : arena_str(l->p->arena, str_of(digest));
+	return rc;
+}
+
+/* A large file that is called by a digest of which there is no layer yet. */
+static bool may_be_layer(struct load *l, const char *name, int64_t size)
+{
+	struct str hex = str_of(name);
+	struct layer_reply reply = { 0 };
+	auto_arena a = ARENA_INIT;
+	struct err ignored;
+
+	if (size < UNPACK_FROM || !str_starts(hex, STR(BLOBS)) || !path_is_hex(hex = str_drop(hex, sizeof BLOBS - 1), SHA256_HEX))
+		return false;
+	return pull_ask_layer(l->p, &a, arena_printf(&a, "sha256:%.*s", STR_ARG(hex)), &reply, &ignored) == 0 && !reply.have;
 }
 
 /* A link's target relative to its own directory; old docker save linked layer.tar to ../<id>/layer.tar. */
@@ -89,7 +131,7 @@ static int spool_entry(struct load *l, struct tar_reader *r, const struct tar_en
 		return err_set(e, EFBIG, "invalid archive: too many files, or too large ones");
 	s = arena_new(l->p->arena, struct spooled);
 	snprintf(s->file, sizeof s->file, "f%d", l->count);
-	if (t->type == TAR_FILE && spool_data(l, r, s, e))
+	if (t->type == TAR_FILE && spool_data(l, r, s, may_be_layer(l, name, t->size), e))
 		return -1;
 	if (t->type != TAR_FILE)
 		s->link = link_target(l->p->arena, t, name);
@@ -154,14 +196,14 @@ static int load_layer(struct load *l, const struct spooled *s, struct str diff_i
 	}
 	if (pull_ask_layer(p, &a, diff_id, &reply, e))
 		return -1;
-	if (!reply.have) {
+	if (!reply.have || s->unpacked) {
 		char *hex = arena_cstr(&a, digest_hex(s->digest));
 
 		if (!p->start.call.quiet)
 			progress_amount(&p->progress, id, "Loading layer", 0, s->size);
 		if (renameat(p->blobs, s->file, p->blobs, hex))
 			return err_sys(e, "keep layer %.*s", STR_ARG(id));
-		if (pull_unpack(p, &a, hex, diff_id, s->digest, &reply, e))
+		if (!reply.have && pull_unpack(p, &a, hex, diff_id, s->digest, &reply, e))
 			return err_wrap(e, "layer %.*s", STR_ARG(id));
 		if (!p->start.call.quiet)
 			progress_amount(&p->progress, id, "Loading layer", s->size, s->size);

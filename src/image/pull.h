@@ -11,6 +11,8 @@
 #include "image/reference.h"
 #include "ipc/call.h"
 
+#include <pthread.h>
+
 #define LOAD_MAX_ENTRIES 20000
 #define LOAD_MAX_BYTES   (1ll << 40)
 
@@ -49,6 +51,20 @@ struct registry *pull_registry(struct pull *p, struct reference *ref, struct err
 int pull_config(struct pull *p, struct registry *r, const struct descriptor *d, struct image *img, struct err *e); /* read and keep it */
 int image_check_platform(struct arena *a, struct str platform, struct str ref, const struct image *img, struct err *e); /* "": any fits */
 int pull_authorities(struct pull *p, const struct reference *ref, struct str *pem, struct err *e); /* whom a registry's TLS is trusted by */
+/* A layer that the node unpacks while it is written to `to`. EPIPE there: the unpacker has enough, and layer_stream_end tells why. */
+struct layer_stream {
+	int    to;
+	struct pull *p;                               /* the rest is private */
+	bool   plain;
+	int    from, rc;
+	pthread_t thread;
+	struct arena arena;
+	struct layer_reply reply;
+	struct err err;
+};
+int layer_stream_begin(struct layer_stream *s, struct pull *p, bool plain, struct err *e); /* plain: it comes uncompressed */
+int layer_stream_end(struct layer_stream *s, struct layer_reply *out, struct err *e); /* blocks; closes `to` */
+
 /* The input, decompressed if it is of `kind`, becomes a layer while it comes, and is kept as blobs/<hex>. With `skip_empty` an archive of no
  * entries is none: out->have stays false. Blocks. */
 int pull_layer(struct pull *p, enum inflate_kind kind, bool skip_empty, struct layer_reply *out, struct err *e);

@@ -25,7 +25,7 @@ struct pull_start {
 extern const struct field pull_start_fields[];
 
 struct layer_call {
-	struct str diff_id, blob;                     /* of a file in `blobs`; both "": a pipe from which a layer comes, once in an operation */
+	struct str diff_id, blob;                     /* of a file in `blobs`; both "": a pipe from which a layer comes, one at a time */
 	bool       plain;                             /* what comes is not compressed */
 };
 extern const struct field layer_call_fields[];

@@ -94,6 +94,56 @@ TEST(load_brings_an_image)
 	CHECK_INT(count_in(n.data, "fs/layers") + count_in(n.data, "blobs/sha256"), 0);
 }
 
+static void add_blob(struct tar_writer *w, struct str digest, struct str data)
+{
+	char name[100];
+	struct err e = { 0 };
+
+	snprintf(name, sizeof name, "blobs/sha256/%.*s", STR_ARG(digest_hex(digest)));
+	REQUIRE_OK(tar_write_file(w, name, 0644, data, &e), e);
+}
+
+/* What is large and called by a digest is unpacked before the manifest is there: a layer, one that no image has, and what is none at all. */
+TEST(large_layers_are_unpacked_while_they_come)
+{
+	struct made i = make_image("bin/sh", 2 << 20), stray = make_image("bin/other", 3 << 20);
+	static char garbage[2 << 20], path[400], manifest[400];
+	struct buf b = BUF_INIT(64 << 20);
+	struct tar_writer w;
+	struct err e = { 0 };
+	struct tnode n;
+	struct job j;
+	struct stat st;
+
+	SKIP_UNLESS_ROOT();
+	n = node_new();
+	memset(garbage, 'x', sizeof garbage);
+	snprintf(manifest, sizeof manifest, "[{\"Config\":\"config.json\",\"RepoTags\":[\"tr/img:1\"],\"Layers\":[\"blobs/sha256/%s\"]}]", i.layer_digest + 7);
+	tar_writer_init(&w, to_buf, &b);
+	add_blob(&w, str_of(i.config_digest), str_make(garbage, sizeof garbage));
+	add_blob(&w, str_of(stray.layer_digest), stray.layer);
+	add_blob(&w, str_of(i.layer_digest), i.layer);
+	REQUIRE_OK(tar_write_file(&w, "config.json", 0644, i.config, &e), e);
+	REQUIRE_OK(tar_write_file(&w, "manifest.json", 0644, str_of(manifest), &e), e);
+	REQUIRE_OK(tar_write_end(&w, &e), e);
+	j = load(&n, archive_fd(buf_as_str(&b)), NULL);
+	CHECK_STR(j.result.err.msg, "");
+	REQUIRE(j.result.puts.n == 1);
+	CHECK_INT(j.result.puts.v[0].image.size, 2 << 20);
+	CHECK_STR(j.result.puts.v[0].image.blobs.v[0], i.layer_digest);
+	CHECK_HAS(&j, "Loaded image: tr/img:1");
+	CHECK(image_layers_have(n.data, &j.result.puts.v[0].image.layers));
+	CHECK_INT(count_in(n.data, "blobs/sha256"), 2);
+	snprintf(path, sizeof path, "fs/layers/%s/bin/other", stray.layer_digest + 7);
+	CHECK(fstatat(n.data, path, &st, 0) == 0);
+	j = load(&n, archive_fd(buf_as_str(&b)), &j.result.puts.v[0].image.layers);
+	CHECK_HAS(&j, "Loaded image: tr/img:1");
+	CHECK_INT(image_layers_gc(n.data, &j.result.puts.v[0].image.layers, &(struct strs){ 0 }, NULL) >= 3 << 20, 1);
+	CHECK(fstatat(n.data, path, &st, 0) != 0);
+	image_host_free(n.host);
+	CHECK_INT(count_in(n.data, "staging"), 0);
+}
+
 /* What was saved loads again, as Docker's archive and as an OCI layout. */
 TEST(saved_images_load_again)
 {
