@@ -83,6 +83,9 @@ int image_here(struct req *r, struct str id, struct err *e);
 /* The references of an image of the caller. */
 int image_refs(struct req *r, struct view_txn *t, struct str id, struct image_view *v, struct err *e);
 
+/* The caller's images as a JSON array to `b`, and the bytes of all their layers, each layer counted once. */
+int images_usage(struct req *r, struct view_txn *t, struct buf *b, int64_t *bytes, struct err *e);
+
 /* ENOTSUP, naming `what`, while a node's build does not know what RECORDS_... `records` brought. Asked here and not of the leader, who may be
  * such a node, and would take it for something else. */
 int records_need(struct req *r, int64_t records, const char *what, struct err *e);

@@ -1,6 +1,5 @@
 /* What is chosen of an account's images: lists, prune, and what they take for `docker system df`. */
 #include "docker/api.h"
-#include "docker/image_list.h"
 
 #include "base/clock.h"
 #include "base/map.h"
@@ -128,25 +127,24 @@ struct layer_share {
 };
 
 /* Of each layer, by what the history says; what it does not tell is the uppermost layer's. */
-static void layer_sizes(struct arena *a, const struct image *i, int64_t **sizes)
+static int64_t *layer_sizes(struct arena *a, const struct image *i)
 {
-	int64_t rest = i->size;
+	int64_t rest = i->size, *sizes = arena_new_n(a, int64_t, i->layers.n);
 	size_t k = 0;
 
-	*sizes = arena_new_n(a, int64_t, i->layers.n);
 	for (size_t h = 0; h < i->history.n && k < i->layers.n; h++)
 		if (!i->history.v[h].empty_layer)
-			rest -= (*sizes)[k++] = i->history.v[h].size;
+			rest -= sizes[k++] = i->history.v[h].size;
 	if (i->layers.n && rest > 0)
-		(*sizes)[i->layers.n - 1] += rest;
+		sizes[i->layers.n - 1] += rest;
+	return sizes;
 }
 
 /* Counts the image in. Returns how many bytes of it no image counted before had. */
 static int64_t shares_add(struct arena *a, struct map *shares, const struct image *i)
 {
-	int64_t *sizes, fresh = 0;
+	int64_t *sizes = layer_sizes(a, i), fresh = 0;
 
-	layer_sizes(a, i, &sizes);
 	for (size_t k = 0; k < i->layers.n; k++) {
 		struct layer_share *s = map_get(shares, i->layers.v[k]);
 

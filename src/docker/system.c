@@ -1,6 +1,5 @@
 /* The daemon itself: ping, version, info, events, disk usage. */
 #include "docker/api.h"
-#include "docker/image_list.h"
 
 #include "base/clock.h"
 #include "base/version.h"

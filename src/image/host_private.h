@@ -1,4 +1,5 @@
-/* The image host's own structs; see host.h. host.c: operations and their channels; host_child.c: children that do the slow work. */
+/* The image host's own structs; see host.h. host.c: operations and their pull processes; host_asked.c: what these
+ * ask; host_child.c: children that do the slow work. */
 #ifndef IMAGE_HOST_PRIVATE_H
 #define IMAGE_HOST_PRIVATE_H
 
@@ -80,8 +81,15 @@ struct waiter {
 /* host.c */
 void op_child_done(struct image_op *op, struct child *c, const struct child_result *r);
 void op_release_if_over(struct image_op *op);
-
 void op_clean_if_idle(struct image_op *op);
+void op_done(struct image_op *op);
+void op_fail(struct image_op *op, const struct err *e);
+void op_last_word(struct image_op *op, struct ipc_token *token, const struct err *why); /* said when nothing of it is left; why NULL: well */
+
+/* host_asked.c */
+extern const struct ipc_op pull_ops[];
+void waiters_wake(struct image_host *h);              /* a layer was finished or given up */
+void waiters_drop(struct image_op *op);               /* this one waits for none any more */
 
 /* host_child.c */
 int  child_unpack(struct image_op *op, int blob, const struct unpack_job *job, struct ipc_token *token); /* takes blob; queued */

@@ -9,7 +9,8 @@
 
 #include <errno.h>
 
-#define DAY_NS (INT64_C(86400) * 1000000000)
+#define HOUR_NS (INT64_C(3600) * 1000000000)
+#define DAY_NS  (24 * HOUR_NS)
 
 const char usage_usage[] =
 	"usage: triton usage [flags]\n"
@@ -64,7 +65,7 @@ static int times(struct usage_command *c, int64_t *from, int64_t *to, struct err
 	if ((c->last && span_of(c->last, &span, e)) || (c->to && time_of(a, "to", c->to, to, e)))
 		return -1;
 	*from = *to - span;
-	if (span > 3 * DAY_NS)
+	if (span > USAGE_HOURS_KEPT * HOUR_NS)
 		*from -= *from % DAY_NS;              /* days count by their beginning */
 	return c->from ? time_of(a, "from", c->from, from, e) : 0;
 }
