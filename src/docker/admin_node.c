@@ -71,11 +71,11 @@ static int node_of(struct req *r, struct view_txn *t, struct node *out, struct e
 	if (view_list(t, &r->arena, STR("d/"), node_fields, sizeof(*all.v), &all, e))
 		return -1;
 	for (size_t i = 0; i < all.n; i++) {
-		if (str_eq(all.v[i].id, ref)) {
+		if (str_eq(all.v[i].id, ref) || str_eq(all.v[i].name, ref)) {
 			*out = all.v[i];
 			return 0;
 		}
-		if (str_eq(all.v[i].name, ref) || (ref.n >= 4 && str_starts(all.v[i].id, ref))) {
+		if (ref.n >= 4 && str_starts(all.v[i].id, ref)) {
 			*out = all.v[i];
 			hits++;
 		}
@@ -83,7 +83,7 @@ static int node_of(struct req *r, struct view_txn *t, struct node *out, struct e
 	if (hits == 1)
 		return 0;
 	if (hits)
-		return err_set(e, EINVAL, "%zu nodes are called %.*s; name one by its id", hits, (int)(ref.n > 64 ? 64 : ref.n), ref.p);
+		return err_set(e, EINVAL, "%zu nodes have ids that begin with %.*s; use more of it", hits, (int)(ref.n > 64 ? 64 : ref.n), ref.p);
 	return err_set(e, ENOENT, "no node %.*s; `triton node list` shows all", (int)(ref.n > 64 ? 64 : ref.n), ref.p);
 }
 

@@ -165,6 +165,7 @@ const struct field image_removed_fields[] = {
 const struct field node_join_fields[] = {
 	FIELD(1, node_join, token, "token", 0),
 	FIELD_OBJ(2, node_join, node, "node", 0, node_fields),
+	FIELD(3, node_join, named, "named", 0),
 	FIELD_END
 };
 

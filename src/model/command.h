@@ -157,7 +157,7 @@ extern const struct field image_delete_item_fields[];
 struct image_removed { struct image_delete_items items; int64_t reclaimed; };
 extern const struct field image_removed_fields[];
 
-struct node_join { struct str token; struct node node; };  /* the secret; id, name, key, address of the one that joins */
+struct node_join { struct str token; struct node node; bool named; }; /* the secret; id, name, key, address of the one that joins; --name was given */
 extern const struct field node_join_fields[];
 struct node_joined { struct node node; struct cluster cluster; };
 extern const struct field node_joined_fields[];

@@ -1,5 +1,9 @@
 #include "model/image.h"
 
+#include "codec/hex.h"
+
+#include <errno.h>
+
 const struct field image_history_fields[] = {
 	FIELD(1, image_history, created,     "created",     0),
 	FIELD(2, image_history, created_by,  "created_by",  0),
@@ -114,9 +118,41 @@ const struct field node_fields[] = {
 	FIELD(17, node, state,   "state",   0),
 	FIELD(18, node, labels,  "labels",  0),
 	FIELD(19, node, records, "records", 0),
+	FIELD(20, node, hostname, "hostname", 0),
 	FIELD_KEEP_UNKNOWN(node, unknown),
 	FIELD_END
 };
+
+static bool node_name_char(char ch, bool first)
+{
+	return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || (!first && (ch == '.' || ch == '_' || ch == '-'));
+}
+
+int node_name_check(struct str name, struct err *e)
+{
+	bool good = name.n > 0 && name.n <= NODE_NAME_MAX;
+
+	for (size_t i = 0; good && i < name.n; i++)
+		good = node_name_char(name.p[i], i == 0);
+	if (!good)
+		return err_set(e, EINVAL, "a node cannot be called \"%.*s\": a name has 1 to %d letters, digits, '.', '_' and '-', and begins with a letter "
+		               "or digit", (int)(name.n > NODE_NAME_MAX ? NODE_NAME_MAX : name.n), name.p, NODE_NAME_MAX);
+	return hex_is(name, 32) ? err_set(e, EINVAL, "a node cannot be called %.*s: that is how ids look", STR_ARG(name)) : 0;
+}
+
+struct str node_name_of_host(struct arena *a, struct str host)
+{
+	char *text = arena_alloc(a, NODE_NAME_MAX);
+	struct str name = { text, 0 };
+	struct err ignored;
+
+	for (size_t i = 0; i < host.n && name.n < NODE_NAME_MAX; i++)
+		if (node_name_char(host.p[i], name.n == 0))
+			text[name.n++] = host.p[i];
+		else if (name.n)
+			text[name.n++] = '-';
+	return node_name_check(name, &ignored) ? STR("node") : name;
+}
 
 const struct field join_token_fields[] = {
 	FIELD(1, join_token, hash,    "hash",    0),

@@ -91,9 +91,16 @@ struct node {
 	struct str state;                             /* "up" (also ""), "lost": not heard of, its lease is over */
 	struct pairs labels;
 	int64_t    records;                           /* what its build knows (base/version.h); 0: 1 */
+	struct str hostname;                          /* as the machine calls itself; builds before the field say it in `name` */
 	struct str unknown;
 };
 extern const struct field node_fields[];
+
+#define NODE_NAME_MAX 64
+/* EINVAL with a sentence: letters, digits, '.', '_' and '-', the first a letter or digit; not 32 hex digits, which are an id. */
+int node_name_check(struct str name, struct err *e);
+/* What a machine is called that nobody gave a name: its host name as far as it can be one, else "node". In `a`. */
+struct str node_name_of_host(struct arena *a, struct str host);
 
 /* What lets one machine join, once (key T/<SHA-256 of the secret>). */
 struct join_token {

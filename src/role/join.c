@@ -33,6 +33,7 @@ const struct field join_request_fields[] = {
 	FIELD(7, join_request, point,    "point",    FIELD_REQUIRED),
 	FIELD(8, join_request, now,      "now",      FIELD_REQUIRED),
 	FIELD(9, join_request, records,  "records",  0),
+	FIELD(10, join_request, named,   "named",    0),
 	FIELD_END
 };
 
@@ -42,6 +43,7 @@ const struct field join_answer_fields[] = {
 	FIELD(3, join_answer, server,     "server",     0),
 	FIELD(4, join_answer, datacenter, "datacenter", 0),
 	FIELD(5, join_answer, suffix,     "suffix",     0),
+	FIELD(6, join_answer, name,       "name",       0),
 	FIELD_END
 };
 
@@ -204,9 +206,10 @@ static int adopt(struct arena *a, struct datadir *d, const struct join_answer *i
 	return rc;
 }
 
-int join(struct arena *a, const struct serve_options *o, struct datadir *d, struct str name, struct str address, struct err *e)
+int join(struct arena *a, const struct serve_options *o, struct datadir *d, struct str machine, struct str address, struct err *e)
 {
-	struct join_call call = { .request = { .protocol = PEER_PROTOCOL, .id = d->node_id, .name = name, .address = address,
+	struct str name = o->name ? str_of(o->name) : node_name_of_host(a, machine);
+	struct join_call call = { .request = { .protocol = PEER_PROTOCOL, .id = d->node_id, .name = name, .named = o->name, .address = address,
 		.version = str_of(triton_version), .point = hex_encode(a, d->node_key.pub.q), .now.ns = clock_wall_ns(), .records = triton_records } };
 	struct join_heard heard = { 0 };
 	struct token t;
@@ -221,5 +224,9 @@ int join(struct arena *a, const struct serve_options *o, struct datadir *d, stru
 		return err_wrap(e, "cannot join");
 	if (heard.problem.n)
 		return err_set(e, EPERM, "cannot join: %.*s", (int)(heard.problem.n > 400 ? 400 : heard.problem.n), heard.problem.p);
-	return adopt(a, d, &heard.answer, e) ? err_wrap(e, "cannot join") : 0;
+	if (adopt(a, d, &heard.answer, e))
+		return err_wrap(e, "cannot join");
+	if (heard.answer.name.n)
+		printf("joined data center %.*s as node %.*s\n", STR_ARG(heard.answer.datacenter), STR_ARG(heard.answer.name));
+	return 0;
 }

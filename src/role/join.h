@@ -15,6 +15,7 @@ struct join_request {                                 /* JSON, body of POST /joi
 	int64_t    protocol;
 	struct str token;                             /* the secret only */
 	struct str id, name, address, version, point; /* point: the public key, 130 hex digits */
+	bool       named;                             /* the name was given, not taken from the host */
 	struct field_time now;                        /* this machine's wall clock */
 	int64_t    records;                           /* what its build knows (base/version.h) */
 };
@@ -23,13 +24,14 @@ extern const struct field join_request_fields[];
 struct join_answer {                                  /* JSON */
 	struct str ca_pem, sealed;                    /* sealed: hex */
 	int64_t    server;
-	struct str datacenter, suffix;
+	struct str datacenter, suffix, name;          /* name: what it is called now */
 };
 extern const struct field join_answer_fields[];
 
-/* Ask `o->join` and put the answer into the data directory. Blocks, at most a minute. Errors: one sentence: what the other
- * side said, or why it could not be asked. */
-int join(struct arena *a, const struct serve_options *o, struct datadir *d, struct str name, struct str address, struct err *e);
+/* Ask `o->join` and put the answer into the data directory; says on stdout what this node is called: --name, or `machine`, the host's
+ * name. Blocks, at most a minute. Errors: one
+ * sentence: what the other side said, or why it could not be asked. */
+int join(struct arena *a, const struct serve_options *o, struct datadir *d, struct str machine, struct str address, struct err *e);
 
 int role_join(int argc, char **argv);                 /* the child */
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "codec/rec.h"
 #include "ipc/spawn.h"
 
 #include <errno.h>
@@ -74,8 +75,10 @@ static const struct ipc_op dns_ops[] = { { 0 } };
 static void registered(void *ctx, const struct err *e, struct str payload)
 {
 	struct node_role *n = ctx;
+	auto_arena a = ARENA_INIT;
+	struct node now = { 0 };
+	struct err ignored;
 
-	(void)payload;
 	if (e) {
 		log_failed("this node could not be registered", e);
 		loop_stop(&n->loop);                  /* serve starts us again */
@@ -85,6 +88,8 @@ static void registered(void *ctx, const struct err *e, struct str payload)
 	if (n->registered)
 		return;
 	n->registered = true;
+	if (n->name.n && rec_decode(&a, payload, node_fields, &now, &ignored) == 0 && now.name.n && !str_eq(now.name, n->name))
+		log_warn("another node has the name that --name gives; this one keeps its own", L("name", n->name), L("own", now.name));
 	if (n->usage.again)
 		usage_now(n);
 	recover(n);
@@ -129,7 +134,7 @@ static void introduce(struct node_role *n)
 	uname(&u);
 	sysinfo(&mem);
 	statvfs(n->data_path, &fs);
-	in.node = (struct node){ .id = n->id, .name = str_of(u.nodename), .kernel = str_of(u.release), .os = pretty_os(&a),
+	in.node = (struct node){ .id = n->id, .name = n->name, .hostname = str_of(u.nodename), .kernel = str_of(u.release), .os = pretty_os(&a),
 		.arch = str_of(u.machine), .version = str_of(triton_version), .address = n->address,
 		.key = n->key, .records = triton_records, .cpus = cpu_count(),
 		.memory = (int64_t)mem.totalram * mem.mem_unit, .disk = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize };
@@ -147,7 +152,7 @@ static void initialized(void *ctx, const struct err *e, struct str payload)
 
 static void begin(struct node_role *n)
 {
-	struct cluster_init in = { .cluster = { .name = n->datacenter, .suffix = n->suffix }, .node = { .id = n->id, .name = STR("node"), .records = triton_records } };
+	struct cluster_init in = { .cluster = { .name = n->datacenter, .suffix = n->suffix }, .node = { .id = n->id, .records = triton_records } };
 	auto_view t = { 0 };
 	auto_arena a = ARENA_INIT;
 	struct cluster there = { 0 };
@@ -317,6 +322,7 @@ static int node_open(struct node_role *n, char **argv, struct err *e)
 	n->key = str_of(argv[10]);
 	n->joined = strcmp(argv[11], "1") == 0;
 	n->usage.days = (int)strtol(argv[12], NULL, 10);
+	n->name = str_of(argv[13]);
 	list_init(&n->reports);
 	list_init(&n->fetches);
 	snprintf(state_dir, sizeof(state_dir), "%s/state", argv[1]);
@@ -370,7 +376,7 @@ int role_node(int argc, char **argv)
 	log_open("node", 2, LOG_INFO);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);                     /* until the loop has it */
-	if (argc < 13) {
+	if (argc < 14) {
 		err_set(&e, EINVAL, "the node role is started by triton serve");
 		log_failed("node role cannot start", &e);
 		return 2;

@@ -1,7 +1,8 @@
 /* The node role: root, one thread, one loop. Compares what its containers should be (pending-work keys in the state) with
  * what they are, and forks one child per operation. Between its files; others need role_node only.
  *
- * argv: data dir, run dir, node id, instance, data center, suffix, user id of pull, private registries allowed (0/1).
+ * argv: data dir, run dir, node id, instance, data center, suffix, user id of pull, private registries allowed (0/1), address and
+ * key for other nodes, joined (0/1), days of usage, name ("": not given).
  * Descriptors: "serve" (control). Channels to state, api and dns come by OP_CHANNEL. */
 #ifndef ROLE_NODE_H
 #define ROLE_NODE_H
@@ -36,7 +37,7 @@ struct node_role {
 	size_t          far_n;
 	struct list     fetches;                      /* images on their way from other nodes */
 	struct list     reports;                      /* struct report not yet acknowledged by the state role */
-	struct str      id, datacenter, suffix, address, key; /* address, key: where and as whom other nodes know this one */
+	struct str      id, name, datacenter, suffix, address, key; /* name: --name or ""; address, key: where and as whom other nodes know this one */
 	const char     *data_path, *run_path;
 	struct { int sock; pid_t pid; } pool[NODE_POOL]; /* zygotes at hand; pid 0: none */
 	struct loop_timer pool_timer, copies_timer;

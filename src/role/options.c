@@ -1,6 +1,7 @@
 #include "role/options.h"
 
 #include "base/ip.h"
+#include "model/image.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@ const char serve_usage[] =
 	"  --docker HOST:PORT    Docker API over TLS (default 0.0.0.0:2376)\n"
 	"  --cloudapi HOST:PORT  CloudAPI over TLS, for triton setup (default 0.0.0.0:8443)\n"
 	"  --peer HOST:PORT      other nodes (default 0.0.0.0:2377)\n"
+	"  --name NAME           what this node is called (default: its host's, with a number if it is taken)\n"
 	"  --join HOST:PORT      become a node of the data center that this node (its --peer) belongs to\n"
 	"  --token TOKEN         with --join: what `triton token` printed there\n"
 	"  --datacenter NAME     name of a new data center (default dc1)\n"
@@ -50,7 +52,7 @@ int serve_options_parse(int argc, char **argv, struct serve_options *o, struct e
 		{ "--data-dir", &o->data_dir }, { "--run-dir", &o->run_dir }, { "--docker", &o->docker }, { "--cloudapi", &o->cloudapi },
 		{ "--peer", &o->peer }, { "--datacenter", &o->datacenter }, { "--suffix", &o->suffix }, { "--hosts", &o->hosts },
 		{ "--instance", &o->instance }, { "--uid-base", &uid }, { "--usage-days", &usage_days },
-		{ "--join", &o->join }, { "--token", &o->token },
+		{ "--join", &o->join }, { "--token", &o->token }, { "--name", &o->name },
 	};
 
 	*o = (struct serve_options){ .data_dir = "/var/lib/triton", .run_dir = "/run/triton", .docker = "0.0.0.0:2376",
@@ -86,6 +88,8 @@ int serve_options_parse(int argc, char **argv, struct serve_options *o, struct e
 		return err_set(e, EINVAL, "--join and --token go together; `triton token` on a node of the data center prints both");
 	if (o->join && !*o->peer)
 		return err_set(e, EINVAL, "--join needs --peer: the other nodes must reach this one");
+	if (o->name && node_name_check(str_of(o->name), e))
+		return err_wrap(e, "--name");
 	return name_check("--datacenter", o->datacenter, e) || name_check("--instance", o->instance, e) ? -1 : 0;
 }
 

@@ -9,6 +9,7 @@ struct serve_options {
 	const char *data_dir, *run_dir;               /* "/var/lib/triton", "/run/triton" */
 	const char *docker, *cloudapi, *peer;         /* HOST:PORT; "" turns a listener off */
 	const char *datacenter, *suffix;              /* "dc1", "triton.local" */
+	const char *name;                             /* of this node; NULL: it keeps the one it has, or gets its host's */
 	const char *join, *token;                     /* HOST:PORT of a node's --peer and what `triton token` printed; NULL: do not join */
 	const char *instance;                         /* distinguishes instances on one machine: cgroups, firewall table */
 	const char *hosts;                            /* further names and addresses of the server certificate, comma-separated */

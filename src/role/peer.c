@@ -197,6 +197,7 @@ static int join_check(struct arena *a, const struct join_request *q, struct node
 		return err_set(e, EINVAL, "the key of the machine is malformed");
 	k.q = *point;
 	in->token = q->token;
+	in->named = q->named;
 	in->node = (struct node){ .id = q->id, .name = q->name, .address = q->address, .version = q->version, .records = q->records,
 		.key = hash_sha256_hex(a, pubkey_spki(a, &k)) };
 	return 0;
@@ -229,7 +230,7 @@ static int join_take(struct req *r, struct err *e)
 		return -1;
 	log_info("a machine joined", L("node", out.node.id), L("name", out.node.name), L("address", out.node.address));
 	return reply(r, 200, join_answer_fields, &(struct join_answer){ .ca_pem = p->ca_pem, .sealed = hex_encode(a, sealed.point),
-	             .server = out.node.server, .datacenter = out.cluster.name, .suffix = out.cluster.suffix }, e);
+	             .server = out.node.server, .datacenter = out.cluster.name, .suffix = out.cluster.suffix, .name = out.node.name }, e);
 }
 
 /* --- links --------------------------------------------------------------------------------------------- */

@@ -356,6 +356,7 @@ static int launch_role(struct child *c, int control, struct err *e)
 		arg(&l, arena_cstr(&a, s->data.node_key_hash));
 		arg(&l, s->data.joined.n ? "1" : "0");
 		arg(&l, number(&a, s->o.usage_days));
+		arg(&l, s->o.name ? s->o.name : "");
 		break;
 	case R_API:
 		arg(&l, data_dir);
@@ -553,7 +554,7 @@ static int join_first(struct serve *s, struct err *e)
 
 	if (s->o.join && d->fresh) {
 		gethostname(name, sizeof(name) - 1);
-		if (join(&s->arena, &s->o, d, str_of(*name ? name : "node"), public_address(s, s->o.peer), e))
+		if (join(&s->arena, &s->o, d, str_of(name), public_address(s, s->o.peer), e))
 			return -1;
 	} else if (s->o.join && !d->joined.n) {
 		return err_set(e, EEXIST, "%s belongs to a node already, of a data center of its own; choose another --data-dir to join another",

@@ -103,6 +103,13 @@ int container_died(struct command_env *c, struct container *ct, int64_t exit_cod
 /* It is to start on another node now (cmd_node_admin.c). ENOSPC: no node has room; nothing has changed then. */
 int container_relocate(struct command_env *c, struct container *ct, struct err *e);
 
+/* --- what nodes are called (cmd_join.c) --- */
+
+/* The name of a machine that comes in: what it says; when another node has that, EEXIST for one that was given (`named`), else a number is added. */
+int node_name_new(struct command_env *c, struct node *n, bool named, struct err *e);
+/* Of one that registers: n->name when it was given and is free, else what it had (`old`), else its host name, with a number where that is taken. */
+int node_name_again(struct command_env *c, struct node *n, struct str old, struct err *e);
+
 /* --- where containers are (placement.c) --- */
 
 /* Choose a node for `ct`, whose resources, mounts and modes are decided, and write it down in ct->node. ENOSPC: no node has

@@ -294,7 +294,6 @@ COMMAND(cmd_node_register)
 	struct str key = key_make(c->a, "d", n->id, STR_NONE, STR_NONE);
 	int rc;
 
-	(void)result;
 	if (!n->id.n || n->id.n > 64)
 		return err_set(e, EINVAL, "a node needs an id");
 	if (!str_eq(n->id, c->node))
@@ -311,9 +310,11 @@ COMMAND(cmd_node_register)
 	n->state = old.state;
 	n->server = old.server ? old.server : c->server;
 	n->key = old.key.n ? old.key : n->key;
-	if (rc && !n->name.n)
-		n->name = old.name;
 	if (rc && !n->address.n)
 		n->address = old.address;
-	return records_check(c, n->records, e) || txn_put(c->t, key, node_fields, n, e) || place_node_changed(c, n, e) || records_raise(c, e) ? -1 : 0;
+	if (records_check(c, n->records, e) || node_name_again(c, n, old.name, e) || txn_put(c->t, key, node_fields, n, e) || place_node_changed(c, n, e) ||
+	    records_raise(c, e))
+		return -1;
+	*result = rec_encode_arena(c->a, node_fields, n);
+	return 0;
 }

@@ -102,6 +102,8 @@ static int node_show(struct admin *c, char **word, struct err *e)
 		return -1;
 	printf("Node          %.*s (%.*s, %.*s)\nId            %.*s\n", STR_ARG(table_clean(a, d.node.name)), STR_ARG(state_of(&d.node)),
 	       STR_ARG(availability_of(&d.node)), STR_ARG(d.node.id));
+	if (d.node.hostname.n && !str_eq(d.node.hostname, d.node.name))
+		printf("Host          %.*s\n", STR_ARG(table_clean(a, d.node.hostname)));
 	if (d.node.address.n)
 		printf("Address       %.*s\n", STR_ARG(d.node.address));
 	printf("System        %.*s, Linux %.*s, %.*s; triton %.*s\n", STR_ARG(d.node.os), STR_ARG(d.node.kernel), STR_ARG(d.node.arch),

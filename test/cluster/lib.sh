@@ -67,19 +67,18 @@ link_down() { link set "$1" '*' cut=1 && link set '*' "$1" cut=1; } # I: silence
 link_up() { link set "$1" '*' cut=0 && link set '*' "$1" cut=0; }
 
 serve_start() { # I FLAG...: waits until it serves
-	local i=$1
+	local i=$1 name=${NAME-n$1}                   # NAME= : it has no --name
 	shift
 	mkdir -p "$C/$i"
 	: >"$C/$i/serve.out"
 	on "$i" setsid "$TRITON" serve --data-dir "$C/$i/data" --run-dir "$RUN/$i" --peer "10.77.0.$i:2377" --instance "cl$$-$i" \
-		--uid-base $((UID_BASE + i * 16)) "$@" >"$C/$i/serve.out" 2>>"$C/$i/serve.err" </dev/null &
+		--uid-base $((UID_BASE + i * 16)) ${name:+--name "$name"} "$@" >"$C/$i/serve.out" 2>>"$C/$i/serve.err" </dev/null &
 	until_ok 20 grep -q 'serves data center' "$C/$i/serve.out"
 }
 token() { "$TRITON" token --run-dir "$RUN/${1:-1}" "${@:2}" | sed -n 's/.*--token //p'; } # NODE FLAG...
 join() { serve_start "$1" --join "10.77.0.${2:-1}:2377" --token "$(token "${2:-1}")"; } # I [VIA]
 
 voters() { status_at "$1" | jq -r .state.voters; }
-names() { hostname; }
 
 cluster_create() {
 	link_start "${SEED:-1}" || return 1

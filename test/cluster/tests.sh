@@ -25,6 +25,10 @@ test_a_token_is_good_once_and_for_one_data_center() {
 	sleep 1.2
 	has "$(joining --join 10.77.0.3:2377 --token "$t")" "has expired"
 	has "$(joining --join 10.77.0.3:2377 --token x)" "no token"
+	t=$(token 3)
+	has "$(joining --join 10.77.0.3:2377 --token "$t" --name n2)" "another node is called n2; choose another --name"
+	has "$(joining --join 10.77.0.3:2377 --token "$t" --name 'a b')" 'a node cannot be called "a b"'
+	has "$(joining --join 10.77.0.3:2377 --token "${t%????}0000" --name n2)" "knows no such token"
 	place_remove 4
 	has "$("$TRITON" serve --join x:1 2>&1 || true)" "go together"
 }
@@ -246,12 +250,26 @@ leaves() { # NODE: stopped, and removed for good
 }
 
 test_five_nodes_have_five_voters_and_three_again() {
-	for i in 4 5; do
+	for i in 4 5; do                                      # machines that were made from one image
 		place_create $i
-		join $i 2
+		NAME='' join $i 2
 	done
 	NODES=5
 	until_is 30 5 voters 1
+	host=$(hostname | tr -c 'a-zA-Z0-9._\n-' -)
+	called() { "$TRITON" node show "$(cat "$C/$1/data/node")" --json --run-dir "$RUN/$2" | jq -r .node.name; }
+	is "$(called 4 1) $(called 5 3)" "$host $host-2"
+	has "$(cat "$C/5/serve.out")" "joined data center dc1 as node $host-2"
+	kill "$(serve_pid 5)"
+	until_ok 20 sh -c "! [ -e /proc/$(serve_pid 5 || echo none) ]"
+	NAME='' serve_start 5
+	is "$(called 5 1)" "$host-2"
+	kill "$(serve_pid 5)"
+	until_ok 20 sh -c "! [ -e /proc/$(serve_pid 5 || echo none) ]"
+	NAME=five serve_start 5
+	is "$(called 5 4)" five
+	is "$("$TRITON" node show five --json --run-dir "$RUN/1" | jq -r .node.id)" "$(cat "$C/5/data/node")"
+	is "$(docker_at 2 run --rm -e constraint:node==five bb:1 echo hi)" hi
 	docker_at 5 run --rm bb:1 echo hello | grep -q hello
 	for i in 4 5; do leaves $i; done
 	until_is 30 3 voters 1

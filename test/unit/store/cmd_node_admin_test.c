@@ -288,6 +288,108 @@ TEST(nodes_are_removed)
 	fixture_close(&f);
 }
 
+static struct str id_of(const char *machine)
+{
+	return str_head(hash_sha256_hex(&f.a, str_of(machine)), 32);
+}
+
+/* A machine that comes in with a token of its own; its name is then in *name. */
+static int comes(const char *machine, const char *called, bool named, struct str *name)
+{
+	struct node_join in = { .token = arena_printf(&f.a, "%s's", machine), .named = named, .node = { .id = id_of(machine),
+		.name = str_of(called), .key = hash_sha256_hex(&f.a, str_of(machine)) } };
+	struct node_joined out = { 0 };
+
+	f.operator_ = true;
+	REQUIRE_OK(RUN(&f, CMD_TOKEN_CREATE, join_token, { .hash = hash_sha256_hex(&f.a, in.token), .expires.ns = f.now_ns + 60000000000 }), f.e);
+	f.operator_ = false;
+	if (fixture_run(&f, CMD_NODE_JOIN, node_join_fields, &in, node_joined_fields, &out))
+		return -1;
+	*name = out.node.name;
+	return 0;
+}
+
+/* What it says when it starts; `given` is --name. Returns what it is called then. */
+static struct str starts(struct str id, const char *given, const char *host)
+{
+	struct node in = { .id = id, .name = str_of(given), .hostname = str_of(host), .memory = GIB }, out = { 0 };
+
+	f.node = id;
+	REQUIRE_OK(fixture_run(&f, CMD_NODE_REGISTER, node_fields, &in, node_fields, &out), f.e);
+	f.node = STR_NONE;
+	REQUIRE(fixture_get(&f, key_make(&f.a, "d", id, STR_NONE, STR_NONE), node_fields, &in));
+	CHECK(str_eq(in.name, out.name));
+	return out.name;
+}
+
+TEST(no_two_nodes_have_one_name)
+{
+	char sixty_four[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	struct str name;
+
+	open_nodes(1);
+	/* from one image: numbered; a name that was given is never changed, but refused when it is another's */
+	REQUIRE_OK(comes("a", "debian", false, &name), f.e);
+	CHECK_STR(name, "debian");
+	REQUIRE_OK(comes("b", "debian", false, &name), f.e);
+	CHECK_STR(name, "debian-2");
+	REQUIRE_OK(comes("c", "debian", false, &name), f.e);
+	CHECK_STR(name, "debian-3");
+	CHECK_ERR(comes("d", "debian-2", true, &name), f.e, "another node is called debian-2; choose another --name");
+	CHECK_INT(f.e.code, EEXIST);
+	REQUIRE_OK(RUN(&f, CMD_NODE_JOIN, node_join, { .token = STR("d's"), .named = true, .node = { .id = id_of("d"), .name = STR("web"),
+	           .key = hash_sha256_hex(&f.a, STR("d")) } }), f.e);     /* the refusal did not use up the token */
+	REQUIRE_OK(comes("e", sixty_four, false, &name), f.e);
+	REQUIRE_OK(comes("f", sixty_four, false, &name), f.e);
+	CHECK_INT(name.n, 64);
+	CHECK_STR(str_drop(name, 61), "a-2");
+	CHECK_ERR(comes("g", "a b", true, &name), f.e, "a node cannot be called \"a b\"");
+
+	/* it stays, whatever the machine is called; --name changes it, if nobody has it */
+	CHECK_STR(starts(id_of("b"), "", "debian"), "debian-2");
+	CHECK_STR(starts(id_of("b"), "", "other"), "debian-2");
+	CHECK_STR(starts(id_of("b"), "web", "other"), "debian-2");
+	CHECK_STR(starts(id_of("b"), "db", "other"), "db");
+	CHECK_STR(starts(id_of("b"), "db", "other"), "db");
+	CHECK_STR(starts(id_of("b"), "", "other"), "db");
+	REQUIRE_OK(comes("h", "debian", false, &name), f.e);
+	CHECK_STR(name, "debian-2");
+
+	/* a name is free when its node was removed */
+	REQUIRE_OK(as_operator(CMD_NODE_REMOVE, (struct node_update){ .id = id_of("d") }), f.e);
+	CHECK_STR(starts(id_of("h"), "web", "debian"), "web");
+	fixture_close(&f);
+}
+
+/* They say what their host is called in the place of a name, each time; and equal ones came in. */
+TEST(names_that_older_builds_made)
+{
+	struct node old = { .id = STR("old"), .name = STR("n1") };
+	struct str name;
+	struct txn t;
+
+	open_nodes(1);
+	CHECK_STR(starts(STR("node1"), "debian", ""), "n1");
+	REQUIRE_OK(comes("a", "debian", false, &name), f.e);
+	CHECK_STR(starts(id_of("a"), "rack7", ""), "debian");
+	REQUIRE_OK(txn_begin(&t, &f.db, &f.e), f.e);
+	REQUIRE_OK(txn_put(&t, STR("d/old"), node_fields, &old, &f.e), f.e);
+	REQUIRE_OK(txn_commit(&t, (uint64_t)++f.revision, 1, &f.e), f.e);
+	CHECK_STR(starts(STR("node1"), "", "debian"), "n1-2");
+	CHECK_STR(starts(STR("old"), "n1", ""), "n1");
+	fixture_close(&f);
+}
+
+TEST(the_first_node_is_called_as_its_host)
+{
+	open_nodes(0);
+	CHECK_STR(starts(STR("node1"), "", "my machine"), "n1");          /* the fixture gave it that */
+	CHECK_STR(starts(STR("other"), "", "my machine"), "my-machine");
+	CHECK_STR(starts(STR("third"), "", "my machine"), "my-machine-2");
+	CHECK_STR(starts(STR("fourth"), "", ""), "node");
+	fixture_close(&f);
+}
+
 TEST(a_removed_node_is_linked_until_it_takes_no_part)
 {
 	struct node n = { 0 };
