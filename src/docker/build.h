@@ -1,5 +1,5 @@
 /* `docker build` by the classic builder's API: what its files share. build.c: the request and the order of the steps; build_steps.c: all
- * instructions but COPY and ADD; build_copy.c: these; build_out.c: what the client sees, and operations of the node whose
+ * instructions but COPY and ADD; build_copy.c: these; build_cache.c: what was made before; build_out.c: what the client sees, and operations of the node whose
  * progress it sees. A build is its api thread: when the client goes, the thread notices and what it made for the moment goes. */
 #ifndef DOCKER_BUILD_H
 #define DOCKER_BUILD_H
@@ -33,6 +33,7 @@ struct build {
 
 	/* where we are */
 	size_t       step, steps;
+	struct { struct image *v; size_t n; } sources; /* the images of cache_from that are there */
 	struct build_stages stages;                   /* done ones, and the last is being built */
 	struct image image;                           /* so far; id "": scratch. config is what the next step begins with */
 	struct config_change change;                  /* of image.config */
@@ -63,15 +64,17 @@ int build_labels(struct build *b, struct err *e);
 /* A stage by name or number, or an image, pulled if it is not there. */
 int build_image(struct build *b, struct str ref, bool pull, struct image *out, struct err *e);
 
-/* The next image. `line`: the instruction as history shows it; `what`: of what else it depends, for the cache. From the cache: 1. Else
- * *step is what to record and 0. */
-int build_cached(struct build *b, struct str line, struct str what, struct str *step, struct err *e);
 struct pull_call build_commit_call(struct build *b, struct str created_by, struct str step);
 int build_commit(struct build *b, const struct pull_call *call, struct err *e);
 int build_next(struct build *b, struct str id, struct err *e); /* this is the image now */
 struct str build_nop(struct build *b, struct str line);
 int build_words(struct build *b, const struct instruction *i, struct strs *out, struct err *e); /* JSON, or words with variables replaced */
 struct shellwords build_shellwords(struct build *b);
+
+/* --- build_cache.c --- */
+/* The next image, b->image.config being what it is to have. `created_by`: the instruction as history shows it; `what`: of what else it
+ * depends, where images of this account are looked for. From the cache: 1, said to the client. Else *step is what to record and 0. */
+int build_cached(struct build *b, struct str created_by, struct str what, struct str *step, struct err *e);
 
 /* --- build_fetch.c --- */
 bool build_is_url(struct str word);

@@ -163,7 +163,7 @@ static int copy_step(struct build *b, const struct instruction *i, struct err *e
 {
 	struct build_copy q = { .account = who(b->r)->login, .id = b->scratch, .unpack = str_is(i->word, "ADD") };
 	struct shellwords w = build_shellwords(b);
-	struct str digest, line, step, url = STR_NONE, stage = instruction_flag(i, "from");
+	struct str digest, created_by, mode, step, url = STR_NONE, stage = instruction_flag(i, "from");
 	struct image from = { 0 };
 	auto_fd fetched = -1;
 	int cached;
@@ -188,12 +188,14 @@ static int copy_step(struct build *b, const struct instruction *i, struct err *e
 	}
 	if (digest_of(b, &q, &from, &digest, e))
 		return -1;
-	line = arena_printf(b->a, "%.*s %s%.*s%sfile:%.*s in %.*s ", STR_ARG(i->word), q.chown.n ? "--chown=" : "", STR_ARG(q.chown), q.chown.n ? " " : "",
-			    STR_ARG(digest_is(digest) ? digest_hex(digest) : digest), STR_ARG(q.dest));
-	cached = build_cached(b, line, arena_printf(b->a, "%lld", (long long)q.chmod), &step, e);
+	mode = q.chmod < 0 ? STR_NONE : arena_printf(b->a, "--chmod=%llo ", (long long)q.chmod);
+	created_by = build_nop(b, arena_printf(b->a, "%.*s %s%.*s%s%.*sfile:%.*s in %.*s ", STR_ARG(i->word), q.chown.n ? "--chown=" : "",
+					       STR_ARG(q.chown), q.chown.n ? " " : "", STR_ARG(mode),
+					       STR_ARG(digest_is(digest) ? digest_hex(digest) : digest), STR_ARG(q.dest)));
+	cached = build_cached(b, created_by, STR_NONE, &step, e);
 	if (cached)
 		return cached < 0 ? -1 : 0;
-	q.commit = build_commit_call(b, build_nop(b, line), step);
+	q.commit = build_commit_call(b, created_by, step);
 	return copy_commit(b, &q, e);
 }
 
@@ -206,13 +208,13 @@ int build_workdir(struct build *b, struct str line, struct err *e)
 {
 	struct container_config config = b->image.config;
 	struct build_copy q = { .account = who(b->r)->login, .id = b->scratch, .chmod = -1 };
-	struct str step;
-	int cached = build_cached(b, line, STR_NONE, &step, e);
+	struct str step, created_by = build_nop(b, arena_printf(b->a, " %.*s", STR_ARG(line)));
+	int cached = build_cached(b, created_by, STR_NONE, &step, e);
 
 	if (cached)
 		return cached < 0 ? -1 : 0;
 	q.dest = destination(b, arena_printf(b->a, "%.*s/", STR_ARG(config.working_dir)));
-	q.commit = build_commit_call(b, build_nop(b, arena_printf(b->a, " %.*s", STR_ARG(line))), step);
+	q.commit = build_commit_call(b, created_by, step);
 	q.commit.base.config = config;
 	return copy_commit(b, &q, e);
 }

@@ -2,9 +2,6 @@
 #include "docker/build.h"
 #include "docker/create.h"
 
-#include "codec/rec.h"
-#include "codec/sha256.h"
-#include "image/reference.h"
 #include "sched/rules.h"
 
 #include <ctype.h>
@@ -70,53 +67,6 @@ int build_next(struct build *b, struct str id, struct err *e)
 	return 0;
 }
 
-/* The newest image that this step made of this parent, if there is one. */
-static int cache_find(struct build *b, struct str step, struct str *id, struct err *e)
-{
-	auto_view t = { 0 };
-	struct view_scan s;
-	struct str key, val;
-	int64_t newest = 0;
-	int found = 0;
-
-	if (api_view(b->r, &t, e) || view_scan(&t, &s, key_prefix(b->a, "i", who(b->r)->login, STR_NONE), e))
-		return -1;
-	while (view_next(&s, &key, &val)) {
-		auto_arena a = ARENA_INIT;
-		struct image_step one = { 0 };
-		struct err ignored;
-
-		if (rec_decode(&a, val, image_step_fields, &one, &ignored) || !str_eq(one.step, step) || !str_eq(one.parent, b->image.id) ||
-		    one.put.ns < newest)
-			continue;
-		newest = one.put.ns;
-		*id = arena_str(b->a, one.id);
-		found = 1;
-	}
-	view_scan_end(&s);
-	return found;
-}
-
-int build_cached(struct build *b, struct str line, struct str what, struct str *step, struct err *e)
-{
-	char digest[DIGEST_TEXT + 1];
-	struct str id = STR_NONE;
-	int found;
-
-	/* The parent's id stands for everything before; whether a CMD came with this stage decides what ENTRYPOINT does. */
-	sha256_digest_of(arena_printf(b->a, "%.*s\n%.*s\n%d", STR_ARG(line), STR_ARG(what), b->change.cmd_set), digest);
-	*step = arena_str(b->a, str_of(digest));
-	if (b->no_cache || b->busted)
-		return 0;
-	found = cache_find(b, *step, &id, e);
-	if (found < 0)
-		return -1;
-	b->busted = !found;
-	if (!found)
-		return 0;
-	return build_say(b, e, " ---> Using cache\n") || build_next(b, id, e) || image_here(b->r, id, e) ? -1 : 1;
-}
-
 struct pull_call build_commit_call(struct build *b, struct str created_by, struct str step)
 {
 	struct pull_call call = { .account = who(b->r)->login, .created_by = created_by, .base = b->image, .quiet = true };
@@ -139,13 +89,13 @@ int build_commit(struct build *b, const struct pull_call *call, struct err *e)
 static int config_commit(struct build *b, struct str line, struct err *e)
 {
 	struct container_config config = b->image.config;
-	struct str step;
+	struct str step, created_by = build_nop(b, arena_printf(b->a, " %.*s", STR_ARG(line)));
 	struct pull_call call;
-	int cached = build_cached(b, line, STR_NONE, &step, e);
+	int cached = build_cached(b, created_by, STR_NONE, &step, e);
 
 	if (cached)
 		return cached < 0 ? -1 : 0;
-	call = build_commit_call(b, build_nop(b, arena_printf(b->a, " %.*s", STR_ARG(line))), step);
+	call = build_commit_call(b, created_by, step);
 	call.base.config = config;
 	return build_commit(b, &call, e);
 }

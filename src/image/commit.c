@@ -51,28 +51,38 @@ static void add_history(struct pull *p, struct image *img, const struct image_hi
 	img->history = (struct image_histories){ v, img->history.n + 1 };
 }
 
+/* The image below becomes the next one: what was written, how it was made. */
+static int grow(struct pull *p, struct image *img, struct err *e)
+{
+	const struct pull_call *call = &p->start.call;
+	struct image_history h = { .created.ns = clock_wall_ns(), .created_by = call->created_by, .comment = call->message,
+		.author = img->author, .empty_layer = true };
+	struct platform host = platform_host();
+
+	img->manifest = STR_NONE;
+	img->created = h.created;
+	img->comment = call->message;
+	if (!img->os.n) {
+		img->os = host.os;
+		img->architecture = host.architecture;
+		img->variant = host.variant;
+	}
+	if (add_layer(p, img, &h, e))
+		return -1;
+	add_history(p, img, &h);
+	return 0;
+}
+
 int pull_commit(struct pull *p, struct last_lines *last, struct err *e)
 {
 	const struct pull_call *call = &p->start.call;
 	struct image img = call->base;
-	struct image_history h = { .created.ns = clock_wall_ns(), .created_by = call->created_by, .comment = call->message,
-		.author = img.author, .empty_layer = true };
-	struct platform host = platform_host();
 	struct strs refs = { 0 };
 	struct str json;
 
 	img.parent = img.id;
-	img.manifest = STR_NONE;
-	img.created = h.created;
-	img.comment = call->message;
-	if (!img.os.n) {
-		img.os = host.os;
-		img.architecture = host.architecture;
-		img.variant = host.variant;
-	}
-	if (ask_layers(p, &img, e) || add_layer(p, &img, &h, e))
+	if (ask_layers(p, &img, e) || (!call->is_whole && grow(p, &img, e)))
 		return -1;
-	add_history(p, &img, &h);
 	json = image_config_make(p->arena, &img);
 	if (pull_keep_bytes(p, json, img.id, e))
 		return -1;

@@ -17,7 +17,7 @@ const char *command_name(int cmd)
 		[CMD_NODE_JOIN] = "node.join", [CMD_TOKEN_CREATE] = "token.create", [CMD_NODE_UPDATE] = "node.update",
 		[CMD_NODE_REMOVE] = "node.remove", [CMD_NODE_STATE] = "node.state", [CMD_NODE_FORGET] = "node.forget",
 		[CMD_IMAGE_PUT] = "image.put", [CMD_IMAGE_TAG] = "image.tag", [CMD_IMAGE_REMOVE] = "image.remove",
-		[CMD_IMAGE_PRUNE] = "image.prune", [CMD_VOLUME_CREATE] = "volume.create",
+		[CMD_IMAGE_PRUNE] = "image.prune", [CMD_IMAGE_PARENT] = "image.parent", [CMD_VOLUME_CREATE] = "volume.create",
 		[CMD_VOLUME_REMOVE] = "volume.remove", [CMD_NETWORK_CREATE] = "network.create",
 		[CMD_NETWORK_REMOVE] = "network.remove", [CMD_NETWORK_CONNECT] = "network.connect",
 		[CMD_NETWORK_DISCONNECT] = "network.disconnect", [CMD_CLUSTER_INIT] = "cluster.init",

@@ -74,6 +74,8 @@ enum command {
 	CMD_IMAGE_TAG         = 41, /* image_tag: a ref that exists moves. Event tag */
 	CMD_IMAGE_REMOVE      = 42, /* image_remove {ref or id as given, image_id resolved by the caller, ref or "" , force} -> image_removed lists. Docker's conflict sentences */
 	CMD_IMAGE_PRUNE       = 43, /* image_prune -> image_removed */
+	CMD_IMAGE_PARENT      = 44, /* image_step: a build found an image that came from elsewhere to be what `step` makes of `parent`. One that has a parent
+	                             * keeps it. No event. Leaders of older builds do not know it */
 
 	CMD_VOLUME_CREATE     = 50, /* volume -> volume (the old one when it exists). Event create */
 	CMD_VOLUME_REMOVE     = 51, /* by_name. EBUSY "remove X: volume is in use - [id]". Event destroy */

@@ -140,6 +140,7 @@ const struct field pull_call_fields[] = {
 	FIELD(12, pull_call, created_by,     "created_by",     0),
 	FIELD_OBJ(13, pull_call, base,       "base",           0, image_fields),
 	FIELD(14, pull_call, limit,          "limit",          0),
+	FIELD(15, pull_call, is_whole,       "is_whole",       0),
 	FIELD_END
 };
 

@@ -117,6 +117,7 @@ struct pull_call {
 	int64_t    limit;                             /* search: results at most */
 	struct str container, created_by;             /* commit: whose changes become a layer ("": none do); for the history */
 	struct image base;                            /* commit: the image below with the new config and author; id "" is scratch */
+	bool       is_whole;                          /* commit: base has its last layer and line of history already; its id is the image's below */
 };
 extern const struct field pull_call_fields[];
 struct build_file { struct str account, id, path; bool remove; }; /* id: of the scratch root. remove: it goes, no fd */

@@ -43,6 +43,7 @@ COMMAND(cmd_image_put);
 COMMAND(cmd_image_tag);
 COMMAND(cmd_image_remove);
 COMMAND(cmd_image_prune);
+COMMAND(cmd_image_parent);
 COMMAND(cmd_volume_create);
 COMMAND(cmd_volume_remove);
 COMMAND(cmd_network_create);

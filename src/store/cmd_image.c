@@ -127,6 +127,24 @@ COMMAND(cmd_image_tag)
 	return put_tag(c, t->ref, t->image_id, e) || image_event(c, "tag", t->image_id, t->ref, e) ? -1 : 0;
 }
 
+COMMAND(cmd_image_parent)
+{
+	struct image_step *q = in;
+	struct image im = { 0 };
+	int found = txn_get(c->t, c->a, image_key(c, q->id), image_fields, &im, e);
+
+	(void)result;
+	if (found < 0)
+		return -1;
+	if (!found || !txn_has(c->t, image_key(c, q->parent)) || str_eq(q->id, q->parent))
+		return err_set(e, ENOENT, "No such image: %.*s", SHOWN(found ? q->parent : q->id));
+	if (im.parent.n)
+		return 0;
+	im.parent = q->parent;
+	im.step = q->step;
+	return txn_put(c->t, image_key(c, q->id), image_fields, &im, e);
+}
+
 /* --- removing --- */
 
 struct refs {

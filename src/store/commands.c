@@ -42,6 +42,7 @@ static const struct command_def commands[] = {
 	CMD(CMD_IMAGE_TAG,         image_tag,        cmd_image_tag),
 	CMD(CMD_IMAGE_REMOVE,      image_remove,     cmd_image_remove),
 	CMD(CMD_IMAGE_PRUNE,       image_prune,      cmd_image_prune),
+	CMD(CMD_IMAGE_PARENT,      image_step,       cmd_image_parent),
 	CMD(CMD_VOLUME_CREATE,     volume,           cmd_volume_create),
 	CMD(CMD_VOLUME_REMOVE,     by_name,          cmd_volume_remove),
 	CMD(CMD_NETWORK_CREATE,    network,          cmd_network_create),

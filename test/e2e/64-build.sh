@@ -76,6 +76,92 @@ test_every_step_is_in_the_cache_the_second_time() {
 	docker image prune -f >/dev/null
 }
 
+# --- --cache-from: what came from elsewhere ------------------------------------------------------------
+
+cached() { grep -c 'Using cache' <<<"$out" || true; }
+
+# An image of five steps; $TMP/df is its Dockerfile, $id its id.
+cacheable() { # TAG
+	mkdir -p "$TMP/ctx"
+	echo 1 >"$TMP/ctx/f"
+	cat >"$TMP/df" <<-END
+		FROM busybox
+		ARG WHO=$1
+		RUN echo "\$WHO" >/who
+		COPY --chmod=640 f /f
+		ENV X=1
+		WORKDIR /there
+	END
+	build -t "$1" --label last=label <"$TMP/df"
+	id=$(docker image inspect -f '{{.Id}}' "$1")
+}
+
+test_cache_from_what_was_loaded() {
+	cacheable cached:1
+	docker save -o "$TMP/image.tar" cached:1
+	docker rmi cached:1 >/dev/null
+	docker load -qi "$TMP/image.tar" >/dev/null
+	build -t cached:2 --label last=label --cache-from nosuch:1 --cache-from cached:1 <"$TMP/df"
+	is "$(cached)" 6
+	has_not "$out" "Running in"
+	is "$(docker image inspect -f '{{.Id}}' cached:2)" "$id"
+	is "$(docker images -q --filter dangling=true)" ""
+	# the steps are the cache of the next build as if it had made them, and the source as one of it
+	build -q --label last=label <"$TMP/df"
+	has "$out" "$id"
+	build --cache-from cached:2 <"$TMP/df"
+	is "$(cached)" 5
+	docker rmi cached:1 cached:2 >/dev/null
+	exits 1 docker image inspect "$id"
+}
+
+test_cache_from_ends_with_the_first_step_that_differs() {
+	local layers
+	cacheable cached:3
+	layers=$(docker image inspect -f '{{json .RootFS.Layers}}' cached:3)
+	docker save -o "$TMP/image.tar" cached:3
+	docker rmi cached:3 >/dev/null
+	docker load -qi "$TMP/image.tar" >/dev/null
+	echo 2 >"$TMP/ctx/f"
+	build -t cached:4 --cache-from cached:3 <"$TMP/df"
+	is "$(cached)" 2
+	has "$(docker run --rm cached:4 sh -c 'cat /who /f; pwd; stat -c %a /f')" cached:3$'\n'2$'\n'/there$'\n'640
+	is "$(docker image inspect -f '{{json .RootFS.Layers}}' cached:4 | jq -c '.[:2]')" "$(jq -c '.[:2]' <<<"$layers")" "the layers below it"
+	has_not "$(docker image inspect -f '{{json .Config.Labels}}' cached:4)" last
+	# only what is named is looked at, but its parts that were made here are
+	echo 1 >"$TMP/ctx/f"
+	build --cache-from cached:4 <"$TMP/df"
+	is "$(cached)" 2
+	build --cache-from busybox <"$TMP/df"
+	is "$(cached)" 0
+	build --cache-from nosuch <"$TMP/df"
+	is "$(cached)" 0
+	build --no-cache --cache-from cached:3 <"$TMP/df"
+	is "$(cached)" 0
+	# another mode is another step, though the file is the same
+	build --cache-from cached:3 <<<"$(sed s/640/600/ "$TMP/df")"
+	is "$(cached)" 2
+	docker rmi cached:3 cached:4 >/dev/null
+	docker image prune -f >/dev/null
+}
+
+test_cache_from_what_was_pulled() {
+	need_registry
+	local image=$REGISTRY/build/cached
+	mkdir -p "$TMP/config"
+	export DOCKER_CONFIG=$TMP/config
+	printf '{"auths":{"%s":{"auth":"%s"}}}' "$REGISTRY" "$(printf pusher:secret | base64 -w0)" >"$TMP/config/config.json"
+	cacheable "$image:1"
+	docker push -q "$image:1" >/dev/null
+	docker rmi "$image:1" >/dev/null
+	docker pull -q "$image:1" >/dev/null
+	build -t cached:5 --label last=label --cache-from "$image:1" <"$TMP/df"
+	is "$(cached)" 6
+	is "$(docker image inspect -f '{{.Id}}' cached:5)" "$id"
+	has "$(docker push "$image:1")" "Layer already exists"
+	docker rmi cached:5 "$image:1" >/dev/null
+}
+
 test_stages_targets_and_copies_between_them() {
 	cat >"$TMP/df" <<-'END'
 		ARG BASE=busybox

@@ -147,7 +147,6 @@ static const struct note notes[] = {
 	{ "POST /build", "outputs",      REFUSED,  "for BuildKit", NULL },
 	{ "POST /build", "version",      REFUSED,  "2: for BuildKit", NULL },
 	{ "POST /build", "cgroupparent", REFUSED,  "the package decides", NULL },
-	{ "POST /build", "cachefrom",    HARMLESS, "all images that the account built here are looked at, no others", NULL },
 	{ "POST /build", "isolation",    ABSENT,   "for Windows", NULL },
 	{ "POST /build/prune", "keep-storage", ABSENT, "the cache are images", NULL },
 	{ "POST /build/prune", "all",          ABSENT, "the cache are images", NULL },

@@ -93,6 +93,26 @@ TEST(children_keep_their_parent)
 	fixture_close(&f);
 }
 
+TEST(a_build_gives_an_image_its_parent_once)
+{
+	struct str id = STR("sha256:loaded");
+	struct image im = { 0 };
+
+	fixture_open(&f);
+	REQUIRE_OK(RUN(&f, CMD_IMAGE_PUT, image_put, { .image = { .id = id, .size = 500 } }), f.e);
+	REQUIRE_OK(RUN(&f, CMD_IMAGE_PUT, image_put, { .image = { .id = STR("sha256:other") } }), f.e);
+	CHECK_ERR(RUN(&f, CMD_IMAGE_PARENT, image_step, { .id = STR("sha256:none"), .parent = f.image_id }), f.e, "No such image: sha256:none");
+	CHECK_ERR(RUN(&f, CMD_IMAGE_PARENT, image_step, { .id = id, .parent = STR("sha256:none") }), f.e, "No such image: sha256:none");
+	CHECK_ERR(RUN(&f, CMD_IMAGE_PARENT, image_step, { .id = id, .parent = id }), f.e, "No such image");
+	CHECK_OK(RUN(&f, CMD_IMAGE_PARENT, image_step, { .id = id, .parent = f.image_id, .step = STR("sha256:step") }), f.e);
+	CHECK_OK(RUN(&f, CMD_IMAGE_PARENT, image_step, { .id = id, .parent = STR("sha256:other"), .step = STR("sha256:second") }), f.e);
+	CHECK(fixture_get(&f, STR("i/alice/sha256:loaded"), image_fields, &im));
+	CHECK_STR(im.parent, f.image_id);
+	CHECK_STR(im.step, "sha256:step");
+	CHECK_INT(im.size, 500);
+	fixture_close(&f);
+}
+
 TEST(pruning)
 {
 	struct str ids[] = { f.image_id, STR("sha256:dangling"), STR("sha256:nosuch") };
