@@ -49,6 +49,7 @@ struct node_role {
 		int     days;                         /* that records are kept */
 		int64_t journal;                      /* its number */
 		struct buf unsaved;                   /* frames that the disk had no room for */
+		int64_t lost;                         /* ends that this had no room for */
 		bool    failed, telling, again;       /* said so; a roll-up is on its way to the state; a record was asked for meanwhile */
 	} usage;
 	int64_t         seen;                         /* revision up to which events were looked at */

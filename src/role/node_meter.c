@@ -72,22 +72,13 @@ struct tick {
 
 static int journal_read(struct tick *t, const char *name, struct err *e)
 {
+	struct usage_ended in;
 	struct str rest;
 
 	if (path_read(t->a, t->dir, name, LAST_MAX, &rest, e))
 		return e->code == ENOENT ? 0 : -1;
-	while (rest.n >= 4) {
-		const unsigned char *p = (const unsigned char *)rest.p;
-		size_t n = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
-		struct usage_ended in = { 0 };
-		struct err torn;
-
-		if (n > METER_FRAME_MAX || n > rest.n - 4)
-			break;                        /* the node role died here */
-		if (rec_decode(t->a, str_make(rest.p + 4, n), usage_ended_fields, &in, &torn) == 0)
-			meter_ended(&t->meter, &in);
-		rest = str_drop(rest, 4 + n);
-	}
+	while (meter_frame_next(t->a, &rest, &in))
+		meter_ended(&t->meter, &in);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
  * these two. Files below <data dir>/usage:
  *
  *     last                  struct meter_last, replaced at once: what it does not say was not written
- *     ended-<n>             journal of what ended: frames of a length (4 bytes, big-endian) and a struct usage_ended
+ *     ended-<n>             journal of what ended (meter_frame_add)
  *     2026-11-28T01.log     records of an hour; 2026-11-28T01.log.gz when it is over
  */
 #ifndef ROLE_NODE_METER_H
@@ -10,8 +10,6 @@
 
 #include "role/node.h"
 #include "sched/meter.h"
-
-#define METER_FRAME_MAX (1 << 20)
 
 /* What the child says when it has ended well: a roll-up for the state, or none (seq 0). Or why it could not. */
 struct meter_said { struct str error; struct usage_put put; };

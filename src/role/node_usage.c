@@ -99,6 +99,9 @@ static int journal_write(struct node_role *n, struct err *e)
 		return -1;
 	}
 	b->n = 0;
+	if (n->usage.lost)
+		log_warn("usage of containers that ended was lost", L("ends", n->usage.lost));
+	n->usage.lost = 0;
 	return 0;
 }
 
@@ -120,14 +123,8 @@ static void unsaved_write(struct node_role *n)
 
 static void journal_add(struct node_role *n, const struct usage_ended *in)
 {
-	auto_arena a = ARENA_INIT;
-	struct buf *b = &n->usage.unsaved;
-	struct str rec = rec_encode_arena(&a, usage_ended_fields, in);
-
-	if (b->n + rec.n + 4 > b->max)                /* a disk that has been full for long */
-		return;
-	buf_be32(b, (uint32_t)rec.n);
-	buf_str(b, rec);
+	if (!meter_frame_add(&n->usage.unsaved, in) && n->usage.lost++ == 0)
+		log_error("usage of containers that end now is lost: too many ended since it could be written down");
 	unsaved_write(n);
 }
 

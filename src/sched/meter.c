@@ -1,11 +1,13 @@
 #include "sched/meter.h"
 
 #include "codec/json.h"
+#include "codec/rec.h"
 
 #define SLACK_NS   (INT64_C(60) * 1000000000)         /* a run that is so much older than the last record was there before records were */
 #define FORGET_NS  (INT64_C(86400) * 1000000000)      /* an ended run of a container that is not here: it is not told again after that */
 #define STEP_NS    INT64_C(100000000)
 #define DUE_EVERY  5
+#define FRAME_MAX  (1 << 20)
 
 static const struct field entry_fields[] = {
 	FIELD(1, meter_entry, id,     "id",     0),
@@ -336,6 +338,36 @@ bool meter_cut(struct arena *a, struct meter_last *l, int64_t counted, bool due)
 	memcpy(l->sent.v, l->open.v, n * sizeof(*l->open.v));
 	l->open = (struct usage_rows){ l->open.v + n, l->open.n - n };
 	return true;
+}
+
+bool meter_frame_add(struct buf *journal, const struct usage_ended *in)
+{
+	auto_arena a = ARENA_INIT;
+	struct str rec = rec_encode_arena(&a, usage_ended_fields, in);
+
+	if (rec.n > FRAME_MAX || journal->n + 4 + rec.n > journal->max)
+		return false;
+	buf_be32(journal, (uint32_t)rec.n);
+	buf_str(journal, rec);
+	return true;
+}
+
+bool meter_frame_next(struct arena *a, struct str *rest, struct usage_ended *out)
+{
+	while (rest->n >= 4) {
+		const unsigned char *p = (const unsigned char *)rest->p;
+		size_t n = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+		struct str rec = str_make(rest->p + 4, n);
+		struct err damaged;
+
+		if (n > FRAME_MAX || n > rest->n - 4)
+			return false;
+		*rest = str_drop(*rest, 4 + n);
+		*out = (struct usage_ended){ 0 };
+		if (rec_decode(a, rec, usage_ended_fields, out, &damaged) == 0)
+			return true;
+	}
+	return false;
 }
 
 int64_t meter_wait_ms(int64_t now_ns)

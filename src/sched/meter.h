@@ -64,6 +64,10 @@ void meter_next(struct meter *m, struct meter_last *next, bool (*known)(void *ct
  * next one is cut from what is open. True: `sent` is to be told (again). */
 bool meter_cut(struct arena *a, struct meter_last *l, int64_t counted, bool due);
 
+/* The journal of what ended: frames of a length (4 bytes, big-endian) and a struct usage_ended. */
+bool meter_frame_add(struct buf *journal, const struct usage_ended *in); /* false: it does not fit, nothing was added */
+bool meter_frame_next(struct arena *a, struct str *rest, struct usage_ended *out); /* false: the end, or what a writer that died left */
+
 #define METER_MS 60000
 int64_t meter_wait_ms(int64_t now_ns);                /* to the end of this minute */
 bool    meter_due(int64_t now_ns, struct str node);   /* a roll-up; every fifth minute, each node at its own */

@@ -185,6 +185,37 @@ test_a_slow_disk_c10() {
 	old_runs
 }
 
+# No room for records of what containers used: they run and end all the same, and when there is room each run is there once.
+test_a_full_disk_under_usage() {
+	local dir
+	small_start
+	kill -TERM $serve
+	wait $serve || true
+	dir=$disk/data/usage
+	mount -t tmpfs -o size=256k tmpfs "$dir"
+	small_serve
+	dd if=/dev/zero of="$dir/filler" bs=4k 2>/dev/null || true
+	small create --name burns busybox sh -c 'i=0; while [ $i -lt 30000 ]; do i=$((i + 1)); done' >/dev/null
+	small start -a burns
+	small start -a burns
+	small rm burns >/dev/null
+	wait_for 10 grep -q 'usage cannot be written down' "$run/log/triton.log"
+	kill -USR1 "$(small_role node)"
+	small_works
+	old_runs
+	is "$(grep -c 'usage cannot be written down' "$run/log/triton.log")" 1 "times that it is said"
+	rm "$dir/filler"
+	lines() { kill -USR1 "$(small_role node)"; find "$dir" -name "20*.log" -exec cat {} + | grep "\"name\":\"$1\"" >"$TMP/lines"; }
+	removed() { lines burns && grep -q '"removed"' "$TMP/lines"; }
+	another() { lines old && [ "$(wc -l <"$TMP/lines")" -ge "$1" ]; }
+	wait_for 10 removed
+	lines old
+	wait_for 10 another $(($(wc -l <"$TMP/lines") + 2))
+	lines burns
+	is "$(jq -s 'map(.runs) | add' "$TMP/lines")" 2 runs
+	is "$(jq -s 'map(.cpu_ns) | add > 1000000' "$TMP/lines")" true "processor time: $(cat "$TMP/lines")"
+}
+
 # ext4 does this to itself after an error; only a check and a new mount end it.
 test_a_file_system_that_turns_read_only_c11() {
 	local dev

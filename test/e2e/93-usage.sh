@@ -112,6 +112,61 @@ test_half_a_record_at_the_end_is_mended() {
 	zcat -f "$file" | jq -c .v >/dev/null || fail "$(zcat -f "$file" | tail -2)"
 }
 
+# The bytes of a network namespace are its owner's, once; who only joined it has none.
+test_bytes_of_a_joined_network_are_counted_once() {
+	local owner guest
+	owner=$(docker run -d --name owner busybox sh -c 'httpd -h /bin; exec sleep 600')
+	guest=$(docker run -d --name guest --network container:owner busybox sleep 600)
+	docker run --rm --link owner busybox sh -c 'until wget -qO /dev/null http://owner/busybox; do sleep 0.1; done'
+	records
+	is "$(usage_sum "$owner" '.network[0].sent' | awk '{ print ($1 > 500000) }')" 1 "bytes of the owner"
+	is "$(usage_lines "$guest" | jq -c .network | sort -u)" null "bytes of the guest while it runs"
+	docker rm -f guest >/dev/null
+	records
+	is "$(usage_lines "$guest" | jq -c .network | sort -u)" null "bytes of the guest when it has ended"
+	is "$(usage_lines "$guest" | tail -1 | jq -r .status)" removed
+	docker rm -f owner >/dev/null
+}
+
+# What the lines of a run add up to is what its counters said at the end, whoever was killed between.
+test_bytes_are_counted_once_when_the_node_role_is_killed() {
+	local id i pid
+	id=$(docker run -d --name fetched busybox sh -c 'httpd -h /bin; exec sleep 600')
+	for i in 1 2 3; do
+		docker run --rm --link fetched busybox sh -c 'until wget -qO /dev/null http://fetched/busybox; do sleep 0.1; done'
+		records
+		pid=$(role_pid node)
+		kill -KILL "$pid"
+		wait_for 10 node_is_another "$pid"
+		wait_for 10 docker exec fetched true
+	done
+	docker rm -f fetched >/dev/null
+	records
+	is "$(usage_lines "$id" | jq -sc '(map(.network[0].sent // 0) | add) == (map(.network[0].sent_total // 0) | max)')" true \
+		"$(usage_lines "$id" | jq -c '[.from, .to, .network[0].sent, .network[0].sent_total]' | tr '\n' ' ')"
+	is "$(usage_sum "$id" '.network[0].sent // 0' | awk '{ print ($1 > 1500000) }')" 1 "bytes sent"
+}
+
+test_hours_that_are_over_are_compressed_and_removed_after_their_days() {
+	local dir=$DATA/usage over gone kept
+	over=$(date -u -d '-1 day' +%FT%H) kept=$(date -u -d '-29 days' +%FT%H) gone=$(date -u -d '-31 days' +%FT%H)
+	seq 1000 >"$TMP/lines"
+	cp "$TMP/lines" "$dir/$over.log"
+	echo half >"$dir/$over.log.gz.new"                # of one that was killed
+	gzip -c "$TMP/lines" | tee "$dir/$kept.log.gz" >"$dir/$gone.log.gz"
+	cp "$TMP/lines" "$dir/$gone-1.log"                # of a clock that was set back
+	left() { find "$dir" -name "$over*" -o -name "$kept*" -o -name "$gone*" | sed 's|.*/||' | sort | xargs; }
+	left_is() { tell_node; [ "$(left)" = "$*" ]; }
+	wait_for 20 left_is "$kept.log.gz" "$over.log.gz"
+	is "$(stat -c %a "$dir/$over.log.gz")" 600
+	is "$(zcat "$dir/$over.log.gz" | cmp - "$TMP/lines" && echo same)" same
+	trap 'trap - ERR; serve_stop; serve_start; rm -rf "$TMP"' EXIT
+	serve_stop
+	serve_start --usage-days 2
+	wait_for 20 left_is "$over.log.gz"
+	rm "$dir/$over.log.gz"
+}
+
 test_totals_of_an_account_are_counted_once() {
 	local before after id
 	records

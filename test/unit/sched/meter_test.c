@@ -306,6 +306,58 @@ TEST(many_accounts_take_several_roll_ups)
 	CHECK_INT((int64_t)told, 450);
 }
 
+TEST(a_journal_takes_whole_frames_until_it_is_full)
+{
+	struct buf journal = BUF_INIT(1000);
+	struct usage_ended in = { facts("c0"), { .started.ns = T0, .known = true, .cpu_ns = 5 } }, out;
+	struct str rest, half;
+	size_t n = 0, full;
+	char id[8];
+
+	a = ARENA_INIT;
+	do {
+		snprintf(id, sizeof id, "c%zu", n);
+		in.facts.id = str_of(id);
+		full = journal.n;
+	} while (meter_frame_add(&journal, &in) && ++n < 1000);
+	REQUIRE(n > 2 && n < 1000);
+	CHECK_INT(journal.n, full);
+	CHECK(buf_ok(&journal));
+	rest = buf_as_str(&journal);
+	for (size_t i = 0; i < n; i++) {
+		REQUIRE(meter_frame_next(&a, &rest, &out));
+		snprintf(id, sizeof id, "c%zu", i);
+		CHECK(str_is(out.facts.id, id) && out.run.started.ns == T0 && out.run.cpu_ns == 5);
+	}
+	CHECK(!meter_frame_next(&a, &rest, &out));
+
+	half = str_make(journal.p, journal.n - 1);    /* its writer died */
+	for (n--; n; n--)
+		REQUIRE(meter_frame_next(&a, &half, &out));
+	CHECK(!meter_frame_next(&a, &half, &out));
+	half = STR("\xff\xff\xff\xff and more");
+	CHECK(!meter_frame_next(&a, &half, &out));
+	buf_release(&journal);
+	arena_release(&a);
+}
+
+TEST(a_damaged_frame_does_not_hide_the_next)
+{
+	struct buf journal = BUF_INIT(1000);
+	struct usage_ended in = { facts("c1"), { .started.ns = T0 } }, out;
+	struct str rest;
+
+	a = ARENA_INIT;
+	buf_be32(&journal, 3);
+	buf_puts(&journal, "\xff\xff\xff");
+	REQUIRE(meter_frame_add(&journal, &in));
+	rest = buf_as_str(&journal);
+	CHECK(meter_frame_next(&a, &rest, &out) && str_is(out.facts.id, "c1"));
+	CHECK(!meter_frame_next(&a, &rest, &out));
+	buf_release(&journal);
+	arena_release(&a);
+}
+
 TEST(minutes_end_at_the_minute_and_nodes_take_turns)
 {
 	int due = 0;
