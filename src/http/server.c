@@ -32,6 +32,8 @@
 #define ACCEPT_BURST   64
 #define CLOSE_QUIET_MS 3000                           /* reading over what a refused client still sends, until it is */
 #define CLOSE_DRAIN_MS 10000                          /* quiet for so long, and no longer than so long */
+#define REFUSALS_MAX   64                             /* connections beyond the limits that are told so, at a time; others are just closed */
+#define REFUSALS_ADDR  16                             /* of one address */
 
 struct door {                                         /* a listener of ours */
 	struct listener l;
@@ -43,6 +45,7 @@ struct door {                                         /* a listener of ours */
 struct seat {
 	struct server *s;
 	char address[48];                             /* "": a unix socket, not counted per address */
+	bool refusal;                                 /* beyond the limits: only to hear that */
 };
 
 struct client {
@@ -55,7 +58,7 @@ struct client {
 	unsigned      uid;
 	struct buf    in;
 	int64_t       deadline_ms;
-	bool          parked;
+	bool          parked, refused;                /* refused: its seat is a refusal */
 	unsigned char random[12];                     /* of the ids of its requests */
 	uint32_t      requests;
 };
@@ -67,14 +70,16 @@ struct server {
 	struct map      addresses;                    /* text -> struct address */
 	struct door    *doors;
 	int             epoll, wake;
-	int             connections, max_connections, max_per_address;
+	int             connections, max_connections, max_per_address, refusals;
+	int             turned_away;                  /* since told_ms, when the log had it; both are the acceptor's */
+	int64_t         told_ms;
 	int             threads, spare, queued;
 	int             drain_ms;
 	atomic_bool     stopping;
 };
 
 struct address {
-	int n;
+	int n, refusals;
 };
 
 struct server *server_new(int max_connections, int max_per_address)
@@ -126,24 +131,38 @@ bool server_is_stopping(const struct server *s)
 
 /* --- seats ------------------------------------------------------------------------------------------ */
 
-static struct seat *seat_take(struct server *s, const char *address)
+/* Under the lock. Refusals are beyond the limits of connections and have their own. */
+static bool has_room(const struct server *s, const struct address *a, bool refusal)
+{
+	if (refusal)
+		return s->refusals < REFUSALS_MAX && (!a || a->refusals < REFUSALS_ADDR);
+	return s->connections < s->max_connections && (!a || a->n < s->max_per_address);
+}
+
+static void seat_count(struct seat *seat, struct address *a, int sign)
+{
+	*(seat->refusal ? &seat->s->refusals : &seat->s->connections) += sign;
+	if (a)
+		*(seat->refusal ? &a->refusals : &a->n) += sign;
+}
+
+static struct seat *seat_take(struct server *s, const char *address, bool refusal)
 {
 	struct seat *seat = NULL;
 	struct address *a;
 
 	pthread_mutex_lock(&s->lock);
 	a = address[0] ? map_get(&s->addresses, str_of(address)) : NULL;
-	if (s->connections < s->max_connections && (!a || a->n < s->max_per_address)) {
+	if (has_room(s, a, refusal)) {
 		if (address[0] && !a && (a = calloc(1, sizeof *a)) != NULL)
 			map_put(&s->addresses, str_of(address), a);
-		if (a)
-			a->n++;
-		s->connections++;
 		seat = calloc(1, sizeof *seat);
 		if (!seat)
 			abort();
 		seat->s = s;
+		seat->refusal = refusal;
 		snprintf(seat->address, sizeof seat->address, "%s", address);
+		seat_count(seat, a, 1);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return seat;
@@ -159,9 +178,9 @@ static void seat_leave(void *p)
 		return;
 	s = seat->s;
 	pthread_mutex_lock(&s->lock);
-	s->connections--;
 	a = seat->address[0] ? map_get(&s->addresses, str_of(seat->address)) : NULL;
-	if (a && --a->n == 0) {
+	seat_count(seat, a, -1);
+	if (a && a->n + a->refusals == 0) {
 		map_del(&s->addresses, str_of(seat->address));
 		free(a);
 	}
@@ -257,10 +276,14 @@ static enum visit serve_request(struct server *s, struct client *c)
 	} else {
 		r.start_ns = clock_mono_ns();
 		request_body_begin(&r);
-		if (r.head.close)
+		if (r.head.close || c->refused)
 			r.keep = false;
-		answer(&r, &e);
-		log_request(&r, c->peer, &e);
+		if (c->refused) {                     /* whoever it is; the acceptor's line in the log is enough */
+			refuse(&r, 503, &e, "too many connections to this node, or from your address; try again later");
+		} else {
+			answer(&r, &e);
+			log_request(&r, c->peer, &e);
+		}
 		if (r.streaming)                      /* begun and not ended: the client must see that it was cut */
 			r.keep = false;
 		then = r.taken ? TAKEN : r.keep && request_drain(&r, &e) == 0 ? NEXT : CLOSE;
@@ -442,8 +465,8 @@ static void sweep(struct server *s, bool all, bool one)
 	list_each(at, next, &s->parked) {
 		struct client *c = list_entry(at, struct client, link);
 
-		if (!all && !one && c->deadline_ms > now)
-			continue;
+		if (one ? c->refused : !all && c->deadline_ms > now)
+			continue;                     /* refused: its end gives nobody a seat */
 		list_remove(&c->link);
 		c->parked = false;
 		list_add_tail(&dead, &c->link);
@@ -505,6 +528,36 @@ static void set_options(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
 }
 
+/* A line of the log a second, whoever storms the door. */
+static void tell_refusal(struct server *s, const struct client *c)
+{
+	int64_t now = clock_mono_ms();
+
+	s->turned_away++;
+	if (s->told_ms && now - s->told_ms < 1000)
+		return;
+	log_warn("too many connections", L("listener", c->door->l.name), L("peer", (const char *)c->peer), L("refused", s->turned_away));
+	s->turned_away = 0;
+	s->told_ms = now;
+}
+
+/* Beyond the limits a few at a time may come in to read the refusal, by the same way and under the same deadlines as others. It
+ * costs what a connection below the limit costs, a TLS handshake among it, so there is a small number of places for it. */
+static bool take_place(struct server *s, struct client *c, const char *address)
+{
+	c->seat = seat_take(s, address, false);
+	if (!c->seat && s->connections >= s->max_connections) {
+		sweep(s, false, true);
+		c->seat = seat_take(s, address, false);
+	}
+	if (c->seat)
+		return true;
+	tell_refusal(s, c);
+	c->refused = true;
+	c->seat = seat_take(s, address, true);
+	return c->seat;
+}
+
 /* False when there is nothing more to accept. */
 static bool accept_one(struct server *s, struct door *d)
 {
@@ -532,13 +585,7 @@ static bool accept_one(struct server *s, struct door *d)
 	address_of(c, &from, address);
 	if (!d->unix_socket)
 		set_options(fd);
-	c->seat = seat_take(s, address);
-	if (!c->seat && s->connections >= s->max_connections) {
-		sweep(s, false, true);
-		c->seat = seat_take(s, address);
-	}
-	if (!c->seat) {
-		log_warn("too many connections", L("listener", d->l.name), L("peer", (const char *)c->peer));
+	if (!take_place(s, c, address)) {
 		client_free(c);
 		return true;
 	}

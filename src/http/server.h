@@ -75,7 +75,8 @@ struct listener {
 	void       *ctx;
 };
 
-/* Limits of open connections, those given to a pump included; unix sockets count only for the first. Never freed. */
+/* Limits of open connections, those given to a pump included; unix sockets count only for the first. Beyond them a few at a time are
+ * answered 503, the rest are closed. Never freed. */
 struct server *server_new(int max_connections, int max_per_address);
 int  server_listen(struct server *s, const struct listener *l, struct err *e); /* copies *l; before server_run */
 int  server_run(struct server *s, struct err *e);     /* the calling thread becomes the acceptor; returns after server_stop */

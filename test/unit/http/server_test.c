@@ -515,6 +515,7 @@ TEST_LIMIT(h19_slow_heads, 40)
 
 TEST(h20_limits_of_connections)
 {
+	struct str all;
 	int fd[8], i;
 	char c;
 
@@ -524,18 +525,78 @@ TEST(h20_limits_of_connections)
 		world_send(fd[i], "GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n");
 		CHECK(recv(fd[i], &c, 1, 0) == 1);
 	}
-	fd[5] = world_connect(world.port);            /* the sixth of this address */
-	CHECK(recv(fd[5], &c, 1, 0) <= 0);
+	fd[5] = world_connect(world.port);            /* the sixth of this address is told */
+	world_send(fd[5], "GET /_ping HTTP/1.1\r\nHost: x\r\n\r\nGET /_ping HTTP/1.1\r\nHost: x\r\n\r\n");
+	all = world_read_all(fd[5]);
+	CHECK(str_starts(all, STR("HTTP/1.1 503 ")) && str_find_str(all, STR("Connection: close")) > 0);
+	CHECK(str_find_str(all, STR("{\"message\":\"too many connections")) > 0);
+	CHECK_INT(count(all, "HTTP/1.1 "), 1);
+	close(fd[5]);
 	close(fd[0]);
 	for (i = 0; i < 100; i++) {
 		clock_sleep_ms(20);
 		fd[6] = world_connect(world.port);
-		world_send(fd[6], "GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n");
-		if (recv(fd[6], &c, 1, 0) == 1)
+		world_send(fd[6], "GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+		if (str_starts(world_read_all(fd[6]), STR("HTTP/1.1 200 ")))
 			break;
 		close(fd[6]);
 	}
 	CHECK(i < 100);
+}
+
+/* 0: closed without a word. */
+static int ping_again(void)
+{
+	struct http_client c = world_client(true);
+	struct str body;
+	int status = http_request(&c, "GET", STR("/_ping"), STR(""), STR(""), &h, &e) ? 0 : h.status;
+
+	if (status == 503) {
+		CHECK_INT(http_body(&c, &world.arena, 1 << 20, &body, &e), 0);
+		CHECK(str_find_str(body, STR("too many connections")) > 0);
+	}
+	http_client_release(&c);
+	return status;
+}
+
+/* The handshake is made for it, for a few at a time, who have no longer than others. */
+TEST(h20_a_refusal_is_heard_over_tls)
+{
+	int64_t until = clock_mono_ms() + 20000;
+	struct http_client c[4];
+	struct str body;
+	int fd[40], i, closed = 0;
+	char ch;
+
+	world_start(endpoints, true, 100, 4);
+	for (i = 0; i < 4; i++) {
+		c[i] = world_client(true);
+		CHECK_INT(ask(&c[i], "GET", "/_ping", "", "", &body), 200);
+	}
+	for (i = 0; i < 3; i++)
+		CHECK_INT(ping_again(), 503);
+	for (i = 0; i < 40; i++)                      /* they say nothing and take all the places */
+		fd[i] = world_connect(world.tls_port);
+	while (closed < 24 && clock_mono_ms() < until)
+		for (i = 0; i < 40; i++)
+			if (fd[i] >= 0 && poll(&(struct pollfd){ .fd = fd[i], .events = POLLIN }, 1, 1) == 1 && recv(fd[i], &ch, 1, 0) <= 0) {
+				close(fd[i]);
+				fd[i] = -1;
+				closed++;
+			}
+	CHECK(closed >= 24);
+	for (i = 0; i < 4; i++)                       /* who was here has noticed nothing */
+		CHECK_INT(ask(&c[i], "GET", "/_ping", "", "", &body), 200);
+	for (i = 0; i < 40; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+	while (ping_again() != 503 && clock_mono_ms() < until)
+		clock_sleep_ms(5);
+	for (i = 0; i < 4; i++)
+		http_client_release(&c[i]);
+	while (ping_again() != 200 && clock_mono_ms() < until)
+		clock_sleep_ms(5);
+	CHECK(clock_mono_ms() < until);
 }
 
 TEST(a_full_server_drops_who_is_idle)
