@@ -250,11 +250,11 @@ int cgroup_dir(struct cgroups *g, const char *name, struct err *e)
 	return fd;
 }
 
-int cgroup_freeze(struct cgroups *g, const char *name, bool on, struct err *e)
+static int freeze_within(struct cgroups *g, const char *name, bool on, int limit_ms, struct err *e)
 {
 	bool v1 = g->version == 1;
 	auto_fd dir = cgroup_kind_dir(g, v1 ? CGROUP_FREEZER : 0, name);
-	int64_t until = clock_mono_ms() + 10000;
+	int64_t until = clock_mono_ms() + limit_ms;
 	char text[256];
 
 	if (dir < 0)
@@ -270,13 +270,21 @@ int cgroup_freeze(struct cgroups *g, const char *name, bool on, struct err *e)
 		done = v1 ? strncmp(text, on ? "FROZEN" : "THAWED", 6) == 0 : cgroup_find_u64(text, "frozen") == (on ? 1 : 0);
 		if (done)
 			return 0;
-		if (clock_mono_ms() > until) {
-			if (on)
-				path_put(dir, v1 ? "freezer.state" : "cgroup.freeze", v1 ? "THAWED" : "0", NULL);
-			return err_set(e, ETIMEDOUT, "the processes do not freeze");
-		}
+		if (clock_mono_ms() > until)
+			return err_set(e, ETIMEDOUT, on ? "not all processes freeze" : "not all processes go on");
 		clock_sleep_ms(1);
 	}
+}
+
+int cgroup_freeze(struct cgroups *g, const char *name, bool on, struct err *e)
+{
+	struct err ignored;
+
+	if (freeze_within(g, name, on, 50, e) == 0)
+		return 0;
+	if (on)
+		freeze_within(g, name, false, 0, &ignored);
+	return -1;
 }
 
 bool cgroup_is_frozen(struct cgroups *g, const char *name)
@@ -387,7 +395,7 @@ int cgroup_kill(struct cgroups *g, const char *name, struct err *e)
 		size_t n;
 
 		if (freezer >= 0 && round > 0)
-			cgroup_freeze(g, name, true, &ignored);
+			freeze_within(g, name, true, 2, &ignored);
 		if (cgroup_pids(&a, g, name, &pids, &n, &ignored))
 			return 0;
 		for (size_t i = 0; i < n; i++)

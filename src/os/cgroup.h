@@ -77,7 +77,8 @@ int cgroup_update(struct cgroups *g, const char *name, const struct cgroup_limit
 int cgroup_rename(struct cgroups *g, const char *from, const char *to, struct err *e); /* v1 only; EEXIST */
 int cgroup_attach(struct cgroups *g, const char *name, pid_t pid, struct err *e); /* pid 0: the caller */
 int cgroup_dir(struct cgroups *g, const char *name, struct err *e); /* v2: for CLONE_INTO_CGROUP; v1: -1 with ENOTSUP */
-int cgroup_freeze(struct cgroups *g, const char *name, bool on, struct err *e); /* waits until done, at most 10 s */
+/* Waits 50 ms at most. ETIMEDOUT: a process is where it cannot be frozen just now, and all go on; try again later. */
+int cgroup_freeze(struct cgroups *g, const char *name, bool on, struct err *e);
 bool cgroup_is_frozen(struct cgroups *g, const char *name); /* or on its way */
 int cgroup_read(struct cgroups *g, const char *name, struct cgroup_stats *s, struct err *e);
 int cgroup_pids(struct arena *a, struct cgroups *g, const char *name, pid_t **pids, size_t *n, struct err *e); /* as seen by the caller */

@@ -197,7 +197,7 @@ static int on_stop(struct ipc_req *r, void *in, struct err *e)
 
 	(void)in;
 	(void)e;
-	life_stop_all(n);
+	stop_all(n);
 	loop_after(&n->loop, &n->scan, 0);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "model/op.h"
 #include "overlay/apply.h"
 #include "runtime/runtime.h"
+#include "runtime/shim_call.h"
 #include "store/view.h"
 
 #include <sys/resource.h>
@@ -63,6 +64,8 @@ struct node_role {
 
 enum phase { IDLE, STARTING, RUNNING, ENDING };       /* ENDING: exited, the report is on its way */
 
+enum local_shim { SHIM_HERE, SHIM_LEAVING, SHIM_GONE }; /* HERE: perhaps; it is asked to leave before anything relies on its being gone */
+
 struct pending_attach {
 	struct list  link;
 	struct arena arena;
@@ -83,11 +86,15 @@ struct local {
 	struct loop_timer stop_timer, start_timer;    /* SIGKILL after the grace period; next automatic start */
 	int            in_flight;                     /* reports: until they are recorded the record is old */
 	int64_t        stop_grace_s;                  /* that it was told to stop within */
-	bool           stop_sent, shim_done, leaving; /* leaving: its end was reported together with its removal */
+	int64_t        kill_asked;                    /* kill_gen of the signal that its shim was told */
+	enum local_shim shim;
+	bool           stop_sent, kill_sent, pause_failed;
+	bool           leaving;                       /* its end was reported together with its removal */
 	int64_t        gen, pid;                      /* of the run: start_gen, init's pid on this machine */
 	int64_t        started_ns;                    /* of the run, as its shim says; 0 not known */
 	int64_t        net_gen;                       /* of the record that it was started with */
 	struct list    syncs;                         /* exec_inspect waits for exec reports */
+	struct list    asks;                          /* its shim has not answered yet (node_ask.c) */
 	int            execs_in_flight;
 };
 
@@ -95,6 +102,12 @@ struct sync_wait {
 	struct list       link;
 	struct ipc_token *token;
 };
+
+/* node_ask.c. `done` (may be NULL) is called once, from the loop, never from within shim_ask(): `e` NULL when the shim did it; *r is what it said in
+ * any case. ENOENT, ECONNREFUSED, ESRCH: there is no shim any more; ETIMEDOUT. `fd` (-1: none) stays the caller's. l lives until then. */
+typedef void ask_done_fn(struct local *l, void *ctx, const struct shim_reply *r, const struct err *e);
+void shim_ask(struct local *l, const struct shim_call *c, int fd, ask_done_fn *done, void *ctx);
+void shim_asks_take(struct local *l);                      /* what is answered already */
 
 /* node_start.c */
 void start_begin(struct local *l, struct view_txn *t); /* or wait for its image: then the scan comes again */
@@ -107,17 +120,24 @@ void life_watch(struct local *l, int fd);             /* its shim's events come 
 void life_scan(struct node_role *n);                  /* look at everything that waits for work */
 void life_resume(struct node_role *n, struct view_txn *t, struct str id, struct str account, int conn); /* a shim of before; takes `conn` */
 void life_ended_unseen(struct node_role *n, struct view_txn *t, const struct container *c); /* recorded as running, and there is no shim */
-void life_stop_all(struct node_role *n);              /* OP_STOP */
 void life_shims_end(struct node_role *n);             /* of containers whose end is written down but not in the state */
 int  life_limits(struct node_role *n, struct view_txn *t, struct str id, struct err *e); /* the record's, if it runs */
 void life_syncs(struct local *l);
 void life_ports(struct node_role *n);                 /* published ports of all running containers, if they changed */
-int  life_shim(struct local *l, struct err *e);       /* a fresh connection to its shim */
 pid_t life_init(struct local *l);                     /* its first process; 0: it does not run, or has just ended */
-int  life_help(struct local *l, int conn, struct err *e); /* its shim by `conn` has lost the helper that makes execs: give it another */
+/* Its shim has lost the helper that makes execs: give it another. -1: it could not be begun, `done` is not called. */
+int  life_help(struct local *l, ask_done_fn *done, void *ctx, struct err *e);
 void life_networks_to_dns(struct node_role *n);
 
-void life_lease_over(struct node_role *n);            /* stop what may be started elsewhere */
+/* node_stop.c: of a container that runs */
+void stop_begin(struct local *l, int64_t grace_s);    /* its stop signal, after the grace period SIGKILL; grace -1: for ever */
+void stop_kill(struct local *l);                      /* SIGKILL, and again until it has ended */
+void stop_over(struct loop_timer *t);                 /* l->stop_timer: the grace period is over */
+void kill_wanted(struct local *l);                    /* docker kill: the signal of its record */
+void pause_wanted(struct local *l);                   /* docker pause, unpause */
+int64_t stop_all_grace(const struct local *l);        /* seconds */
+void stop_all(struct node_role *n);                   /* OP_STOP */
+void stop_moving(struct node_role *n);                /* the lease is over: what may be started elsewhere */
 
 /* node_recover.c */
 void recover(struct node_role *n);                    /* at start: shims and records of before */
@@ -172,8 +192,10 @@ struct net_call { struct overlay *overlay; const struct container *c; };
 void pool_open(struct node_role *n);
 int  pool_take(struct node_role *n);                  /* the socket of one, the caller's, or -1; another is forked soon */
 
-/* node_ops.c, node_images.c, node_build.c */
+/* node_ops.c, node_streams.c, node_images.c, node_build.c */
 extern const struct ipc_op node_api_ops[];
+/* The record of a container of this account on this node. ENOENT. */
+int node_record_of(struct ipc_req *r, struct view_txn *t, struct str account, struct str id, struct container *c, struct err *e);
 /* The spec of an account's container and the pid of its init, 0 when it does not run; its directories are there. ENOENT. */
 int node_files_of(struct ipc_req *r, struct str account, struct str id, struct runtime_spec *s, pid_t *init, struct err *e);
 int  op_pull(struct ipc_req *r, void *in, struct err *e), op_load(struct ipc_req *r, void *in, struct err *e),
@@ -181,6 +203,9 @@ int  op_pull(struct ipc_req *r, void *in, struct err *e), op_load(struct ipc_req
 	op_push(struct ipc_req *r, void *in, struct err *e), op_search(struct ipc_req *r, void *in, struct err *e),
 	op_build_fetch(struct ipc_req *r, void *in, struct err *e),
 	op_describe(struct ipc_req *r, void *in, struct err *e);
+int op_attach(struct ipc_req *r, void *in, struct err *e), op_exec_start(struct ipc_req *r, void *in, struct err *e),
+	op_exec_sync(struct ipc_req *r, void *in, struct err *e), op_resize(struct ipc_req *r, void *in, struct err *e),
+	op_health(struct ipc_req *r, void *in, struct err *e);
 int  op_build_open(struct ipc_req *r, void *in, struct err *e), op_build_file(struct ipc_req *r, void *in, struct err *e),
 	op_build_hash(struct ipc_req *r, void *in, struct err *e), op_build_copy(struct ipc_req *r, void *in, struct err *e);
 /* The layer that flows from `layer` (-1: none) and call->base become an image; both descriptors stay the caller's. */

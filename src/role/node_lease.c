@@ -73,7 +73,7 @@ static void look(struct loop_timer *t)
 	if (n->state)
 		ask(n);
 	if (left <= 0 && !n->stopping)
-		life_lease_over(n);
+		stop_moving(n);
 	loop_after(&n->loop, &n->lease.timer, left > 0 && left < LEASE_ASK_MS ? left : left <= 0 ? LEASE_ASK_MS / 3 : LEASE_ASK_MS);
 }
 

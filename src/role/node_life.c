@@ -7,21 +7,17 @@
 #include "codec/rec.h"
 #include "ipc/msg.h"
 #include "os/fd.h"
-#include "sched/watch.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STOP_ALL_MS 10000                             /* grace of `serve --stop-containers` */
-
 #define NETWORKS_AGAIN_MS 1000
-#define KILL_AGAIN_MS     5000
+#define WIPE_AGAIN_MS     5000
 
 #define LOCAL_OF(p, member) ((struct local *)((char *)(p) - offsetof(struct local, member)))
 
-static void stop_now(struct loop_timer *t);
 static void start_now(struct loop_timer *t);
 static void shim_event(struct loop_watch *w, uint32_t events);
 
@@ -38,10 +34,11 @@ struct local *local_get(struct node_role *n, struct str id, struct str account)
 	l->id = arena_str(&l->arena, id);
 	l->account = arena_str(&l->arena, account);
 	l->watch_fd = -1;
-	l->stop_timer.fire = stop_now;
+	l->stop_timer.fire = stop_over;
 	l->start_timer.fire = start_now;
 	list_init(&l->attaches);
 	list_init(&l->syncs);
+	list_init(&l->asks);
 	map_put(&n->locals, l->id, l);
 	return l;
 }
@@ -101,11 +98,6 @@ static int record_read(struct local *l, struct view_txn *t)
 	return found;
 }
 
-int life_shim(struct local *l, struct err *e)
-{
-	return shim_connect(&l->n->rt, l->id, e);
-}
-
 void life_watch(struct local *l, int fd)
 {
 	struct err e;
@@ -122,72 +114,7 @@ static void start_now(struct loop_timer *t)
 	loop_after(&LOCAL_OF(t, start_timer)->n->loop, &LOCAL_OF(t, start_timer)->n->scan, 0);
 }
 
-/* --- stopping ----------------------------------------------------------------------------------------- */
-
-static int deliver(struct local *l, int sig)
-{
-	struct err e;
-	auto_fd conn = life_shim(l, &e);
-
-	if (conn >= 0 && shim_signal(conn, sig, &e) == 0)
-		return 0;
-	if (e.code != ESRCH && e.code != ENOENT && e.code != ECONNREFUSED)
-		log_failed("a signal could not be delivered", &e, L("id", l->id), L("signal", sig));
-	return -1;
-}
-
-/* Also when its shim does not listen; and again until it has ended. */
-static void kill_now(struct local *l)
-{
-	auto_arena a = ARENA_INIT;
-	struct err e;
-
-	if (l->rec.status == STATUS_PAUSED)           /* a frozen one does not even die */
-		runtime_pause(&l->n->rt, l->id, false, &e);
-	if (deliver(l, SIGKILL) && cgroup_kill(&l->n->rt.cgroups, arena_cstr(&a, l->id), &e))
-		log_failed("a container could not be killed", &e, L("id", l->id));
-	loop_after(&l->n->loop, &l->stop_timer, KILL_AGAIN_MS);
-}
-
-static void stop_now(struct loop_timer *t)
-{
-	struct local *l = LOCAL_OF(t, stop_timer);
-
-	if (l->phase == RUNNING)
-		kill_now(l);
-}
-
-static void stop(struct local *l, int64_t grace_s)
-{
-	struct str name = l->rec.stop_signal.n ? l->rec.stop_signal : l->rec.config.stop_signal;
-	struct err ignored;
-	int sig = name.n ? signal_parse(name, &ignored) : SIGTERM;
-
-	if (l->stop_sent && l->stop_grace_s == grace_s)
-		return;
-	l->stop_sent = true;                          /* again, for somebody who is more or less patient */
-	l->stop_grace_s = grace_s;
-	if (l->rec.status == STATUS_PAUSED)
-		runtime_pause(&l->n->rt, l->id, false, &ignored);
-	deliver(l, sig < 1 ? SIGTERM : sig);
-	if (grace_s >= 0)
-		loop_after(&l->n->loop, &l->stop_timer, grace_s * 1000);
-	else
-		loop_cancel(&l->n->loop, &l->stop_timer);
-}
-
-static int64_t stop_all_grace(const struct local *l)
-{
-	return l->rec.stop_timeout_s > 0 ? l->rec.stop_timeout_s : STOP_ALL_MS / 1000;
-}
-
-static void kill_wanted(struct local *l)
-{
-	struct node_report r = { .id = l->id, .account = l->account, .killed = true, .kill_gen = l->rec.kill_gen };
-
-	deliver(l, (int)l->rec.kill_signal);          /* a frozen one gets it when it goes on: the next step */
-	report_send(l->n, l, &r);
-}
+/* --- networks ----------------------------------------------------------------------------------------- */
 
 static void networks_wanted(struct local *l, struct view_txn *t)
 {
@@ -208,27 +135,25 @@ static void networks_wanted(struct local *l, struct view_txn *t)
 	report_send(l->n, l, &r);
 }
 
-static void pause_wanted(struct local *l)
-{
-	struct node_report r = { .id = l->id, .account = l->account, .paused = l->rec.want_paused, .unpaused = !l->rec.want_paused };
-	struct err e;
-
-	if (runtime_pause(&l->n->rt, l->id, l->rec.want_paused, &e))
-		log_failed("pause", &e, L("id", l->id));
-	else
-		report_send(l->n, l, &r);
-}
-
 /* --- the end ------------------------------------------------------------------------------------------ */
 
-static void shim_finish(struct local *l)
+static void shim_done(struct local *l, void *ctx, const struct shim_reply *r, const struct err *e)
 {
-	struct err ignored;
-	auto_fd conn = life_shim(l, &ignored);
-
-	if (conn >= 0)
-		shim_ack(conn, &ignored);
+	(void)ctx;
+	(void)r;
+	(void)e;                                      /* it had gone before; or it does not listen and is left to itself */
+	l->shim = SHIM_GONE;
 	unwatch(l);
+}
+
+/* The shim may go, its container has ended. True once it has: nothing of it is in the way of what comes next. */
+static bool shim_finished(struct local *l)
+{
+	if (l->shim == SHIM_HERE) {
+		l->shim = SHIM_LEAVING;
+		shim_ask(l, &(struct shim_call){ .op = SHIM_ACK }, -1, shim_done, NULL);
+	}
+	return l->shim == SHIM_GONE;
 }
 
 static int wipe(struct local *l)
@@ -255,7 +180,7 @@ static void ended(struct local *l, const struct runtime_event *ev)
 	r.removed = l->leaving = (l->rec.host.auto_remove && l->rec.start_gen == ev->gen) || l->rec.want == WANT_REMOVED;
 	usage_ended(l, ev, r.removed);
 	if (r.removed)
-		shim_finish(l);
+		shim_finished(l);                     /* it goes while the report is on its way */
 	report_send(l->n, l, &r);
 }
 
@@ -272,23 +197,35 @@ pid_t life_init(struct local *l)
 	return l->phase == RUNNING && runtime_has(&l->n->rt, l->id, (pid_t)l->pid) ? (pid_t)l->pid : 0;
 }
 
-int life_help(struct local *l, int conn, struct err *e)
+int life_help(struct local *l, ask_done_fn *done, void *ctx, struct err *e)
 {
 	auto_arena a = ARENA_INIT;
+	auto_fd sock = -1;
 	struct runtime_spec s;
 
 	spec_make(&a, &l->rec, &s);
-	return shim_help(conn, &l->n->rt, &s, e);
+	sock = agent_stand_in(&l->n->rt, &s, e);
+	if (sock < 0)
+		return -1;
+	shim_ask(l, &(struct shim_call){ .op = SHIM_STAND_IN }, sock, done, ctx);
+	return 0;
+}
+
+static void helped(struct local *l, void *ctx, const struct shim_reply *r, const struct err *e)
+{
+	(void)ctx;
+	(void)r;
+	if (e && l->phase == RUNNING)
+		log_failed("a container's helper could not be replaced", e, L("id", l->id));
 }
 
 /* Somebody killed the process that makes execs and probes, and a probe is due. */
 static void help(struct local *l)
 {
-	struct err e = { 0 };
-	auto_fd conn = life_shim(l, &e);
+	struct err e;
 
-	if (conn < 0 || life_help(l, conn, &e))
-		log_failed("a container's helper could not be replaced", &e, L("id", l->id));
+	if (life_help(l, helped, NULL, &e))
+		helped(l, NULL, NULL, &e);
 }
 
 static void take_event(struct local *l, const struct runtime_event *ev)
@@ -306,7 +243,7 @@ static void take_event(struct local *l, const struct runtime_event *ev)
 		logs_forward(l);
 		report_send(l->n, l, &r);
 		if (l->n->stopping)                   /* it was on its way when all were stopped */
-			stop(l, stop_all_grace(l));
+			stop_begin(l, stop_all_grace(l));
 		break;
 	case EVENT_FAILED:
 		unwatch(l);
@@ -380,8 +317,10 @@ static void shim_event(struct loop_watch *w, uint32_t events)
 	int got;
 
 	(void)events;
-	while (l->watch_fd >= 0 && (got = runtime_event_recv(&a, l->watch_fd, &ev, &e)) == 1)
+	while (l->watch_fd >= 0 && (got = runtime_event_recv(&a, l->watch_fd, &ev, &e)) == 1) {
+		shim_asks_take(l);                         /* an exec's start was told before its end */
 		take_event(l, &ev);
+	}
 	if (l->watch_fd >= 0 && (got == 0 || e.code != EAGAIN))
 		shim_lost(l);
 }
@@ -394,28 +333,34 @@ static void removal(struct local *l)
 
 	if (l->phase == RUNNING) {
 		if (!l->stop_sent || l->stop_grace_s)  /* a stop may have given it more time */
-			kill_now(l);
+			stop_kill(l);
 		l->stop_sent = true;
 		l->stop_grace_s = 0;
 		return;
 	}
-	if (l->phase == STARTING)
+	if (l->phase == STARTING || !shim_finished(l))
 		return;
-	shim_finish(l);
-	if (wipe(l))
+	if (wipe(l)) {
+		loop_after(&l->n->loop, &l->n->scan, WIPE_AGAIN_MS);
 		return;
+	}
 	usage_removed(l);
 	report_send(l->n, l, &r);
+}
+
+/* A container whose exit is recorded is idle as soon as its shim has gone. False: not yet. */
+static bool at_rest(struct local *l)
+{
+	if (l->phase == ENDING && shim_finished(l))
+		l->phase = IDLE;
+	return l->phase != ENDING;
 }
 
 /* Nothing of it may be here any more: its record speaks of another node, or is gone. */
 static void left_behind(struct local *l)
 {
-	if (l->phase == ENDING) {
-		shim_finish(l);
-		l->phase = IDLE;
-	}
-	removal(l);
+	if (at_rest(l))
+		removal(l);
 }
 
 static void step(struct local *l, struct view_txn *t)
@@ -423,10 +368,8 @@ static void step(struct local *l, struct view_txn *t)
 	const struct container *c = &l->rec;
 	int64_t wait;
 
-	if (l->phase == ENDING) {                     /* its exit is recorded by now */
-		shim_finish(l);
-		l->phase = IDLE;
-	}
+	if (!at_rest(l))
+		return;
 	if (c->want == WANT_REMOVED) {
 		removal(l);
 		return;
@@ -435,7 +378,7 @@ static void step(struct local *l, struct view_txn *t)
 		return;
 	if (l->phase == RUNNING) {
 		if (c->want == WANT_STOPPED || c->move || (c->want == WANT_RUNNING && l->gen < c->start_gen))
-			stop(l, c->stop_timeout_s);   /* which may take as long as it likes: everything else goes on */
+			stop_begin(l, c->stop_timeout_s);   /* which may take as long as it likes: everything else goes on */
 		if (c->net_gen > c->net_done && container_is_running(c))
 			networks_wanted(l, t);
 		else if (c->kill_gen > c->kill_done)
@@ -547,15 +490,11 @@ void life_scan(struct node_role *n)
 	for (size_t at = 0; map_next(&n->locals, &at, &key, &each);) {
 		struct local *l = each;
 
-		if (l->in_flight)
+		if (l->in_flight || !at_rest(l))
 			continue;
-		if (l->phase == ENDING) {
-			shim_finish(l);
-			l->phase = IDLE;
-		}
 		if (l->phase == IDLE && l->leaving && record_read(l, &t) == 0)
 			wipe(l);                      /* or else the sweep */
-		if (l->phase == IDLE && list_empty(&l->attaches) && list_empty(&l->syncs) && !l->execs_in_flight && !l->start_timer.slot)
+		if (l->phase == IDLE && list_empty(&l->attaches) && list_empty(&l->syncs) && list_empty(&l->asks) && !l->execs_in_flight && !l->start_timer.slot)
 			local_free(l);
 	}
 	view_end(&t);
@@ -592,40 +531,6 @@ void life_ended_unseen(struct node_role *n, struct view_txn *t, const struct con
 	exit_without_shim(l, 255, false);
 }
 
-/* The leader may start these elsewhere soon. What comes of it is reported when somebody listens again. */
-void life_lease_over(struct node_role *n)
-{
-	size_t at = 0;
-	struct str key;
-	void *val;
-
-	recover(n);
-	while (map_next(&n->locals, &at, &key, &val)) {
-		struct local *l = val;
-
-		if (l->phase != RUNNING || l->stop_sent || !container_moves(&l->rec))
-			continue;
-		log_warn("the leader does not answer: a container that may start elsewhere is stopped", L("id", l->id));
-		stop(l, LEASE_GRACE_S);
-	}
-}
-
-void life_stop_all(struct node_role *n)
-{
-	size_t at = 0;
-	struct str key;
-	void *val;
-
-	n->stopping = true;
-	recover(n);                                   /* without a leader since the start they may not be known yet */
-	while (map_next(&n->locals, &at, &key, &val)) {
-		struct local *l = val;
-
-		if (l->phase == RUNNING)
-			stop(l, stop_all_grace(l));
-	}
-}
-
 void life_shims_end(struct node_role *n)
 {
 	size_t at = 0;
@@ -634,5 +539,5 @@ void life_shims_end(struct node_role *n)
 
 	while (map_next(&n->locals, &at, &key, &val))
 		if (((struct local *)val)->phase == ENDING)
-			shim_finish(val);
+			shim_finished(val);
 }

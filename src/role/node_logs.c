@@ -237,12 +237,12 @@ static int sent_open(struct node_role *n, struct arena *a, struct str id, int64_
 static int start(struct node_role *n, struct local *l, struct sender *s, int64_t last_ns, struct err *e)
 {
 	struct logs_query q = { .stdout_ = true, .stderr_ = true, .timestamps = true, .tail = -1, .since_ns = last_ns ? last_ns + 1 : 0 };
-	auto_fd conn = life_shim(l, e), mine = -1, init = -1;
+	auto_fd conn = shim_connect(&n->rt, l->id, e), mine = -1, init = -1;
 	struct err ignored;
 	int fds[2];
 	pid_t pid;
 
-	if (conn >= 0 && shim_watch(conn, e))
+	if (conn >= 0 && shim_send(conn, &(struct shim_call){ .op = SHIM_WATCH }, -1, e))
 		fd_close(&conn);
 	q.follow = conn >= 0;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))

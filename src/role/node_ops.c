@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "codec/json.h"
-#include "os/caps.h"
 #include "os/fd.h"
 #include "runtime/archive.h"
 #include "runtime/logs.h"
@@ -26,8 +25,7 @@ static struct node_role *node_of(struct ipc_req *r)
 	return r->ctx;
 }
 
-/* The record of a container of this account on this node. */
-static int record_of(struct ipc_req *r, struct view_txn *t, struct str account, struct str id, struct container *c, struct err *e)
+int node_record_of(struct ipc_req *r, struct view_txn *t, struct str account, struct str id, struct container *c, struct err *e)
 {
 	struct node_role *n = node_of(r);
 	int found = view_get(t, r->arena, key_make(r->arena, "c", account, id, STR_NONE), container_fields, c, e);
@@ -46,89 +44,6 @@ static int account_of(struct ipc_req *r, struct view_txn *t, struct str id, stru
 	return found < 0 ? -1 : found ? 0 : err_set(e, ENOENT, "No such container: %.*s", STR_ARG(id));
 }
 
-static int not_running(struct str id, struct err *e)
-{
-	return err_set(e, EBUSY, "container %.*s is not running", STR_ARG(id));
-}
-
-/* --- attach ------------------------------------------------------------------------------------------- */
-
-static void attach_later(struct local *l, const struct attach_opts *o, int fd)
-{
-	struct pending_attach *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		abort();
-	p->attach.fd = fd;
-	p->attach.opts = (struct attach_opts){ o->stdin_, o->stdout_, o->stderr_, arena_str(&p->arena, o->detach_keys) };
-	list_add_tail(&l->attaches, &p->link);
-}
-
-/* logs=1: a child writes what was logged so far, and after it attaches the stream itself where the container runs. */
-static int attach_logs(struct ipc_req *r, const struct stream_call *q, const struct attach_opts *o, const struct container *c, struct local *l,
-		       int stream, struct err *e)
-{
-	struct node_role *n = node_of(r);
-	bool runs = q->stream && l && l->phase == RUNNING;
-	struct logs_query lq = { .stdout_ = q->stdout_, .stderr_ = q->stderr_, .tty = c->config.tty, .tail = -1, .then = runs ? o : NULL };
-	auto_fd conn = -1;
-	pid_t pid;
-
-	if (runs && (conn = life_shim(l, e)) < 0)
-		return not_running(q->id, e);
-	pid = fork();
-	if (pid == 0)
-		logs_serve(&n->rt, q->id, &lq, conn, stream);
-	return pid < 0 ? err_sys(e, "fork") : 0;
-}
-
-static int op_attach(struct ipc_req *r, void *in, struct err *e)
-{
-	struct node_role *n = node_of(r);
-	struct stream_call *q = in;
-	struct attach_opts o = { q->stdin_, q->stdout_, q->stderr_, q->detach_keys };
-	auto_view t = { 0 };
-	struct container c = { 0 };
-	struct local *l = map_get(&n->locals, q->id);
-	auto_fd mine = -1, theirs = -1;
-	int fds[2];
-
-	if (view_begin(n->view, &t, e) || record_of(r, &t, q->account, q->id, &c, e))
-		return -1;
-	view_end(&t);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
-		return err_sys(e, "socketpair");
-	mine = fds[0];
-	theirs = fds[1];
-	if (q->logs && attach_logs(r, q, &o, &c, l, mine, e))
-		return -1;
-	if (l && l->phase == RUNNING && !q->logs) {
-		auto_fd conn = life_shim(l, e);
-
-		if (conn < 0 || shim_attach(conn, &o, mine, e))
-			return not_running(q->id, e);
-	}
-	if (q->stream && !(l && l->phase == RUNNING)) { /* before the start: the shim gets it with its birth */
-		if (!l)
-			l = local_get(n, q->id, q->account);
-		attach_later(l, &o, fd_take(&mine));
-	}
-	return ipc_reply(r, NULL, NULL, &theirs, 1);
-}
-
-static int op_resize(struct ipc_req *r, void *in, struct err *e)
-{
-	struct node_role *n = node_of(r);
-	struct resize_call *q = in;
-	struct local *l = map_get(&n->locals, q->id);
-
-	if (!l || l->phase != RUNNING || !str_eq(l->account, q->account))
-		return not_running(q->id, e);
-	auto_fd conn = life_shim(l, e);
-
-	return conn < 0 || shim_resize(conn, q->exec, q->rows, q->cols, e) ? -1 : 0;
-}
-
 /* docker update: the record says it, the control group is made to. */
 static int op_limits(struct ipc_req *r, void *in, struct err *e)
 {
@@ -136,110 +51,6 @@ static int op_limits(struct ipc_req *r, void *in, struct err *e)
 	auto_view t = { 0 };
 
 	return view_begin(n->view, &t, e) || life_limits(n, &t, ((struct by_id *)in)->id, e) ? -1 : 0;
-}
-
-/* --- exec --------------------------------------------------------------------------------------------- */
-
-static void exec_state(struct local *l, const struct exec_call *q, int64_t pid, bool exited, int code)
-{
-	struct exec x = { .id = q->id, .account = q->account, .container = q->container, .started = true, .running = !exited, .exited = exited,
-		.pid = pid, .exit_code = code };
-
-	report_exec(l->n, l, &x);
-}
-
-/* A program that cannot be run: the stream opens all the same and says so, the exit code tells the rest (docker-api.md
- * section 6, point 4). */
-static int exec_failed(struct ipc_req *r, struct local *l, const struct exec_call *q, int code, int fds[2], const struct err *why)
-{
-	auto_buf b = BUF_INIT(2048);
-	char head[8] = { 2, 0, 0, 0 };
-
-	exec_state(l, q, 0, true, code);
-	buf_printf(&b, "OCI runtime exec failed: %s%s", why->msg, q->config.tty ? "\r\n" : "\n");
-	head[6] = (char)(b.n >> 8);
-	head[7] = (char)b.n;
-	if (!q->config.tty)
-		fd_write_all(fds[0], head, sizeof(head));
-	fd_write_all(fds[0], b.p, b.n);
-	close(fds[0]);
-	ipc_reply(r, NULL, NULL, &fds[1], 1);
-	close(fds[1]);
-	return 0;
-}
-
-static int op_exec_start(struct ipc_req *r, void *in, struct err *e)
-{
-	struct node_role *n = node_of(r);
-	struct exec_call *q = in;
-	struct local *l = map_get(&n->locals, q->container);
-	const struct host_config *h;
-	struct exec_spec x;
-	auto_fd conn = -1;
-	int fds[2] = { -1, -1 }, code;
-	pid_t pid;
-
-	if (!l || l->phase != RUNNING || !str_eq(l->account, q->account))
-		return not_running(q->container, e);
-	h = &l->rec.host;
-	x = (struct exec_spec){ .id = q->id, .args = q->config.cmd, .env = spec_env(r->arena, &l->rec),
-		.user = q->config.user.n ? q->config.user : l->rec.config.user, .cwd = q->config.working_dir.n ? q->config.working_dir : l->rec.config.working_dir,
-		.detach_keys = q->config.detach_keys, .groups = h->group_add, .tty = q->config.tty, .stdin_ = q->config.attach_stdin,
-		.stdout_ = q->config.attach_stdout, .stderr_ = q->config.attach_stderr, .privileged = q->config.privileged,
-		.caps = q->config.privileged ? caps_all() : spec_caps(h), .seccomp = spec_seccomp(&l->rec) && !q->config.privileged,
-		.no_new_privs = spec_no_new_privs(h), .rows = q->rows, .cols = q->cols };
-	if (!q->config.privileged)
-		x.profile = l->rec.seccomp;
-	if (q->config.tty && !l->rec.config.tty)
-		strs_add(r->arena, &x.env, STR("TERM=xterm"));
-	for (size_t i = 0; i < q->config.env.n; i++)
-		strs_add(r->arena, &x.env, q->config.env.v[i]);
-	conn = life_shim(l, e);
-	if (conn < 0)
-		return not_running(q->container, e);
-	if (!q->config.detach && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
-		return err_sys(e, "socketpair");
-	pid = shim_exec(conn, &x, fds[0], &code, e);
-	if (pid < 0 && e->code == ECHILD && life_help(l, conn, e) == 0)
-		pid = shim_exec(conn, &x, fds[0], &code, e);
-	if (pid < 0 && code && !q->config.detach)
-		return exec_failed(r, l, q, code, fds, e);
-	if (fds[0] >= 0)
-		close(fds[0]);
-	if (pid < 0) {
-		exec_state(l, q, 0, true, code ? code : 126);
-		if (fds[1] >= 0)
-			close(fds[1]);
-		return -1;
-	}
-	exec_state(l, q, pid, false, 0);
-	ipc_reply(r, NULL, NULL, &fds[1], fds[1] >= 0);
-	if (fds[1] >= 0)
-		close(fds[1]);
-	return 0;
-}
-
-static int op_exec_sync(struct ipc_req *r, void *in, struct err *e)
-{
-	struct node_role *n = node_of(r);
-	struct local *l = map_get(&n->locals, ((struct by_id *)in)->id);
-	struct sync_wait *w;
-
-	(void)e;
-	if (!l)
-		return 0;
-	if (l->watch_fd >= 0)                         /* what the shim said before the stream ended waits here */
-		l->watch.ready(&l->watch, EPOLLIN);
-	l = map_get(&n->locals, ((struct by_id *)in)->id);
-	if (!l || !l->execs_in_flight)
-		return 0;
-	w = calloc(1, sizeof(*w));
-	if (!w)
-		abort();
-	w->token = ipc_defer(r);
-	list_init(&w->link);
-	list_add_tail(&l->syncs, &w->link);
-	return 0;
 }
 
 /* --- logs, top, stats --------------------------------------------------------------------------------- */
@@ -267,10 +78,10 @@ static int op_logs(struct ipc_req *r, void *in, struct err *e)
 	int fds[2];
 	pid_t pid;
 
-	if (view_begin(n->view, &t, e) || record_of(r, &t, q->account, q->id, &c, e))
+	if (view_begin(n->view, &t, e) || node_record_of(r, &t, q->account, q->id, &c, e))
 		return -1;
 	view_end(&t);
-	if (lq.follow && l && l->phase == RUNNING && (conn = life_shim(l, e)) >= 0 && shim_watch(conn, e))
+	if (lq.follow && l && l->phase == RUNNING && (conn = shim_connect(&n->rt, q->id, e)) >= 0 && shim_send(conn, &(struct shim_call){ .op = SHIM_WATCH }, -1, e))
 		fd_close(&conn);
 	lq.follow = conn >= 0;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
@@ -392,20 +203,6 @@ static int op_stats(struct ipc_req *r, void *in, struct err *e)
 	return ipc_reply(r, stats_reply_fields, &out, NULL, 0);
 }
 
-static int op_health(struct ipc_req *r, void *in, struct err *e)
-{
-	struct local *l = map_get(&node_of(r)->locals, ((struct by_id *)in)->id);
-	struct health h = { 0 };
-	auto_fd conn = -1;
-
-	if (!l || l->phase != RUNNING)
-		return not_running(((struct by_id *)in)->id, e);
-	conn = life_shim(l, e);
-	if (conn < 0 || shim_health(r->arena, conn, &h, e))
-		return -1;
-	return ipc_reply(r, health_fields, &h, NULL, 0);
-}
-
 static int op_info(struct ipc_req *r, void *in, struct err *e)
 {
 	struct node_role *n = node_of(r);
@@ -435,7 +232,7 @@ int node_files_of(struct ipc_req *r, struct str account, struct str id, struct r
 	auto_view t = { 0 };
 	struct container c = { 0 };
 
-	if (view_begin(n->view, &t, e) || record_of(r, &t, account, id, &c, e))
+	if (view_begin(n->view, &t, e) || node_record_of(r, &t, account, id, &c, e))
 		return -1;
 	if (str_starts(c.host.network_mode, STR("container:")))
 		c.host.network_mode = STR("none");    /* files only: nobody is joined */

@@ -22,7 +22,7 @@ static void shim_found(struct node_role *n, struct view_txn *t, struct str id)
 	if (known(&a, t, id, &account, &e) != 1)
 		return;                               /* the sweep takes it away */
 	conn = shim_connect(&n->rt, id, &e);
-	if (conn >= 0 && shim_watch(conn, &e) == 0)
+	if (conn >= 0 && shim_send(conn, &(struct shim_call){ .op = SHIM_WATCH }, -1, &e) == 0)
 		life_resume(n, t, id, account, fd_take(&conn));
 }
 

@@ -112,7 +112,8 @@ void start_begin(struct local *l, struct view_txn *t)
 	l->gen = l->rec.start_gen;
 	l->net_gen = l->rec.net_gen;
 	l->phase = STARTING;
-	l->stop_sent = l->shim_done = false;
+	l->stop_sent = l->kill_sent = false;
+	l->shim = SHIM_HERE;
 	if (have < 0 || start_prepare(l, t, &a, &s, &e)) {
 		start_failed(l, e.code, 128, str_of(e.msg));
 		return;

@@ -148,7 +148,7 @@ int runtime_remove(struct runtime *rt, struct str id, struct err *e)
 	if (check_id(id, e))
 		return -1;
 	snprintf(name, sizeof name, "%.*s", STR_ARG(id));
-	if (cgroup_kill(&rt->cgroups, name, e) || cgroup_remove(&rt->cgroups, name, 5000, e))
+	if (cgroup_kill(&rt->cgroups, name, e) || cgroup_remove(&rt->cgroups, name, 500, e))
 		return -1;
 	snprintf(path, sizeof path, "shim/%s.sock", name);
 	unlinkat(rt->run, path, 0);

@@ -7,6 +7,7 @@
 #include "os/path.h"
 #include "os/proc.h"
 #include "runtime/jsonlog.h"
+#include "runtime/shim_call.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -278,14 +279,14 @@ static size_t files_open(struct copy *c, int *fds, struct err *e)
 static bool ended(int conn)
 {
 	auto_arena a = ARENA_INIT;
-	struct pollfd p = { .fd = conn, .events = POLLIN };
 	struct runtime_event ev;
 	struct err e;
+	int got;
 
-	while (poll(&p, 1, 0) > 0)
-		if (runtime_event_recv(&a, conn, &ev, &e) != 1 || ev.kind == EVENT_EXIT)
+	while ((got = runtime_event_recv(&a, conn, &ev, &e)) == 1)
+		if (ev.kind == EVENT_EXIT)
 			return true;
-	return false;
+	return got == 0 || e.code != EAGAIN;
 }
 
 static bool reader_gone(int out)
@@ -382,6 +383,6 @@ void logs_serve(struct runtime *rt, struct str id, const struct logs_query *q, i
 	fd_close_others(keep, 3);
 	/* Still the owner of the files, which rotation makes anew, but without a single capability. */
 	if (dir >= 0 && sandbox_enter(&box, &e) == 0 && copy(dir, q, conn, out, &e) == 0 && q->then)
-		shim_attach(conn, q->then, out, &e);  /* it ended meanwhile: so does the stream */
+		shim_send(conn, &(struct shim_call){ .op = SHIM_ATTACH, .attach = *q->then }, out, &e); /* it ended meanwhile: so does the stream */
 	_exit(0);
 }

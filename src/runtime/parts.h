@@ -53,9 +53,6 @@ void agent_settle(struct agent *g, int pidfd);
 /* ECHILD: the agent is gone. *fate stays -1 where the process is a child of the caller; else its exit code comes there (an int), and its
  * number is not used again before the caller closes it. */
 pid_t agent_spawn_exec(struct agent *g, const struct exec_spec *x, const struct start_io *io, int pidfd, int *fate, struct err *e);
-/* By the node, for a shim whose agent was killed and that has no right any more to make one: a stand-in, in the container's control
- * groups. Of the spec: id, ulimits, oom_score_adj. Returns the socket that the shim is to have; at its end the stand-in goes. */
-int agent_stand_in(struct runtime *rt, const struct runtime_spec *s, struct err *e);
 
 /* ulimits.c. Allow: raise the hard limits of a process that will make those that take them. EINVAL: no such ulimit. */
 int ulimits_allow(pid_t pid, const struct runtime_ulimits *u, struct err *e);

@@ -3,8 +3,8 @@
  *     node: fork -> operation child: runtime_start(rt, spec, attaches, report)      (does not return)
  *           the child prepares cgroup, namespaces and root file system, clones init, reports and becomes the shim;
  *     node: reads struct runtime_event from the other end of `report` (SOCK_SEQPACKET): EVENT_STARTED or EVENT_FAILED,
- *           later EVENT_EXEC_EXIT and EVENT_EXIT. After EVENT_EXIT was recorded: shim_ack(); then the shim ends.
- *     a node that was restarted: shim_list() names the live shims, shim_connect() + shim_watch() gives the same events;
+ *           later EVENT_EXEC_EXIT and EVENT_EXIT. After EVENT_EXIT was recorded: SHIM_ACK; then the shim ends.
+ *     a node that was restarted: shim_list() names the live shims, shim_connect() and SHIM_WATCH give the same events;
  *           an exit that nobody saw is in the exit record (runtime_exit_read()).
  *
  * Root never reads a byte of an image here: /etc/passwd, tar streams and paths are looked at by processes inside the
@@ -149,7 +149,7 @@ void zygote_clean(struct runtime *rt, pid_t pid);     /* what one that was kille
 enum event_kind { EVENT_STARTED = 1, EVENT_FAILED, EVENT_EXIT, EVENT_EXEC_EXIT, EVENT_HEALTH,
 	EVENT_PROBE,                                  /* of the health check, with its exit code */
 	EVENT_DETACH,                                 /* a client left by the detach keys, and its process goes on */
-	EVENT_HELPER_GONE };                          /* probes wait for shim_help() */
+	EVENT_HELPER_GONE };                          /* probes wait for SHIM_STAND_IN */
 
 struct runtime_event {
 	uint32_t   kind;
@@ -172,18 +172,15 @@ int runtime_event_recv(struct arena *a, int fd, struct runtime_event *ev, struct
 /* The exit record "<data>/containers/<id>/exit", an EVENT_EXIT. ENOENT: none. Removed by the next start. */
 int runtime_exit_read(struct arena *a, struct runtime *rt, struct str id, struct runtime_event *ev, struct err *e);
 
-/* --- a running container, through its shim: all block shortly (5 s at most) ------------------------- */
+/* --- a running container, through its shim (shim_call.h) --------------------------------------------- */
 
 int runtime_list(struct arena *a, struct runtime *rt, struct strs *ids, struct err *e); /* that have files or a socket here; one may come twice */
 int shim_list(struct arena *a, struct runtime *rt, struct strs *ids, struct err *e);
-int shim_connect(struct runtime *rt, struct str id, struct err *e);  /* ENOENT, ECONNREFUSED: no shim lives; returns a SEQPACKET fd */
-int shim_watch(int conn, struct err *e);              /* from now on `conn` carries events; EVENT_STARTED at once if it runs, EVENT_EXIT if done */
-int shim_ack(int conn, struct err *e);                /* the exit is recorded: end */
-int shim_signal(int conn, int sig, struct err *e);    /* to init. ESRCH: not running */
-int shim_resize(int conn, struct str exec, int64_t rows, int64_t cols, struct err *e); /* exec "": the container */
-int shim_attach(int conn, const struct attach_opts *o, int stream, struct err *e); /* gives `stream` away (a copy; close yours) */
-
-int shim_health(struct arena *a, int conn, struct health *h, struct err *e); /* status "": nothing is checked */
+/* A SEQPACKET socket that does not block. ENOENT, ECONNREFUSED: no shim lives; EAGAIN: too many wait for it. */
+int shim_connect(struct runtime *rt, struct str id, struct err *e);
+/* For a shim whose agent was killed and that has no right any more to make one: a stand-in, in the container's control groups. Of the
+ * spec: id, ulimits, oom_score_adj. Returns the socket that the shim is to have (SHIM_STAND_IN); at its end the stand-in goes. */
+int agent_stand_in(struct runtime *rt, const struct runtime_spec *s, struct err *e);
 
 struct exec_spec {
 	struct str  id;                               /* exec id, 64 hex digits */
@@ -200,16 +197,11 @@ struct exec_spec {
 };
 extern const struct field exec_spec_fields[];
 
-/* Starts a process inside. `stream` (-1: detached) carries its input and output and ends after its last byte. Returns the host
- * pid. A program that cannot be run: -1, `*exit_code` 126 or 127 and Docker's sentence, and nothing was written to `stream`. */
-pid_t shim_exec(int conn, const struct exec_spec *x, int stream, int *exit_code, struct err *e); /* ECHILD: its helper is gone */
-/* Give it another; it keeps one that lives. Of the spec: id, ulimits, oom_score_adj. */
-int shim_help(int conn, struct runtime *rt, const struct runtime_spec *s, struct err *e);
-
 /* --- a running container, directly ------------------------------------------------------------------ */
 
 /* Is `pid` a living process of the container? A number that was written down may be somebody else's by now. */
 bool runtime_has(struct runtime *rt, struct str id, pid_t pid);
+/* Waits 50 ms at most. ETIMEDOUT: a process is where it cannot be frozen just now; try again later. */
 int runtime_pause(struct runtime *rt, struct str id, bool on, struct err *e);
 /* Write a file that it has of us (etc_hosts, etc_resolv) anew, in place, unless it is not `before` any more: the container's owner
  * changed it, and it stays as it is. */

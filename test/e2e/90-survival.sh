@@ -241,6 +241,52 @@ test_d03_shim_killed() {
 	docker rm -f kx >/dev/null
 }
 
+# A shim that does not answer, whatever holds it, holds up its own container only; what was asked of it is done when it can.
+test_d03_shim_that_hangs_holds_up_nobody() {
+	local shim ask
+	docker run -d --name kx busybox sh -c 'trap "echo got it" USR1; echo ready; while :; do sleep 0.05; done' >/dev/null
+	ready kx
+	shim=$(shim_of kx)
+	trap 'kill -CONT '"$shim"' 2>/dev/null || true; rm -rf "$TMP"' EXIT
+	kill -STOP "$shim"
+	docker exec kx echo late >"$TMP/late" 2>&1 &
+	ask=$!
+	docker kill -s USR1 kx >/dev/null &
+	for i in 1 2 3; do
+		is "$(docker run --rm busybox echo "other $i")" "other $i"
+	done
+	is "$(cat "$TMP/late")" ''
+	kill -CONT "$shim"
+	wait $ask
+	is "$(cat "$TMP/late")" late
+	wait
+	got() { docker logs kx 2>&1 | grep -q 'got it'; }
+	wait_for 20 got
+	docker rm -f kx >/dev/null
+}
+
+# What reads a file of the container's view waits for the shim, and cannot be frozen meanwhile.
+test_d03_pause_waits_for_what_cannot_be_frozen() {
+	local shim
+	[ -e /dev/fuse ] || skip "there is no /dev/fuse"
+	docker run -d --name kx busybox sh -c 'echo ready; while :; do cat /proc/meminfo >/dev/null; done' >/dev/null
+	ready kx
+	shim=$(shim_of kx)
+	trap 'kill -CONT '"$shim"' 2>/dev/null || true; rm -rf "$TMP"' EXIT
+	kill -STOP "$shim"
+	reads() { grep -qs '^cat$' "/proc/$(pids_in_group kx | tail -1)/comm"; }
+	wait_for 20 reads
+	docker pause kx >"$TMP/paused" 2>&1 &
+	is "$(docker run --rm busybox echo other)" other
+	is "$(inspect kx '{{.State.Status}}')" running
+	kill -CONT "$shim"
+	wait $!
+	is "$(cat "$TMP/paused")" kx
+	is "$(inspect kx '{{.State.Status}}')" paused
+	docker unpause kx >/dev/null
+	docker rm -f kx >/dev/null
+}
+
 # What an exec is inside: its rights, namespaces, groups, limits, environment.
 exec_is() { # NAME
 	docker exec "$1" sh -c 'grep -E "^(Uid|Gid|Groups|NoNewPrivs|Seccomp|Cap)" /proc/self/status

@@ -137,12 +137,32 @@ struct runtime_event box_event(struct box *b, uint32_t kind)
 	return ev;
 }
 
+void box_tell(int conn, const struct shim_call *c)
+{
+	auto_arena a = ARENA_INIT;
+	struct shim_reply r;
+	struct err e = { 0 };
+
+	CHECK_OK(shim_send(conn, c, -1, &e), e);
+	REQUIRE(poll(&(struct pollfd){ .fd = conn, .events = POLLIN }, 1, 10000) == 1);
+	CHECK_OK(shim_answer(&a, conn, &r, &e), e);
+}
+
+void box_signal(struct box *b, int sig)
+{
+	struct err e;
+	int conn = shim_connect(&b->rt, b->spec.id, &e);
+
+	REQUIRE_OK(conn < 0 ? -1 : 0, e);
+	box_tell(conn, &(struct shim_call){ .op = SHIM_SIGNAL, .signal = sig });
+	close(conn);
+}
+
 void box_ack(struct box *b)
 {
-	struct err e = { 0 };
 	int status;
 
-	CHECK_OK(shim_ack(b->report, &e), e);
+	box_tell(b->report, &(struct shim_call){ .op = SHIM_ACK });
 	fd_close(&b->report);
 	CHECK(waitpid(b->child, &status, 0) == b->child && status == 0);
 	b->child = 0;

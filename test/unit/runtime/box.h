@@ -3,6 +3,7 @@
 #define UNIT_RUNTIME_BOX_H
 
 #include "runtime/runtime.h"
+#include "runtime/shim_call.h"
 #include "unit/test.h"
 
 struct box {
@@ -26,6 +27,8 @@ struct runtime_event box_event(struct box *b, uint32_t kind);  /* the next event
 int  box_run(struct box *b);                          /* start, wait for the exit, acknowledge: the exit code */
 struct str box_log(struct box *b);                    /* the whole json log */
 struct str box_output(struct box *b, const char *stream); /* decoded text of "stdout" or "stderr" */
+void box_tell(int conn, const struct shim_call *c);   /* which the shim must do */
+void box_signal(struct box *b, int sig);
 void box_ack(struct box *b);
 char *box_read_all(int fd, size_t *n);                /* until the end; malloc'd */
 

@@ -250,8 +250,6 @@ TEST(start_init_reaps_and_forwards)
 {
 	struct box b;
 	struct runtime_event ev;
-	struct err e = { 0 };
-	int c;
 
 	box_open(&b);
 	b.spec.init = true;
@@ -259,10 +257,7 @@ TEST(start_init_reaps_and_forwards)
 	box_start(&b, NULL, 0);
 	box_event(&b, EVENT_STARTED);
 	clock_sleep_ms(200);
-	c = shim_connect(&b.rt, b.spec.id, &e);
-	REQUIRE(c >= 0);
-	CHECK_OK(shim_signal(c, SIGTERM, &e), e);
-	close(c);
+	box_signal(&b, SIGTERM);
 	ev = box_event(&b, EVENT_EXIT);
 	CHECK_INT(ev.exit_code, 9);
 	box_ack(&b);
@@ -305,7 +300,6 @@ TEST(start_joins_namespaces)
 	struct box b, c;
 	struct runtime_event ev;
 	struct err e = { 0 };
-	int conn;
 
 	box_open(&b);
 	box_sh(&b, "sleep 100 & exec sleep 100");
@@ -321,9 +315,7 @@ TEST(start_joins_namespaces)
 	CHECK_INT(box_run(&c), 0);
 	CHECK_STR(box_output(&c, "stdout"), "3\n1\npong\n");
 	CHECK_OK(runtime_remove(&c.rt, c.spec.id, &e), e);
-	conn = shim_connect(&b.rt, b.spec.id, &e);
-	CHECK_OK(shim_signal(conn, SIGKILL, &e), e);
-	close(conn);
+	box_signal(&b, SIGKILL);
 	CHECK_INT(box_event(&b, EVENT_EXIT).exit_code, 137);
 	box_ack(&b);
 	box_close(&b);
@@ -362,8 +354,7 @@ TEST(start_again_while_a_client_reads_the_last_life)
 {
 	struct box b;
 	struct runtime_attach at = { .opts.stdout_ = true };
-	struct err e = { 0 };
-	int streams[2], conn, status;
+	int streams[2], status;
 	pid_t first;
 	size_t n;
 
@@ -376,7 +367,7 @@ TEST(start_again_while_a_client_reads_the_last_life)
 	first = b.child;
 	box_event(&b, EVENT_STARTED);
 	CHECK_INT(box_event(&b, EVENT_EXIT).exit_code, 0);
-	CHECK_OK(shim_ack(b.report, &e), e);
+	box_tell(b.report, &(struct shim_call){ .op = SHIM_ACK });
 	CHECK(waitpid(first, &status, WNOHANG) == 0);
 
 	b.spec.gen++;
@@ -388,10 +379,7 @@ TEST(start_again_while_a_client_reads_the_last_life)
 	CHECK(n >= 350000);
 	CHECK(waitpid(first, &status, 0) == first && status == 0);
 
-	conn = shim_connect(&b.rt, b.spec.id, &e);
-	REQUIRE_OK(conn < 0 ? -1 : 0, e);
-	CHECK_OK(shim_signal(conn, SIGKILL, &e), e);
-	close(conn);
+	box_signal(&b, SIGKILL);
 	CHECK_INT(box_event(&b, EVENT_EXIT).exit_code, 137);
 	box_ack(&b);
 	box_close(&b);
