@@ -21,6 +21,7 @@ const struct key_kind key_kinds[] = {
 	{ "v/", "volume",          volume_fields,      sizeof(struct volume) },
 	{ "N/", "network",         network_fields,     sizeof(struct network) },
 	{ "A/", "address",         NULL, 0 },
+	{ "q/", "address-rest",    NULL, 0 },
 	{ "M/", "mac",             NULL, 0 },
 	{ "P/", "port",            NULL, 0 },
 	{ "u/", "uid-range",       NULL, 0 },

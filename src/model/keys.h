@@ -20,6 +20,7 @@
  *  v/<account>/<name>               struct volume
  *  N/<account>/<network id>         struct network
  *  A/<network id>/<ip>              container id (raw bytes): address in use
+ *  q/<network id>/<ip>              when it was given back (decimal ns): for a minute others are given first
  *  M/<network id>/<mac>             container id (raw bytes): MAC in use
  *  P/<proto>/<port>/<host ip>       container id (raw bytes): published port in use ("0.0.0.0" for every address, "::" for
  *                                  every IPv6 one)

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #define HOSTS_SCAN_MAX (1u << 20)                     /* addresses looked at in one network */
+#define REST_NS        60000000000                    /* who knew the last holder of an address forgets it meanwhile */
 #define SHOWN(s)       (int)((s).n > 64 ? 64 : (s).n), (s).p
 
 bool ip4_parse(struct str s, uint32_t *ip)
@@ -60,16 +61,18 @@ static int plan_of(const struct network *n, struct plan *p, struct err *e)
 
 struct used {                                         /* the addresses of one range as bits */
 	uint32_t base, n;
-	uint8_t *bits;
+	uint8_t *bits, *rest;                         /* rest: given back a moment ago */
 	size_t   prefix;
+	struct command_env *c;
+	struct strs over;                             /* keys of those whose rest is over */
 };
 
-static void mark(struct used *u, struct str text)
+static void mark(const struct used *u, uint8_t *bits, struct str text)
 {
 	uint32_t ip;
 
 	if (ip4_parse(text, &ip) && ip - u->base < u->n)
-		u->bits[(ip - u->base) / 8] |= (uint8_t)(1 << (ip - u->base) % 8);
+		bits[(ip - u->base) / 8] |= (uint8_t)(1 << (ip - u->base) % 8);
 }
 
 static int used_mark(void *ctx, struct str key, struct str val)
@@ -77,14 +80,31 @@ static int used_mark(void *ctx, struct str key, struct str val)
 	struct used *u = ctx;
 
 	(void)val;
-	mark(u, str_drop(key, u->prefix));
+	mark(u, u->bits, str_drop(key, u->prefix));
 	return 0;
+}
+
+static int rest_mark(void *ctx, struct str key, struct str val)
+{
+	struct used *u = ctx;
+	int64_t since;
+
+	if (!str_to_i64(val, &since) || u->c->now_ns - since >= REST_NS)
+		strs_add(u->c->a, &u->over, arena_str(u->c->a, key));
+	else
+		mark(u, u->rest, str_drop(key, u->prefix));
+	return 0;
+}
+
+static bool is_marked(const uint8_t *bits, uint32_t i)
+{
+	return bits[i / 8] >> i % 8 & 1;
 }
 
 static int pick(struct command_env *c, const struct network *n, const struct plan *p, uint32_t *ip, struct err *e)
 {
 	struct str prefix = key_prefix(c->a, "A", n->id, STR_NONE);
-	struct used u = { .base = p->base, .n = p->hosts + 1, .prefix = prefix.n };
+	struct used u = { .base = p->base, .n = p->hosts + 1, .prefix = prefix.n, .c = c };
 	uint32_t base;
 	int len;
 
@@ -95,16 +115,22 @@ static int pick(struct command_env *c, const struct network *n, const struct pla
 	if (u.n > HOSTS_SCAN_MAX)
 		u.n = HOSTS_SCAN_MAX;
 	u.bits = arena_alloc(c->a, u.n / 8 + 1);
-	mark(&u, n->gateway);
+	u.rest = arena_alloc(c->a, u.n / 8 + 1);
+	mark(&u, u.bits, n->gateway);
 	for (size_t i = 0; i < n->aux.n; i++)
-		mark(&u, n->aux.v[i].val);
-	if (txn_scan(c->t, prefix, STR_NONE, used_mark, &u, e) < 0)
+		mark(&u, u.bits, n->aux.v[i].val);
+	if (txn_scan(c->t, prefix, STR_NONE, used_mark, &u, e) < 0 ||
+	    txn_scan(c->t, key_prefix(c->a, "q", n->id, STR_NONE), STR_NONE, rest_mark, &u, e) < 0)
 		return -1;
-	for (uint32_t i = 0; i < u.n; i++) {
-		*ip = u.base + i;
-		if (*ip != p->base && *ip != p->base + p->hosts && !(u.bits[i / 8] >> i % 8 & 1))
-			return 0;
-	}
+	for (size_t i = 0; i < u.over.n; i++)
+		if (txn_del(c->t, u.over.v[i], e))
+			return -1;
+	for (int resting = 0; resting < 2; resting++) /* rather one that rests than none */
+		for (uint32_t i = 0; i < u.n; i++) {
+			*ip = u.base + i;
+			if (*ip != p->base && *ip != p->base + p->hosts && !is_marked(u.bits, i) && is_marked(u.rest, i) == resting)
+				return 0;
+		}
 	return err_set(e, EBUSY, "no available IPv4 addresses on this network's address pools: %.*s (%.12s)", STR_ARG(n->name),
 	               n->id.p);
 }
@@ -163,20 +189,27 @@ int alloc_address(struct command_env *c, const struct network *n, struct str id,
 	       txn_put_raw(c->t, key_make(c->a, "M", n->id, ep->mac, STR_NONE), id, e) ? -1 : 0;
 }
 
-/* The network may be gone, or another may hold the key. */
+/* The network may be gone, or another may hold the key: 0. 1 when it was given back. */
 static int give_back(struct command_env *c, struct str key, struct str id, struct err *e)
 {
 	struct str holder;
 	int rc = txn_get_raw(c->t, key, &holder, e);
 
-	return rc < 0 || (rc && str_eq(holder, id) && txn_del(c->t, key, e)) ? -1 : 0;
+	if (rc <= 0 || !str_eq(holder, id))
+		return rc < 0 ? -1 : 0;
+	return txn_del(c->t, key, e) ? -1 : 1;
 }
 
 int free_address(struct command_env *c, const struct endpoint_settings *ep, struct str id, struct err *e)
 {
+	int rc;
+
 	if (!ep->ip.n)
 		return 0;
-	return give_back(c, key_make(c->a, "A", ep->network_id, ep->ip, STR_NONE), id, e) ||
-	       give_back(c, key_make(c->a, "M", ep->network_id, ep->mac, STR_NONE), id, e) ||
-	       (ep->ip6.n && give_back(c, key_make(c->a, "A", ep->network_id, ep->ip6, STR_NONE), id, e)) ? -1 : 0;
+	rc = give_back(c, key_make(c->a, "A", ep->network_id, ep->ip, STR_NONE), id, e);
+	if (rc < 0 || (rc && txn_put_raw(c->t, key_make(c->a, "q", ep->network_id, ep->ip, STR_NONE),
+	                                 arena_printf(c->a, "%lld", (long long)c->now_ns), e)))
+		return -1;
+	return give_back(c, key_make(c->a, "M", ep->network_id, ep->mac, STR_NONE), id, e) < 0 ||
+	       (ep->ip6.n && give_back(c, key_make(c->a, "A", ep->network_id, ep->ip6, STR_NONE), id, e) < 0) ? -1 : 0;
 }

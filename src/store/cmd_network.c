@@ -294,7 +294,7 @@ static int drop_keys(struct command_env *c, const char *kind, struct str network
 
 int network_drop_addresses(struct command_env *c, struct str id, struct err *e)
 {
-	return drop_keys(c, "A", id, e) || drop_keys(c, "M", id, e) || drop_keys(c, "Z", id, e) ? -1 : 0;
+	return drop_keys(c, "A", id, e) || drop_keys(c, "q", id, e) || drop_keys(c, "M", id, e) || drop_keys(c, "Z", id, e) ? -1 : 0;
 }
 
 COMMAND(cmd_network_remove)

@@ -250,7 +250,7 @@ holds_take() {
 	while read -r role pid rest; do
 		echo "descriptors-of-$role $(ls -l "/proc/$pid/fd" | grep -vc "$DATA/state/log/")"
 	done <"$RUN/roles"
-	echo "records $("$TRITON" state dump --run-dir "$RUN" | grep -c '^[^eUYy ]')" # events and totals of usage come by themselves
+	echo "records $("$TRITON" state dump --run-dir "$RUN" | grep -c '^[^eqUYy ]')" # events and totals of usage come by themselves, addresses rest a minute
 }
 
 counts_compare() { # FILE [TAKER]: what there is more of than then

@@ -157,6 +157,41 @@ TEST(addresses_come_from_the_range_and_not_from_those_kept)
 	fixture_close(&f);
 }
 
+/* Row N09: who knew the last holder has a minute to forget it, unless there is no other address, or it is asked for. */
+TEST(an_address_rests_before_it_is_given_again)
+{
+	static const char *const next[] = { "10.1.0.3", "10.1.0.4", "10.1.0.5", "10.1.0.6" };
+	struct network n;
+	struct container c;
+
+	fixture_open(&f);
+	n = network("n", "10.1.0.0/29");              /* .1 is the gateway's */
+	REQUIRE_OK(fixture_create(&f, "web", &c), f.e);
+	REQUIRE_OK(join(c.id, "n", ""), f.e);
+	CHECK(held(&n, "10.1.0.2"));
+	for (size_t i = 0; i < sizeof next / sizeof *next; i++) {
+		REQUIRE_OK(leave(c.id, "n"), f.e);
+		REQUIRE_OK(join(c.id, "n", ""), f.e);
+		CHECK(held(&n, next[i]));
+	}
+	REQUIRE_OK(leave(c.id, "n"), f.e);
+	REQUIRE_OK(join(c.id, "n", ""), f.e);         /* all rest */
+	CHECK(held(&n, "10.1.0.2"));
+	REQUIRE_OK(leave(c.id, "n"), f.e);
+	f.now_ns += 59000000000;
+	REQUIRE_OK(join(c.id, "n", "10.1.0.5"), f.e);
+	REQUIRE_OK(leave(c.id, "n"), f.e);
+	CHECK_INT(fixture_count(&f, "q/"), 5);
+	f.now_ns += 1000000000;
+	REQUIRE_OK(join(c.id, "n", ""), f.e);         /* the others have rested */
+	CHECK(held(&n, "10.1.0.2"));
+	CHECK_INT(fixture_count(&f, "q/"), 1);
+	REQUIRE_OK(leave(c.id, "n"), f.e);
+	REQUIRE_OK(RUN(&f, CMD_NETWORK_REMOVE, by_id, { n.id }), f.e);
+	CHECK_INT(fixture_count(&f, "q/"), 0);
+	fixture_close(&f);
+}
+
 TEST(the_way_out)
 {
 	struct endpoint_settings v[] = {
