@@ -320,9 +320,9 @@ static struct seccomp_rule *add_rule(struct rules *l, int nr, uint32_t action)
 	return r;
 }
 
-static void add_if(struct rules *l, int nr, const struct seccomp_cond *cond)
+static void add_if(struct rules *l, int nr, const struct seccomp_cond *cond, uint32_t action)
 {
-	struct seccomp_rule *r = add_rule(l, nr, SECCOMP_RET_ALLOW);
+	struct seccomp_rule *r = add_rule(l, nr, action);
 
 	r->conds = cond;
 	r->nconds = 1;
@@ -333,7 +333,10 @@ static const struct seccomp_cond personalities[] = {
 	{ 0, SECCOMP_EQ, 0, 0 }, { 0, SECCOMP_EQ, 8, 0 }, { 0, SECCOMP_EQ, 0x20000, 0 }, { 0, SECCOMP_EQ, 0x20008, 0 },
 	{ 0, SECCOMP_EQ, 0xffffffff, 0 },
 };
-static const struct seccomp_cond no_vsock = { 0, SECCOMP_NE, AF_VSOCK, 0 };
+/* The host's other end, and the kernel's ciphers. The kernel looks at the lower half of the argument only. */
+static const struct seccomp_cond no_families[] = {
+	{ 0, SECCOMP_MASKED_EQ, AF_VSOCK, 0xffffffff }, { 0, SECCOMP_MASKED_EQ, AF_ALG, 0xffffffff },
+};
 static const struct seccomp_cond no_namespaces = { 0, SECCOMP_MASKED_EQ, 0, NAMESPACES };
 static const struct seccomp_cond only_threads = { 0, SECCOMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD | NAMESPACES };
 
@@ -343,13 +346,15 @@ static void add_special(struct rules *l, uint64_t caps)
 	size_t i;
 
 	for (i = 0; i < sizeof personalities / sizeof *personalities; i++)
-		add_if(l, SYS_personality, &personalities[i]);
-	add_if(l, SYS_socket, &no_vsock);
+		add_if(l, SYS_personality, &personalities[i], SECCOMP_RET_ALLOW);
+	for (i = 0; i < sizeof no_families / sizeof *no_families; i++)
+		add_if(l, SYS_socket, &no_families[i], SECCOMP_ERRNO(EPERM));
+	add_rule(l, SYS_socket, SECCOMP_RET_ALLOW);
 	if (caps & CAP_BIT(SYS_ADMIN)) {
 		add_rule(l, SYS_clone, SECCOMP_RET_ALLOW);
 		add_rule(l, SYS_clone3, SECCOMP_RET_ALLOW);
 	} else {
-		add_if(l, SYS_clone, &no_namespaces);
+		add_if(l, SYS_clone, &no_namespaces, SECCOMP_RET_ALLOW);
 		add_rule(l, SYS_clone3, SECCOMP_ERRNO(ENOSYS));
 	}
 }
@@ -377,7 +382,7 @@ int seccomp_names_program(struct arena *a, const char *const *names, uint32_t ot
 	l.v = arena_array(a, n + 1, sizeof *l.v);
 	for (; *names; names++) {
 		if (strcmp(*names, "thread-clone") == 0) {
-			add_if(&l, SYS_clone, &only_threads);
+			add_if(&l, SYS_clone, &only_threads, SECCOMP_RET_ALLOW);
 			continue;
 		}
 		nr = syscall_number(str_of(*names));

@@ -35,7 +35,7 @@ struct seccomp_rule {
 int seccomp_compile(struct arena *a, const struct seccomp_rule *rules, size_t n, uint32_t otherwise, int last,
                     struct sock_fprog *out, struct err *e);
 
-/* What Docker 26's default profile allows to a container with these capabilities; anything else fails with EPERM. */
+/* What Docker 26's default profile allows to a container with these capabilities, without AF_ALG; anything else fails with EPERM. */
 int seccomp_container_program(struct arena *a, uint64_t caps, struct sock_fprog *out, struct err *e);
 
 /* An allow-list by names, NULL-terminated; names that this architecture does not have are skipped. "thread-clone" is clone for

@@ -185,6 +185,8 @@ static long io_uring_enter_(void) { return S(426, -1, 0, 0, 0, NULL, 0); }
 static long vsock(void)        { return socket(40, SOCK_STREAM, 0); }
 static long vsock_seqpacket(void) { return socket(40, SOCK_SEQPACKET, 0); }
 static long alg(void)          { return socket(38, SOCK_SEQPACKET, 0); }
+static long vsock_wide(void)   { return S(SYS_socket, INT64_C(1) << 32 | 40, SOCK_STREAM, 0, 0, 0); }   /* the kernel takes an int */
+static long alg_wide(void)     { return S(SYS_socket, INT64_C(1) << 32 | 38, SOCK_SEQPACKET, 0, 0, 0); }
 
 /* Asking for the state of audit; the kernel's answer carries the refusal. */
 static long audit(void)
@@ -321,7 +323,7 @@ static const struct attack { const char *row, *name; long (*try)(void); } attack
 	A(b21, setdomainname_), A(b21, iopl_), A(b21, ioperm_), A(b21, userfaultfd_), A(b21, userfaultfd_user), A(b21, settimeofday_),
 	A(b21, clock_settime_), A(b21, vhangup_), A(b21, lookup_dcookie), A(b21, move_pages_), A(b21, fanotify),
 	A(b22, shocker), A(b23, kcmp_), A(b23, pidfd_getfd_), A(b23, audit),
-	A(b25, io_uring), A(b25, io_uring_enter_), A(b25, vsock), A(b25, vsock_seqpacket), A(b25, alg),
+	A(b25, io_uring), A(b25, io_uring_enter_), A(b25, vsock), A(b25, vsock_seqpacket), A(b25, alg), A(b25, vsock_wide), A(b25, alg_wide),
 #ifdef __x86_64__
 	A(b24, i386_mount), A(b24, i386_umount), A(b24, i386_unshare), A(b24, i386_clone), A(b24, i386_setns), A(b24, i386_pivot),
 	A(b24, i386_add_key), A(b24, i386_keyctl), A(b24, i386_module), A(b24, i386_kexec), A(b24, i386_bpf), A(b24, i386_perf),

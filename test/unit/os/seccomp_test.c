@@ -231,7 +231,11 @@ TEST(the_profile_of_containers)
 	CHECK_INT(call(SYS_clone, CLONE_NEWNET), eperm);
 	CHECK_INT(call(SYS_clone3, 0), SECCOMP_ERRNO(ENOSYS));
 	CHECK_INT(call(SYS_socket, AF_INET), ALLOW);
+	CHECK_INT(call(SYS_socket, AF_UNIX), ALLOW);
 	CHECK_INT(call(SYS_socket, AF_VSOCK), eperm);
+	CHECK_INT(call(SYS_socket, AF_ALG), eperm);
+	CHECK_INT(call(SYS_socket, UINT64_C(1) << 32 | AF_VSOCK), eperm); /* the kernel takes an int */
+	CHECK_INT(call(SYS_socket, UINT64_C(1) << 32 | AF_ALG), eperm);
 	CHECK_INT(call(SYS_personality, 0), ALLOW);
 	CHECK_INT(call(SYS_personality, 0xffffffff), ALLOW);
 	CHECK_INT(call(SYS_personality, 0x40000), eperm);
@@ -274,6 +278,8 @@ static void in_container(void)
 		_exit(2);
 	if (socket(AF_VSOCK, SOCK_STREAM, 0) != -1 || errno != EPERM)
 		_exit(3);
+	if (syscall(SYS_socket, INT64_C(1) << 32 | AF_ALG, SOCK_SEQPACKET, 0) != -1 || errno != EPERM)
+		_exit(7);
 	if (syscall(700) != -1 || errno != ENOSYS)
 		_exit(4);
 	if (close(socket(AF_UNIX, SOCK_STREAM, 0)) || getppid() <= 0)
