@@ -281,6 +281,8 @@ static int meta_read(struct logfile *l, const char *name, struct err *e)
 	if (h < 0)
 		return -1;
 	got = l->disk->ops->read(l->disk, h, 0, b, sizeof b, e);
+	if (got >= 0 && l->disk->ops->sync(l->disk, h, e))
+		got = -1;
 	l->disk->ops->close(l->disk, h);
 	if (got < 0)
 		return -1;
@@ -347,10 +349,10 @@ struct logfile *logfile_open(struct disk *d, uint64_t snapshot_index, uint64_t s
 		abort();
 	l->disk = d;
 	l->first = 1;
-	if (metas_read(l, e) || segments_open(l, e) ||
-	    fit_snapshot(l, snapshot_index, snapshot_term, e))
+	/* After the death of a process names, term and vote, and the log's tail may be in the page cache only: before anybody builds on
+	 * them they are made durable. */
+	if (d->ops->sync_names(d, e) || metas_read(l, e) || segments_open(l, e) || fit_snapshot(l, snapshot_index, snapshot_term, e))
 		goto fail;
-	/* After the death of a process the tail may be in the page cache only. */
 	if (newest(l) && d->ops->sync(d, newest(l)->h, e))
 		goto fail;
 	l->synced = logfile_last(l);

@@ -258,6 +258,43 @@ TEST(term_and_vote_survive_every_crash)
 }
 
 /* One flipped bit anywhere in what was synced is noticed, or is in bytes that carry nothing. */
+/* Its process dies at each of the calls, another begins and goes on from what it finds, and then the power goes. */
+TEST(what_a_killed_process_left_holds_once_it_was_read)
+{
+	for (int calls = 0; calls < 24; calls++) {
+		struct simdisk d;
+		struct logfile *l;
+		uint64_t term, vote, last;
+
+		sim_init(&d, (uint64_t)calls + 1);
+		l = logfile_open(&d.disk, 0, 0, &e);
+		REQUIRE(l);
+		d.fail_after = calls;
+		if (logfile_set_term(l, 1, 7, &e) == 0 && logfile_reserve(l, 1, 3, &e) == 0 && add(l, 1, 1, "one") == 0 &&
+		    logfile_sync(l, &e) == 0 && logfile_set_term(l, 2, 8, &e) == 0 && add(l, 2, 2, "two") == 0)
+			logfile_sync(l, &e);
+		logfile_close(l);
+		sim_reap(&d);
+
+		l = logfile_open(&d.disk, 0, 0, &e);
+		REQUIRE(l);
+		term = logfile_term(l);
+		vote = logfile_vote(l);
+		last = logfile_last(l);
+		CHECK_INT(logfile_synced(l), last);
+		logfile_close(l);
+		sim_crash(&d);
+
+		l = logfile_open(&d.disk, 0, 0, &e);
+		REQUIRE(l);
+		CHECK_INT(logfile_term(l), term);
+		CHECK_INT(logfile_vote(l), vote);
+		CHECK_INT(logfile_last(l), last);
+		logfile_close(l);
+		sim_release(&d);
+	}
+}
+
 TEST(a_flipped_bit_is_found)
 {
 	struct simdisk d;
