@@ -9,6 +9,7 @@
 #define CHUNK_BYTES (256u << 10)
 #endif
 #define AGAIN_MS    2000
+#define COPY_MS     5000                              /* a sender that says nothing for so long has given up */
 
 /* --- out ----------------------------------------------------------------------------------------------- */
 
@@ -126,6 +127,11 @@ static int on_chunk(struct replica *r, uint64_t from, const struct message *m, s
 			net_send(r, from, &ack);
 		return 0;
 	}
+	/* Of several senders one has its turn, or each would make the other's beginning void, for ever. */
+	if (c->h >= 0 && r->net.copy_from != from && m->term <= r->net.copy_term && net_now(r) < r->net.copy_ms + COPY_MS)
+		return 0;
+	r->net.copy_ms = net_now(r);
+	feed_heard(r, from, COPY_MS);
 	if (c->h < 0 || c->index != (uint64_t)m->index || r->net.copy_from != from) {
 		snap_copy_abort(c);
 		if (snap_copy_begin(c, r->cfg.disk, (uint64_t)m->index, e))

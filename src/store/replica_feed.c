@@ -82,7 +82,7 @@ static void feed_all(struct replica *r)
 			f->beat_ms = now + BEAT_MS;
 			continue;
 		}
-		while (f->sent < r->db.applied && f->sent < f->have + AHEAD_MAX && feed_one(r, f, true))
+		while (f->sent < engine_applied(r->engine) && f->sent < f->have + AHEAD_MAX && feed_one(r, f, true))
 			;
 		if (f->beat_ms <= now)
 			feed_one(r, f, false);
@@ -130,6 +130,14 @@ static void follow(struct replica *r)
 static bool outside(struct replica *r)
 {
 	return r->hooks.send && !engine_takes_part(r->engine, logfile_server(r->log));
+}
+
+void feed_heard(struct replica *r, uint64_t from, int64_t silent_ms)
+{
+	if (!outside(r))
+		return;
+	r->net.source = from;
+	r->net.silent_ms = net_now(r) + silent_ms;
 }
 
 static int on_feed(struct replica *r, uint64_t from, const struct message *m, struct err *e)

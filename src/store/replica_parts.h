@@ -65,7 +65,7 @@ struct replica_net {
 	struct chunks_out  out[SENDERS_MAX];
 	struct snap_copy   copy;                      /* coming in */
 	uint64_t           copy_from;
-	int64_t            copy_term;
+	int64_t            copy_term, copy_ms;        /* ms: when it sent something last */
 	struct { uint64_t server; int64_t at; } heard[HEARD_MAX];
 	struct members_node *nodes;                   /* the nodes' records as read last; in nodes_arena */
 	size_t             nnodes;
@@ -145,6 +145,7 @@ void chunks_release(struct replica *r);
 int  feed_message(struct replica *r, uint64_t from, const struct message *m, struct err *e);
 void feed_run(struct replica *r);
 void feed_greet(struct replica *r);
+void feed_heard(struct replica *r, uint64_t from, int64_t silent_ms); /* a snapshot comes from there: follow it, until it is silent so long */
 bool feed_serves(struct replica *r, uint64_t server);
 int64_t feed_deadline(struct replica *r);
 
