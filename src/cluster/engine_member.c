@@ -48,8 +48,8 @@ int engine_change(struct engine *g, const struct engine_server *v, size_t n, str
 	struct str conf;
 	uint64_t index;
 
-	if (g->raft.configuration_uncommitted_index || !engine_ready(g))
-		return err_set(e, EAGAIN, "another change of the members is not committed yet");
+	if (!engine_ready(g))
+		return err_set(e, EAGAIN, "this node does not lead, or has not applied all of its log: another change of the members may be in it");
 	if (logfile_term_of(g->log, g->commit) != engine_term(g))
 		return begin_term(g, e) ? -1 : err_set(e, EAGAIN, "the first entry of this term is not committed yet");
 	if (engine_conf_encode(v, n, &a, &conf, e) || engine_reserve(g, conf.n, e))

@@ -168,11 +168,13 @@ static int apply(void *ctx, const struct log_entry *en, struct err *e)
 	struct replica *r = ctx;
 	struct txn t;
 
-	if (r->batch_index == en->index && r->batch_term == en->term) {
+	/* While a batch is in flight it is what comes next: it was made when all of the log was applied, and office() gives it up before
+	 * anything of another leader is. */
+	assert(!r->batch_index || (r->batch_index == en->index && r->batch_term == en->term));
+	if (r->batch_index) {
 		if (commit_batch(r, e))
 			return -1;
 	} else {
-		fate_office_lost(r);
 		if (db_reserve(&r->db, en->data.n, e) || txn_begin(&t, &r->db, e))
 			return -1;
 		if (en->type == LOG_COMMAND && txn_apply(&t, en->data, e)) {
