@@ -29,16 +29,20 @@ static int read_one(void *ctx, struct str key, struct str val)
 /* The records, where they may have changed. Not while a batch is in flight: its transaction is the only one. */
 static void nodes_read(struct replica *r)
 {
-	struct reading g = { .r = r, .max = NODES_MAX };
+	struct reading g = { .r = r };
 	struct err ignored;
 	struct txn t;
 
 	if (r->batch_index || r->txn.mdb || r->net.nodes_at == r->db.applied || txn_begin(&t, &r->db, &ignored))
 		return;
-	arena_release(&r->net.nodes_arena);
-	g.v = arena_new_n(&r->net.nodes_arena, struct members_node, g.max);
-	txn_scan(&t, STR("d/"), STR_NONE, read_one, &g, &ignored);
-	txn_scan(&t, STR("D/"), STR_NONE, read_one, &g, &ignored);
+	for (size_t max = r->net.nnodes + 16; g.n == g.max && g.max < NODES_MAX; max *= 2) { /* as many as there were, and some */
+		arena_release(&r->net.nodes_arena);
+		g.n = 0;
+		g.max = max < NODES_MAX ? max : NODES_MAX;
+		g.v = arena_new_n(&r->net.nodes_arena, struct members_node, g.max);
+		txn_scan(&t, STR("d/"), STR_NONE, read_one, &g, &ignored);
+		txn_scan(&t, STR("D/"), STR_NONE, read_one, &g, &ignored);
+	}
 	txn_abort(&t);
 	r->net.nodes = g.v;
 	r->net.nnodes = g.n;
