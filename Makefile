@@ -143,7 +143,7 @@ build/unit: $(UNITS) build/libtriton.a | $(VENDOR)
 	$Q$(call LINK,$(UNITS) build/obj/src/base/relro.o build/libtriton.a)
 
 # A data center in one process (test/sim/world.h). Its replicas are the program's, with small pieces of everything.
-SIM_SMALL := -DLOG_SEGMENT_BYTES=32768 -DCHUNK_BYTES=2048 -DSNAPSHOT_PIECE=4096 -DRESERVE_STEP=65536 -DRESERVE_LEAST=65536
+SIM_SMALL := -DLOG_SEGMENT_BYTES=16384 -DINFLIGHT_MAX=6 -DCHUNK_BYTES=2048 -DSNAPSHOT_PIECE=4096 -DRESERVE_STEP=65536 -DRESERVE_LEAST=65536
 
 build/sim: $(SIM:%.c=build/simobj/%.o) build/libtriton.a | $(VENDOR)
 	$(call say,link,$@)

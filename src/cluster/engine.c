@@ -308,6 +308,7 @@ struct engine *engine_open(const struct engine_config *cfg, struct logfile *l, c
 	raft_set_pre_vote(&g->raft, true);            /* fault K of the evaluation: never without */
 	raft_set_election_timeout(&g->raft, cfg->election_ms ? cfg->election_ms : 1000);
 	raft_set_heartbeat_timeout(&g->raft, cfg->heartbeat_ms ? cfg->heartbeat_ms : 100);
+	raft_set_max_inflight_entries(&g->raft, INFLIGHT_MAX);
 	/* Who sends snapshots sees to it that they arrive; this only brings the engine back to asking. */
 	raft_set_install_snapshot_timeout(&g->raft, 5000);
 	restore_conf(g, snap);

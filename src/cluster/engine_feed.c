@@ -4,8 +4,6 @@
 
 #include <errno.h>
 
-#define FEED_ENTRIES 32                               /* as the engine sends at most */
-
 bool engine_takes_part(const struct engine *g, uint64_t server)
 {
 	for (unsigned i = 0; i < g->raft.configuration.n; i++)
@@ -18,7 +16,7 @@ int engine_feed(struct engine *g, uint64_t after, bool entries, struct buf *b, u
 {
 	struct raft_message m = { .type = RAFT_APPEND_ENTRIES };
 	struct raft_append_entries *a = &m.append_entries;
-	uint64_t end = g->applied < after + FEED_ENTRIES ? g->applied : after + FEED_ENTRIES;
+	uint64_t end = g->applied < after + INFLIGHT_MAX ? g->applied : after + INFLIGHT_MAX; /* as the engine sends at most */
 
 	*a = (struct raft_append_entries){ .term = engine_term(g), .prev_log_index = after, .prev_log_term = engine_term_at(g, after),
 		.leader_commit = g->applied };

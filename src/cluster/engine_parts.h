@@ -5,6 +5,9 @@
 #include "cluster/engine.h"
 #include "cluster/engine_conf.h"
 
+#ifndef INFLIGHT_MAX                                  /* the simulation has few */
+#define INFLIGHT_MAX 32                               /* entries that a server is sent before it acknowledges the first */
+#endif
 #define TOLD_MAX 16                                   /* servers of a configuration, and some that were in one */
 
 struct engine {

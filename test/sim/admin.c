@@ -41,7 +41,7 @@ static void ask(struct world *w, struct machine *n, int cmd, const struct field 
 
 static void ask_init(struct world *w)
 {
-	struct cluster_init in = { .cluster.name = STR("dc1"), .node.name = STR("n0") };
+	struct cluster_init in = { .cluster.name = STR("dc1"), .node = { .name = STR("n0"), .records = w->records } };
 
 	ask(w, &w->nodes[0], CMD_CLUSTER_INIT, cluster_init_fields, &in);
 }
@@ -62,7 +62,7 @@ static void ask_join(struct world *w, struct machine *n)
 	struct node_join in = { .token = str_of(w->admin.secret) };
 
 	snprintf(name, sizeof name, "n%d", m->i);
-	in.node = (struct node){ .id = str_of(m->id), .key = str_of(m->key), .name = str_of(name), .address = str_of(name) };
+	in.node = (struct node){ .id = str_of(m->id), .key = str_of(m->key), .name = str_of(name), .address = str_of(name), .records = w->records };
 	ask(w, n, CMD_NODE_JOIN, node_join_fields, &in);
 }
 

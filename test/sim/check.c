@@ -1,6 +1,7 @@
 /* What replicas may never disagree on: the entry at an index, the state after it, who led a term. */
 #include "sim/world.h"
 
+#include "cluster/engine_parts.h"
 #include "store/lmdb.h"
 #include "store/replica_parts.h"
 
@@ -81,6 +82,30 @@ void check_office(struct machine *n)
 		trace(n->w, "n%d leads term %llu", n->i, (unsigned long long)term);
 	}
 	n->w->leader_of[term] = n->server;
+}
+
+void note_promise(struct machine *n)
+{
+	const struct logfile *l = n->r->log;
+	const struct raft *raft = &n->r->engine->raft;
+
+	n->promised = (struct promise){ raft_current_term(raft), raft_voted_for(raft), logfile_synced(l), logfile_term_of(l, logfile_synced(l)) };
+}
+
+/* Raft figure 2: term, vote and log are durable before anybody hears of them. */
+void check_promise(struct machine *n)
+{
+	const struct promise *p = &n->promised;
+	const struct raft *raft = &n->r->engine->raft;
+	uint64_t term = raft_current_term(raft), there = logfile_term_of(n->r->log, p->last);
+
+	if (term < p->term)
+		fail(n->w, "n%d forgot term %llu: it is back in term %llu", n->i, (unsigned long long)p->term, (unsigned long long)term);
+	if (term == p->term && p->vote && raft_voted_for(raft) != p->vote)
+		fail(n->w, "n%d forgot whom it gave its vote in term %llu", n->i, (unsigned long long)term);
+	if (p->last > engine_last(n->r->engine) || (p->last_term && there && there != p->last_term))
+		fail(n->w, "n%d lost entry %llu, which was durable", n->i, (unsigned long long)p->last);
+	note_promise(n);
 }
 
 void check_level(struct world *w)

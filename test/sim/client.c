@@ -1,9 +1,11 @@
-/* Clients: each asks some node for one thing after another, and knows what the answers promise. Accounts stand for all objects: a
- * second creation of one name fails, so one that is run twice shows. `order` is the order of events, finer than time. */
+/* Clients: each asks some node for one thing after another, and knows what the answers promise. Accounts stand for all objects with
+ * names, where a second creation fails; volumes without one for all where it does not, so that what is run twice is there twice. `order`
+ * is the order of events, finer than time. */
 #include "sim/world.h"
 
 #include "codec/rec.h"
 #include "model/command.h"
+#include "model/image.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,46 +27,60 @@ static bool said_unknown(const struct err *e)
 
 /* --- asking --- */
 
-static void ask(struct op *o, struct machine *n, int cmd, const struct field *f, const void *in)
+static void ask(struct op *o, struct machine *n, int cmd, const char *account, const struct field *f, const void *in)
 {
 	auto_arena a = ARENA_INIT;
 
-	replica_command(n->r, &(struct replica_call){ .ticket = o->ticket, .cmd = cmd, .account = STR("operator"), .operator_ = true,
+	replica_command(n->r, &(struct replica_call){ .ticket = o->ticket, .cmd = cmd, .account = str_of(account), .operator_ = true,
 	                .payload = rec_encode_arena(&a, f, in) });
 	n->dirty = true;
 }
 
 static void ask_put(struct world *w, struct op *o, struct machine *n)
 {
-	struct account_put in = { .account.login = str_of(w->names[o->name].login) };
+	const struct name *nm = &w->names[o->name];
+	struct account_put in = { .account.login = str_of(nm->login) };
 
-	ask(o, n, CMD_ACCOUNT_PUT, account_put_fields, &in);
+	if (nm->volume)
+		ask(o, n, CMD_VOLUME_CREATE, nm->login, volume_fields, &(struct volume){ 0 });
+	else
+		ask(o, n, CMD_ACCOUNT_PUT, "operator", account_put_fields, &in);
 }
 
 static void ask_remove(struct world *w, struct op *o, struct machine *n)
 {
 	struct by_name in = { str_of(w->names[o->name].login) };
 
-	ask(o, n, CMD_ACCOUNT_RM, by_name_fields, &in);
+	ask(o, n, CMD_ACCOUNT_RM, "operator", by_name_fields, &in);
 }
 
-/* Names 0 to SHARED - 1 belong to everybody. */
+/* Names 0 to SHARED - 1 belong to everybody. Rather a young one than another. */
+static int some_name(struct world *w)
+{
+	int all = w->n_names - SHARED;
+
+	return all == 0 ? 0 : roll(w, 2) ? SHARED + (int)roll(w, (uint64_t)all) : w->n_names - 1 - (int)roll(w, all > 8 ? 8 : 1);
+}
+
 static void choose(struct world *w, struct op *o)
 {
-	uint64_t kind = roll(w, 10);
+	uint64_t kind = roll(w, 12);
 	struct name *nm;
 
-	o->name = w->n_names > SHARED ? SHARED + (int)roll(w, (uint64_t)(w->n_names - SHARED)) : 0;
+	o->name = some_name(w);
+	if (o->undo) {
+		kind = 4;
+		o->name = o->undo;
+		o->undo = 0;
+	}
 	nm = &w->names[o->name];
 	if (kind < 4 && w->n_names > SHARED) {
 		o->what = READ;
-		if (roll(w, 2))                       /* rather a young one */
-			o->name = w->n_names - 1 - (int)roll(w, w->n_names - SHARED > 8 ? 8 : 1);
-	} else if (kind == 4 && o->name >= SHARED && nm->put == DONE && nm->rm == NOT_YET) {
+	} else if (kind < 6 && o->name >= SHARED && !nm->volume && nm->put == DONE && nm->rm == NOT_YET) {
 		o->what = REMOVE;
 		nm->rm = OPEN;
 		nm->rm_asked = w->order;
-	} else if (kind == 5) {
+	} else if (kind == 6) {
 		o->name = (int)roll(w, SHARED);
 		o->what = roll(w, 2) ? PUT : REMOVE;
 		w->shared[o->name].maybe_puts += o->what == PUT;
@@ -73,36 +89,49 @@ static void choose(struct world *w, struct op *o)
 		o->what = PUT;
 		o->name = w->n_names++;
 		nm = &w->names[o->name];
-		*nm = (struct name){ .put = OPEN, .seen = NEVER, .gone = NEVER };
+		*nm = (struct name){ .volume = roll(w, 2), .put = OPEN, .seen = NEVER, .gone = NEVER };
 		snprintf(nm->login, sizeof nm->login, "user%d", o->name);
 	} else {
 		o->what = READ;
 	}
 }
 
+static bool sleeps(const struct machine *n)
+{
+	return n->busy_until > n->w->now + 50;
+}
+
+/* One client asks it as soon as it is awake; the others have better things to do. */
+static bool waited_for(struct world *w, const struct machine *n)
+{
+	for (int i = 0; i < w->n_clients; i++)
+		if (w->clients[i].open && w->clients[i].node == n->i)
+			return true;
+	return false;
+}
+
 static void begin(struct world *w, struct op *o)
 {
 	struct machine *n = roll(w, 3) ? node_up(w) : &w->nodes[w->suspect];
 
-	if (!n || n->life != UP) {
+	if (!n || n->life != UP || (sleeps(n) && waited_for(w, n))) {
 		o->next = w->now + 20;
 		return;
 	}
 	o->open = true;
 	o->ticket = ++w->tickets;
 	o->node = n->i;
-	o->generation = n->generation;
-	o->asked = ++w->order;
 	o->since = w->now;
 	o->given = false;
-	choose(w, o);
 }
 
 /* When the process has time for it. */
 static void give(struct world *w, struct op *o, struct machine *n)
 {
 	o->given = true;
+	o->asked = ++w->order;
 	o->since = w->now;
+	choose(w, o);
 	if (o->what == PUT)
 		ask_put(w, o, n);
 	else if (o->what == REMOVE)
@@ -115,7 +144,7 @@ static void give(struct world *w, struct op *o, struct machine *n)
 static void end(struct world *w, struct op *o)
 {
 	o->open = false;
-	o->next = w->now + 1 + (int64_t)roll(w, (uint64_t)w->think_ms * 2);
+	o->next = w->now + 1 + (o->undo ? 0 : (int64_t)roll(w, (uint64_t)w->think_ms * 2));
 }
 
 /* --- what the answers promise --- */
@@ -135,6 +164,7 @@ static void put_ended(struct world *w, struct op *o, const struct err *e, bool l
 		nm->put = DONE;
 		nm->put_done = ++w->order;
 		w->n.done++;
+		o->undo = roll(w, 4) ? 0 : o->name;
 	} else if (lost || said_unknown(e)) {
 		nm->put = UNKNOWN;
 		w->n.unknown++;
@@ -177,11 +207,13 @@ static void remove_ended(struct world *w, struct op *o, const struct err *e, boo
 }
 
 /* A read between the moments `asked` and now. */
-static void saw(struct world *w, struct name *nm, int64_t asked, bool there, const char *who, int i)
+static void saw(struct world *w, struct name *nm, int64_t asked, int there, const char *who, int i)
 {
 	int64_t now = ++w->order;
 	bool must = (nm->put == DONE && nm->put_done < asked) || nm->seen < asked;
 
+	if (there > 1)
+		fail(w, "%s n%d: the creation of %s was run %d times", who, i, nm->login, there);
 	if (there) {
 		if (nm->put == REFUSED)
 			fail(w, "%s n%d: %s is there, though its creation was refused", who, i, nm->login);
@@ -237,7 +269,7 @@ void client_answer(struct machine *n, uint64_t ticket, const struct err *e, stru
 		command_ended(w, o, e, false);
 	/* Read your writes: at once, on the node that was asked. */
 	if (o && !e && o->name >= SHARED && !w->failed)
-		saw(w, &w->names[o->name], w->order, node_has(n, w->names[o->name].login), "after the answer,", n->i);
+		saw(w, &w->names[o->name], w->order, node_has(n, &w->names[o->name]), "after the answer,", n->i);
 }
 
 void client_fresh(struct machine *n, uint64_t ticket, const struct err *e)
@@ -255,7 +287,7 @@ void client_fresh(struct machine *n, uint64_t ticket, const struct err *e)
 	} else {
 		w->n.reads++;
 		if (o->name >= SHARED)
-			saw(w, &w->names[o->name], o->asked, node_has(n, w->names[o->name].login), "a read on", n->i);
+			saw(w, &w->names[o->name], o->asked, node_has(n, &w->names[o->name]), "a read on", n->i);
 	}
 	end(w, o);
 }
@@ -269,7 +301,7 @@ void client_lost(struct machine *n)
 
 		if (!o->open || o->node != n->i)
 			continue;
-		if (o->what == READ)
+		if (o->what == READ || !o->given)
 			end(w, o);
 		else
 			command_ended(w, o, NULL, true);
@@ -322,5 +354,5 @@ void client_final(struct world *w)
 {
 	for (int i = 0; i < NODES_MAX; i++)
 		for (int k = SHARED; w->nodes[i].life == UP && !w->nodes[i].expelled && k < w->n_names; k++)
-			saw(w, &w->names[k], w->order, node_has(&w->nodes[i], w->names[k].login), "in the end,", i);
+			saw(w, &w->names[k], w->order, node_has(&w->nodes[i], &w->names[k]), "in the end,", i);
 }

@@ -35,6 +35,22 @@ static void cut_some(struct world *w)
 			w->cut[i][k] = roll(w, 3) == 0;
 }
 
+/* What is sent there, or comes from there, arrives late: a link that lost something and sends it again. */
+static void stall(struct world *w, struct machine *n)
+{
+	int64_t until = w->now + (int64_t)roll(w, 4000);
+	uint64_t how = roll(w, 3);
+
+	for (int k = 0; k < NODES_MAX; k++) {
+		int64_t *in = &w->link_free[k][n->i], *out = &w->link_free[n->i][k];
+
+		if (how != 0 && roll(w, 2) && *in < until)
+			*in = until;
+		if (how != 1 && roll(w, 2) && *out < until)
+			*out = until;
+	}
+}
+
 static void all_lose_power(struct world *w)
 {
 	for (int i = 0; i < NODES_MAX; i++)
@@ -44,6 +60,7 @@ static void all_lose_power(struct world *w)
 
 void fault_work(struct world *w)
 {
+	static const char *const points[] = { "meta", "log", "snap", "names", "names" };
 	struct machine *n = node_up(w), *leader = node_leader(w);
 
 	w->fault_at = w->now + (int64_t)roll(w, 900);
@@ -52,7 +69,7 @@ void fault_work(struct world *w)
 	if (leader && roll(w, 3) == 0)
 		n = leader;
 	w->suspect = n->i;
-	switch (roll(w, 20)) {
+	switch (roll(w, 22)) {
 	case 0: case 1:
 		node_kill(n, false, (int64_t)roll(w, roll(w, 3) ? 300 : 4000));
 		break;
@@ -63,8 +80,12 @@ void fault_work(struct world *w)
 		if (roll(w, 3) == 0)
 			all_lose_power(w);
 		break;
-	case 5:
-		n->disk.fail_after = (int64_t)roll(w, 60);
+	case 5: case 21:
+		n->cut_short = roll(w, 3);
+		if (n->cut_short && roll(w, 2))
+			n->disk.dies_at = points[roll(w, sizeof points / sizeof points[0])];
+		else
+			n->disk.fail_after = (int64_t)roll(w, 60);
 		break;
 	case 6:
 		split(w);
@@ -92,7 +113,9 @@ void fault_work(struct world *w)
 		}
 		break;
 	case 16:
-		n->busy_until = w->now + (int64_t)roll(w, 5000);
+		if (leader && roll(w, 2))
+			w->suspect = (n = leader)->i;
+		n->busy_until = n->asleep_until = w->now + (int64_t)roll(w, 5000);
 		trace(w, "n%d pauses until %lld", n->i, (long long)n->busy_until);
 		break;
 	case 17:
@@ -107,6 +130,9 @@ void fault_work(struct world *w)
 		if (w->changing && admin_idle(w) && w->want < WANT_MAX)
 			w->want++;
 		break;
+	case 20:
+		stall(w, n);
+		break;
 	}
 }
 
@@ -119,7 +145,10 @@ void fault_end(struct world *w)
 		struct machine *n = &w->nodes[i];
 
 		n->disk.fail_after = -1;
+		n->disk.dies_at = NULL;
+		n->cut_short = n->cut_short && n->disk.dead;
 		n->slow_until = 0;
+		n->power_at = NEVER;
 		if (n->life == DOWN && n->up_at > w->now + 1000)
 			n->up_at = w->now + 1000;
 	}

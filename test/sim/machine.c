@@ -1,6 +1,7 @@
 /* Replicas that start, work, are killed and lose their power. */
 #include "sim/world.h"
 
+#include "cluster/engine_parts.h"
 #include "codec/rec.h"
 #include "store/lmdb.h"
 #include "store/replica_parts.h"
@@ -31,12 +32,18 @@ static uint64_t number(void *ctx)
 	return sim_random(&n->w->random);
 }
 
+/* It is dead already: nobody hears what it still says. */
+static bool is_dead(const struct machine *n)
+{
+	return n->dying || (n->cut_short && n->disk.dead);
+}
+
 static void reply(void *ctx, uint64_t ticket, const struct err *e, struct str result, int64_t revision)
 {
 	struct machine *n = ctx;
 
 	(void)revision;
-	if (!n->dying)
+	if (!is_dead(n))
 		client_answer(n, ticket, e, result);
 }
 
@@ -44,7 +51,7 @@ static void fresh(void *ctx, uint64_t ticket, const struct err *e)
 {
 	struct machine *n = ctx;
 
-	if (!n->dying)
+	if (!is_dead(n))
 		client_fresh(n, ticket, e);
 }
 
@@ -52,7 +59,7 @@ static void revision(void *ctx, int64_t revision)
 {
 	struct machine *n = ctx;
 
-	if (!n->dying && n->r)
+	if (!is_dead(n) && n->r)
 		check_revision(n, revision);
 }
 
@@ -69,7 +76,7 @@ static void send_message(void *ctx, uint64_t to, struct str msg)
 {
 	struct machine *n = ctx;
 
-	if (!n->dying)
+	if (!is_dead(n))
 		world_send(n, to, msg);
 }
 
@@ -77,7 +84,7 @@ void node_init(struct world *w, int i)
 {
 	struct machine *n = &w->nodes[i];
 
-	*n = (struct machine){ .w = w, .i = i, .up_at = NEVER, .due = NEVER, .work_at = NEVER };
+	*n = (struct machine){ .w = w, .i = i, .up_at = NEVER, .due = NEVER, .work_at = NEVER, .power_at = NEVER };
 	snprintf(n->id, sizeof n->id, "%024llx%08x", (unsigned long long)w->seed, (unsigned)i + 1);
 	snprintf(n->key, sizeof n->key, "%056llx%08x", (unsigned long long)w->seed, (unsigned)i + 1);
 	snprintf(n->dir, sizeof n->dir, "%s/n%d", w->dir, i);
@@ -106,11 +113,12 @@ int node_start(struct machine *n)
 		trace(n->w, "n%d cannot start: %s", n->i, e.msg);
 		if (e.code != EIO)
 			fail(n->w, "n%d cannot start: %s", n->i, e.msg);
-		node_kill(n, true, 100);
+		node_kill(n, !n->cut_short, 100);
 		return -1;
 	}
 	n->server = replica_status(n->r).server;
 	n->told = replica_status(n->r).revision;
+	check_promise(n);
 	trace(n->w, "n%d starts at %lld, term %lld", n->i, (long long)n->told, (long long)replica_status(n->r).term);
 	if (n->told)
 		check_revision(n, n->told);
@@ -127,7 +135,9 @@ static void end_process(struct machine *n)
 	n->r = NULL;
 	sim_reap(&n->disk);
 	n->dying = false;
-	n->due = n->work_at = n->up_at = NEVER;
+	n->due = n->work_at = n->up_at = n->power_at = NEVER;
+	n->asleep_until = 0;
+	n->cut_short = false;
 	n->generation++;
 	client_lost(n);
 }
@@ -177,7 +187,18 @@ int64_t node_next(struct machine *n)
 	if (n->life != UP)
 		return NEVER;
 	at = n->dirty ? n->w->now : n->due < n->work_at ? n->due : n->work_at;
-	return at > n->busy_until ? at : n->busy_until;
+	at = at > n->busy_until ? at : n->busy_until;
+	return at < n->power_at ? at : n->power_at;
+}
+
+/* Killed between two calls to the disk: what was not synced is there until the power goes, perhaps soon. */
+static void killed_at_call(struct machine *n)
+{
+	struct world *w = n->w;
+
+	node_kill(n, false, (int64_t)roll(w, 200));
+	if (roll(w, 3))
+		n->power_at = n->up_at + (int64_t)roll(w, 200);
 }
 
 /* A disk that failed, like the machine that it is in, comes back after a while. */
@@ -185,7 +206,11 @@ static void ended(struct machine *n, const struct err *e)
 {
 	if (e->code != EIO && e->code != ENOSPC)
 		fail(n->w, "n%d ends: %s", n->i, e->msg);
-	node_kill(n, true, (int64_t)roll(n->w, 2000));
+	n->promised.last = 0;                         /* perhaps it was replacing its end */
+	if (n->cut_short)
+		killed_at_call(n);
+	else
+		node_kill(n, true, (int64_t)roll(n->w, 2000));
 }
 
 static void run(struct machine *n)
@@ -200,6 +225,7 @@ static void run(struct machine *n)
 		return;
 	}
 	check_office(n);
+	note_promise(n);
 	if (n->disk.syncs != syncs)
 		n->busy_until = w->now + 1 + (int64_t)roll(w, w->now < n->slow_until ? 300 : roll(w, 100) ? 6 : 100);
 	n->due = replica_deadline(n->r) - n->clock % 100000;
@@ -213,6 +239,10 @@ void node_work(struct machine *n)
 
 	if (n->life == DOWN && n->up_at <= w->now)
 		node_start(n);
+	if (n->life == UP && n->power_at <= w->now)
+		node_kill(n, true, (int64_t)roll(w, 500));
+	if (n->life == UP && is_dead(n))
+		ended(n, &(struct err){ .code = EIO });
 	if (n->life != UP || n->busy_until > w->now)
 		return;
 	if (n->due <= w->now) {
@@ -234,11 +264,18 @@ void node_work(struct machine *n)
 
 void node_deliver(struct machine *n, struct machine *from, struct str msg)
 {
+	uint64_t vote = raft_voted_for(&n->r->engine->raft);
+	struct world *w = n->w;
 	struct err e = { 0 };
 
 	n->dirty = true;
-	if (replica_receive(n->r, from->server, msg, &e))
+	if (replica_receive(n->r, from->server, msg, &e)) {
 		ended(n, &e);
+		return;
+	}
+	note_promise(n);
+	if (n->promised.vote && n->promised.vote != vote && w->fault_at != NEVER && roll(w, 8) == 0)
+		node_kill(n, roll(w, 2), (int64_t)roll(w, 5)); /* who voted must know it, however short that was ago */
 }
 
 struct machine *node_up(struct world *w)
@@ -318,18 +355,21 @@ bool node_counts_on(struct machine *n, uint64_t server)
 	return false;
 }
 
-bool node_has(struct machine *n, const char *login)
+int node_has(struct machine *n, const struct name *nm)
 {
 	char key[64];
 	MDB_val k, v;
+	MDB_cursor *c;
 	MDB_txn *t;
-	int rc;
+	int count = 0, rc;
 
-	snprintf(key, sizeof key, "a/%s", login);
+	snprintf(key, sizeof key, nm->volume ? "v/%s/" : "a/%s", nm->login);
 	k = lmdb_val(str_of(key));
-	if (mdb_txn_begin(n->r->db.env, NULL, MDB_RDONLY, &t))
+	if (mdb_txn_begin(n->r->db.env, NULL, MDB_RDONLY, &t) || mdb_cursor_open(t, n->r->db.dbi, &c))
 		abort();
-	rc = mdb_get(t, n->r->db.dbi, &k, &v);
+	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE); rc == 0 && str_starts(lmdb_str(k), str_of(key)); rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))
+		count += nm->volume || k.mv_size == strlen(key);
+	mdb_cursor_close(c);
 	mdb_txn_abort(t);
-	return rc == 0;
+	return count;
 }

@@ -2,6 +2,8 @@
  * TRACE=1 with one seed tells what happens. See world.h. */
 #include "sim/world.h"
 
+#include "base/version.h"
+#include "cluster/engine_parts.h"
 #include "store/replica_parts.h"
 
 #include <dirent.h>
@@ -124,10 +126,11 @@ static void world_begin(struct world *w, uint64_t seed)
 		abort();
 	w->now = 1000;
 	w->fault_at = w->admin.next = NEVER;
-	w->snapshot_bytes = roll(w, 4) ? 2000 + (unsigned)roll(w, 20000) : 1 << 20;
-	w->trailing = 128 + (unsigned)roll(w, 50);    /* four times what may be in flight, at least */
+	w->snapshot_bytes = roll(w, 4) ? 2000 + (unsigned)roll(w, 10000) : 1 << 20;
+	w->trailing = 4 * INFLIGHT_MAX + (unsigned)roll(w, 50);
 	w->want = roll(w, 4) ? 1 + (int)roll(w, 5) : 6 + (int)roll(w, WANT_MAX - 5);
 	w->changing = roll(w, 3) != 0;
+	w->records = roll(w, 8) ? triton_records : RECORDS_FIRST; /* of an old build: entries do not say what they did */
 	for (int i = 0; i < NODES_MAX; i++)
 		node_init(w, i);
 	admin_found(w);
@@ -163,7 +166,7 @@ static bool run_seed(uint64_t seed)
 	}
 	client_start(w);
 	w->fault_at = w->now + 500;
-	run_until(w, w->now + 8000 + (int64_t)roll(w, 15000), NULL);
+	run_until(w, w->now + 7000 + (int64_t)roll(w, 10000), NULL);
 	if (!w->failed)
 		finish(w);
 	world_count(w);

@@ -109,8 +109,11 @@ static void deliver(struct world *w, struct packet p)
 	bool good = n->life == UP && n->r && n->generation == p.to_generation && from->generation == p.from_generation &&
 	            !w->cut[p.from][p.to];
 
-	if (good && n->busy_until > w->now) {
-		p.at = n->busy_until;
+	int64_t ready = n->asleep_until + (n->asleep_until + p.from) % 4; /* who has slept hears one link after another */
+
+	ready = ready > n->busy_until ? ready : n->busy_until;
+	if (good && ready > w->now) {
+		p.at = ready;
 		if (w->link_free[p.from][p.to] < p.at)
 			w->link_free[p.from][p.to] = p.at;
 		heap_add(w, p);

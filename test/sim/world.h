@@ -23,6 +23,8 @@ enum life { ABSENT, UP, DOWN, GONE };                 /* GONE: for ever */
 
 struct world;
 
+struct promise { uint64_t term, vote, last, last_term; }; /* last: of the log; 0: not known */
+
 struct machine {
 	struct world   *w;
 	int             i, boots, generation;         /* generation: of the process */
@@ -30,10 +32,13 @@ struct machine {
 	uint64_t        server;
 	char            id[33], key[65], dir[160], boot[32];
 	bool            joined, dying, dirty, expelled; /* dying: killed, nothing that it says counts. expelled: its record is gone */
+	bool            cut_short;                    /* the call to the disk that fails is where its process is killed */
+	int64_t         power_at;                     /* its power goes then */
+	struct promise  promised;                     /* what it may have told others, so must know for ever */
 	struct simdisk  disk;
 	struct replica *r;
 	int64_t         up_at, busy_until, due, work_at; /* due: of the tick */
-	int64_t         clock, slow_until;
+	int64_t         clock, slow_until, asleep_until;
 	int64_t         told;                         /* revision */
 	uint64_t        known[NODES_MAX * 2];         /* servers whose links it takes, as its state is at known_at */
 	size_t          n_known;
@@ -49,10 +54,10 @@ struct packet {
 enum what { PUT, REMOVE, READ, ADMIN };
 
 struct op {
-	bool       open, given;                       /* given: to the replica */
+	bool       open, given;                       /* given: to the replica; what it asks is chosen then */
 	uint64_t   ticket;
 	enum what  what;
-	int        node, generation, name;
+	int        node, name, undo;                  /* undo: this name was put by mistake and is removed next */
 	int64_t    asked, since;                      /* order of events; time */
 	int64_t    next;                              /* when the client does something again */
 };
@@ -61,6 +66,7 @@ enum outcome { NOT_YET, OPEN, DONE, UNKNOWN, REFUSED };
 
 struct name {                                         /* put once and removed once at most, or shared by all */
 	char         login[32];
+	bool         volume;                          /* an account with one volume, which is never removed: each creation makes another */
 	enum outcome put, rm;
 	int64_t      put_done, rm_asked, rm_done;     /* order of events */
 	int64_t      seen, gone;                      /* the first read that saw it, that saw it gone; NEVER */
@@ -88,6 +94,7 @@ struct world {
 	int64_t        now, order, sequence;
 	struct machine    nodes[NODES_MAX];
 	int            want;                          /* machines to have */
+	int            records;                       /* what its builds may write */
 	bool           changing;                      /* machines come and go during the faults */
 	struct packet *heap;
 	size_t         n_heap, cap_heap;
@@ -130,7 +137,7 @@ void     node_work(struct machine *n);
 void     node_deliver(struct machine *n, struct machine *from, struct str msg);
 struct machine *node_up(struct world *w);                /* a random one that runs; NULL */
 struct machine *node_leader(struct world *w);            /* the one with the newest term; NULL */
-bool     node_has(struct machine *n, const char *login); /* in the state as its readers see it */
+int      node_has(struct machine *n, const struct name *nm); /* how often it is in the state as its readers see it */
 bool     node_links(struct machine *n, uint64_t server); /* does its peer role speak to that server? */
 bool     node_counts_on(struct machine *n, uint64_t server); /* is it in the configuration of its log? */
 
@@ -155,6 +162,8 @@ bool     world_settled(struct world *w);              /* everybody takes part as
 void     check_revision(struct machine *n, int64_t revision);
 void     check_office(struct machine *n);
 void     check_level(struct world *w);
+void     note_promise(struct machine *n);                /* after each step that ended well: what it said may be on its way */
+void     check_promise(struct machine *n);               /* after each start */
 
 /* --- fault.c --- */
 void     fault_work(struct world *w);

@@ -27,6 +27,13 @@ static int broken(struct simdisk *d, struct err *e)
 	return d->dead ? err_set(e, EIO, "the simulated disk failed") : 0;
 }
 
+static int broken_at(struct simdisk *d, const char *name, struct err *e)
+{
+	if (d->dies_at && strncmp(name, d->dies_at, strlen(d->dies_at)) == 0)
+		d->fail_after = 0;
+	return broken(d, e);
+}
+
 static struct sim_file *by_name(struct simdisk *d, const char *name)
 {
 	for (int i = 0; i < SIM_FILES; i++)
@@ -195,7 +202,7 @@ static int sim_sync(struct disk *disk, int h, struct err *e)
 {
 	struct sim_file *f = &self(disk)->files[h];
 
-	if (broken(self(disk), e))
+	if (broken_at(self(disk), f->name, e))
 		return -1;
 	self(disk)->syncs++;
 	for (size_t i = 0; i < f->n_writes; i++) {
@@ -244,7 +251,7 @@ static int sim_sync_names(struct disk *disk, struct err *e)
 {
 	struct simdisk *d = self(disk);
 
-	if (broken(d, e))
+	if (broken_at(d, "names", e))
 		return -1;
 	for (int i = 0; i < SIM_FILES; i++) {
 		memcpy(d->files[i].durable_name, d->files[i].name, sizeof d->files[i].name);
@@ -344,5 +351,6 @@ void sim_reap(struct simdisk *d)
 			clear(f);
 	}
 	d->dead = false;
+	d->dies_at = NULL;
 	d->fail_after = -1;
 }

@@ -6,7 +6,7 @@
 
 #include "cluster/disk.h"
 
-#define SIM_FILES 64
+#define SIM_FILES 160
 
 struct sim_write { int64_t off; size_t n; unsigned char *p; };  /* p NULL: truncate to off */
 
@@ -25,6 +25,7 @@ struct simdisk {
 	uint64_t        seed, syncs;
 	int64_t         space;                        /* bytes left; -1: no limit */
 	int64_t         fail_after;                   /* calls until one fails with EIO; -1: never */
+	const char     *dies_at;                      /* the next sync of a file whose name begins so fails, "names": of names; NULL: none */
 	bool            dead;                         /* after a failure: everything fails until sim_crash */
 };
 
