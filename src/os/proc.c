@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -67,6 +68,24 @@ void proc_set_name(const char *name)
 		memset(argv_start, 0, room);
 		memcpy(argv_start, name, n < room ? n : room - 1);
 	}
+}
+
+#define PAGE ((uintptr_t)4096)
+
+void proc_trim(void *p, size_t n)
+{
+	uintptr_t from = ((uintptr_t)p + PAGE - 1) & ~(PAGE - 1), to = ((uintptr_t)p + n) & ~(PAGE - 1);
+
+	if (from < to)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+void proc_trim_stack(void)
+{
+	char here;
+	uintptr_t end = (uintptr_t)&here - 1024;      /* for what runs here */
+
+	proc_trim((void *)(end - (1 << 20)), 1 << 20); /* below the stack there is nothing: a gap of 1 MiB at the least (mmap(2), MAP_GROWSDOWN) */
 }
 
 void proc_reset_signals(void)

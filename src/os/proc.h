@@ -24,6 +24,11 @@ void proc_set_name(const char *name);
 void proc_keep_argv(int argc, char **argv);           /* once in main, so that proc_set_name may overwrite the command line */
 
 
+/* Memory given back by a process that will do nothing for long. The pages that lie wholly in a static buffer: they read as zeroes again. */
+void proc_trim(void *p, size_t n);
+/* With one thread: those below the caller's frame. A fork has the pages of its parent's deepest call. */
+void proc_trim_stack(void);
+
 /* In a forked child: default dispositions of all signals, nothing blocked, no parent-death signal. */
 void proc_reset_signals(void);
 

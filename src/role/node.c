@@ -330,6 +330,8 @@ static int node_open(struct node_role *n, char **argv, struct err *e)
 		log_warn("there is no /dev/fuse: containers see the memory and CPUs of the machine", L("error", strerror(errno)));
 	if (runtime_open(&n->rt, n->data_path, n->run_path, argv[4], e))
 		return -1;
+	if (nursery_open(&n->rt, e))                  /* before there is much in memory */
+		return -1;
 	if (!n->rt.quotas)
 		log_warn("no disk quotas: the disk of a package is not held; put the data directory on ext4 or XFS mounted with prjquota",
 			 L("data_dir", n->data_path));

@@ -20,7 +20,7 @@
 
 #include <sys/resource.h>
 
-#define NODE_POOL 3                                   /* starts at once that find a zygote; each costs 0.3 MB */
+#define NODE_POOL 3                                   /* starts at once that find a zygote; each costs 0.05 MB */
 
 struct node_role {
 	struct loop     loop;
@@ -188,7 +188,7 @@ int  net_change(struct node_role *n, struct view_txn *t, const struct container 
 void net_sweep(struct node_role *n, struct view_txn *t);          /* networks that the state does not have any more */
 struct net_call { struct overlay *overlay; const struct container *c; };
 
-/* node_pool.c: zygotes for the next starts, only where they save something (control groups of version 1). */
+/* node_pool.c: zygotes for the next starts. */
 void pool_open(struct node_role *n);
 int  pool_take(struct node_role *n);                  /* the socket of one, the caller's, or -1; another is forked soon */
 

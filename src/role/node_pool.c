@@ -30,8 +30,6 @@ static void refill(struct loop_timer *t)
 
 void pool_open(struct node_role *n)
 {
-	if (n->rt.cgroups.version != 1)
-		return;
 	zygote_clean(&n->rt, 0);
 	n->pool_timer.fire = refill;
 	loop_after(&n->loop, &n->pool_timer, 0);
@@ -39,8 +37,6 @@ void pool_open(struct node_role *n)
 
 int pool_take(struct node_role *n)
 {
-	if (!n->pool_timer.fire)
-		return -1;
 	loop_after(&n->loop, &n->pool_timer, REFILL_MS);
 	for (int i = 0; i < NODE_POOL; i++) {
 		struct pollfd p = { .fd = n->pool[i].sock, .events = POLLIN };

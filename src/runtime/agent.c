@@ -186,7 +186,11 @@ static _Noreturn void agent_main(int sock, const struct runtime_spec *s, const s
 		struct agent_call *call = (struct agent_call *)buf;
 		int fds[8];
 		size_t nfds = 8;
-		ssize_t n = fd_recv(sock, buf, sizeof buf, fds, &nfds, NULL);
+		ssize_t n;
+
+		proc_trim_stack();
+		proc_trim(buf, sizeof buf);
+		n = fd_recv(sock, buf, sizeof buf, fds, &nfds, NULL);
 
 		if (n < (ssize_t)sizeof *call)
 			_exit(0);

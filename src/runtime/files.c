@@ -22,7 +22,7 @@ int runtime_open(struct runtime *rt, const char *data_path, const char *run_path
 {
 	static const char *const dirs[] = { "fs/layers", "fs/containers", "fs/volumes", "fs/trash", "containers" };
 
-	*rt = (struct runtime){ .data_path = data_path, .run_path = run_path, .data = -1, .run = -1, .owner = getpid() };
+	*rt = (struct runtime){ .data_path = data_path, .run_path = run_path, .data = -1, .run = -1, .owner = getpid(), .nursery = -1 };
 	memset(&rt->held, -1, sizeof rt->held);
 	rt->data = mkdir_private(data_path, e);
 	rt->run = rt->data < 0 ? -1 : mkdir_private(run_path, e);
@@ -57,6 +57,7 @@ void runtime_close(struct runtime *rt)
 {
 	fd_close(&rt->data);
 	fd_close(&rt->run);
+	fd_close(&rt->nursery);
 	cgroups_close(&rt->cgroups);
 	held_close(rt);
 }

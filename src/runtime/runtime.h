@@ -31,6 +31,7 @@ struct runtime {
 	struct cgroups cgroups;
 	struct held held;
 	pid_t owner;                                  /* who opened this: a birth dies with it until the shim can be found by its socket */
+	int nursery;                                  /* what forks zygotes; -1: none yet */
 	bool quotas;                                  /* the data directory lies where project quotas are on */
 	/* Wire the new network namespace of a container (mode own). Called in the operation child as root, with the namespace
 	 * and init's pid, while init waits. NULL: only loopback. */
@@ -137,9 +138,12 @@ _Noreturn void runtime_start(struct runtime *rt, const struct runtime_spec *s, c
 	size_t n, int report);
 
 /* HEALTH: the status has changed, or somebody watches from now on, or the container exits. */
-/* zygote.c: operation children forked beforehand, whose agent is in a control group already: entering one of version 1 waits 11 ms
- * for RCU. Fork one, in a single-threaded process: *sock is what an order goes to, and its end ends an idle zygote. A zygote knows
- * nothing of any container. Returns its pid. */
+/* zygote.c: operation children forked beforehand by a process that has next to nothing in memory, the nursery: what a shim and an agent
+ * inherit they keep for as long as the container lives. With control groups of version 1 a zygote's agent is in one already: entering one
+ * waits 11 ms for RCU. The nursery ends with the process that opened it, and is opened anew where somebody killed it. */
+int  nursery_open(struct runtime *rt, struct err *e);  /* single-threaded, early */
+/* *sock is what an order goes to, and its end ends an idle zygote. A zygote knows nothing of any container. Returns its pid; it is a child of
+ * the nursery. Waits for the fork, 2 s at most. */
 pid_t zygote_new(struct runtime *rt, int *sock, struct err *e);
 /* In a freshly forked child, instead of runtime_start(): true when the zygote took it and the network (rt->net_attach, called here) is
  * wired; false when nothing happened. Takes `zygote` (-1 is fine). */

@@ -267,6 +267,7 @@ void shim_run(const struct shim_start *st)
 	event_send(st->report, &ev);
 	shim_conn_add(s, st->report, true);
 	settle(s);
+	proc_trim_stack();
 	reap(s);
 	while (!finished(s)) {
 		struct epoll_event ev1;

@@ -1,6 +1,6 @@
-/* Zygotes: see runtime/runtime.h. One waits with its agent in a control group "spare-<pid>"; an order (a spec, and descriptors)
- * makes the group the container's and the zygote its operation child. It knows the node as it was when it was forked, so what
- * depends on today's networks is asked of the process that sent the order. Where a zygote cannot help, that process starts
+/* Zygotes: see runtime/runtime.h. With control groups of version 1 one waits with its agent in a group "spare-<pid>", which an order (a spec,
+ * and descriptors) makes the container's; the zygote becomes its operation child. It knows the node as it was when the nursery was
+ * opened, so what depends on today's networks is asked of the process that sent the order. Where a zygote cannot help, that process starts
  * the container itself, as if there were none. */
 #include "runtime/held.h"
 #include "base/buf.h"
@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -57,9 +58,10 @@ static void obey(struct runtime *rt, struct str rec, int *fds, size_t nfds, cons
 	static struct order told, o;
 	static struct arena a;
 
-	if (nfds < 2 || rec_decode(&a, rec, order_fields, &told, NULL) || told.attaches.n != nfds - 2)
+	if (getppid() != rt->owner || nfds < 2 || rec_decode(&a, rec, order_fields, &told, NULL) || told.attaches.n != nfds - 2)
 		return;
 	rec_copy(&a, order_fields, &o, &told);        /* with a NUL behind each text, as a node's own spec has it */
+	proc_trim((void *)rec.p, ORDER_MAX);
 	for (size_t i = 0; i < o.attaches.n; i++)
 		attaches[i] = (struct runtime_attach){ o.attaches.v[i], fds[i + 2] };
 	if (birth_send(fds[0], &(struct birth_msg){ .kind = BIRTH_TAKEN }, NULL, 0, NULL))
@@ -69,40 +71,111 @@ static void obey(struct runtime *rt, struct str rec, int *fds, size_t nfds, cons
 	start_at(rt, &o.spec, attaches, o.attaches.n, fds[1], place);
 }
 
-static _Noreturn void zygote_main(struct runtime *rt, int sock)
+static void wait_and_obey(struct runtime *rt, int sock, const struct birthplace *place)
 {
 	static char buf[ORDER_MAX];
-	int keep[CGROUP_KINDS + HELD_FDS + 3] = { sock, rt->data, rt->run }, fds[FD_PASS_MAX];
-	struct cgroup_limits none = { .swappiness = -1, .all_devices = true };
-	struct birthplace place = { .agent = { .sock = -1 } };
+	int fds[FD_PASS_MAX];
 	size_t nfds = FD_PASS_MAX;
-	char group[32];
 	ssize_t n;
 
-	memcpy(keep + 3, rt->cgroups.parent, sizeof rt->cgroups.parent);
-	held_list(rt, keep + CGROUP_KINDS + 3);
-	fd_close_others(keep, CGROUP_KINDS + HELD_FDS + 3);
+	proc_trim_stack();
+	n = fd_recv(sock, buf, sizeof buf, fds, &nfds, NULL);
+	close(sock);
+	if (n > 0)
+		obey(rt, str_make(buf, (size_t)n), fds, nfds, place);
+}
+
+static _Noreturn void zygote_main(struct runtime *rt, int sock)
+{
+	struct cgroup_limits none = { .swappiness = -1, .all_devices = true };
+	struct birthplace place = { .agent = { .sock = -1 } };
+	char group[32];
+
 	proc_reset_signals();
 	signal(SIGPIPE, SIG_IGN);
 	proc_set_name("triton-zygote");
-	umask(022);
 	setsid();
-	if (chdir("/"))
-		_exit(1);
 	spare_name(group, getpid());
 	place.group = group;
-	if (cgroup_create(&rt->cgroups, group, &none, NULL) == 0 && agent_start(&place.agent, rt, group, NULL, NULL, NULL) == 0) {
-		n = fd_recv(sock, buf, sizeof buf, fds, &nfds, NULL);
-		close(sock);
-		if (n > 0)
-			obey(rt, str_make(buf, (size_t)n), fds, nfds, &place);
-	}
+	if (rt->cgroups.version == 2)
+		wait_and_obey(rt, sock, NULL);
+	else if (cgroup_create(&rt->cgroups, group, &none, NULL) == 0 && agent_start(&place.agent, rt, group, NULL, NULL, NULL) == 0)
+		wait_and_obey(rt, sock, &place);
 	/* Not wanted, or of no use: whoever sent an order sees the end of its socket. */
 	fd_close(&place.agent.sock);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		;
 	cgroup_remove(&rt->cgroups, group, 2000, NULL);
 	_exit(0);
+}
+
+/* --- the nursery ------------------------------------------------------------------------------------ */
+
+/* Each message is the zygote's end of the socket for its order; the answer is its pid. */
+static _Noreturn void nursery_main(struct runtime *rt, int sock)
+{
+	int keep[CGROUP_KINDS + HELD_FDS + 3] = { sock, rt->data, rt->run };
+
+	memcpy(keep + 3, rt->cgroups.parent, sizeof rt->cgroups.parent);
+	held_list(rt, keep + CGROUP_KINDS + 3);
+	fd_close_others(keep, CGROUP_KINDS + HELD_FDS + 3);
+	proc_reset_signals();
+	signal(SIGCHLD, SIG_IGN);                     /* nobody waits for a zygote */
+	umask(022);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != rt->owner || chdir("/"))
+		_exit(1);
+	rt->owner = getpid();
+	proc_set_name("triton-nursery");
+	for (;;) {
+		int order = -1;
+		size_t nfds = 1;
+		char c;
+		pid_t pid;
+
+		proc_trim_stack();
+		if (fd_recv(sock, &c, 1, &order, &nfds, NULL) <= 0)
+			_exit(0);
+		pid = fork();
+		if (pid == 0) {
+			close(sock);
+			zygote_main(rt, order);
+		}
+		fd_close(&order);
+		fd_send(sock, &pid, sizeof pid, NULL, 0, NULL);
+	}
+}
+
+int nursery_open(struct runtime *rt, struct err *e)
+{
+	struct timeval limit = { .tv_sec = 2 };
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return err_sys(e, "make a socket");
+	setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	pid = fork();
+	if (pid == 0)
+		nursery_main(rt, pair[1]);
+	close(pair[1]);
+	rt->nursery = pair[0];
+	if (pid < 0) {
+		err_sys(e, "fork the nursery");
+		fd_close(&rt->nursery);
+	}
+	return pid < 0 ? -1 : 0;
+}
+
+static pid_t born(struct runtime *rt, int order, struct err *e)
+{
+	pid_t pid;
+
+	if (rt->nursery < 0 && nursery_open(rt, e))
+		return -1;
+	if (fd_send(rt->nursery, "", 1, &order, 1, e) == 0 && fd_recv(rt->nursery, &pid, sizeof pid, NULL, NULL, e) == (ssize_t)sizeof pid)
+		return pid > 0 ? pid : err_set(e, EAGAIN, "fork a zygote");
+	fd_close(&rt->nursery);                       /* it is dead, or as good as dead */
+	return 0;
 }
 
 pid_t zygote_new(struct runtime *rt, int *sock, struct err *e)
@@ -112,17 +185,15 @@ pid_t zygote_new(struct runtime *rt, int *sock, struct err *e)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return err_sys(e, "make a socket");
-	pid = fork();
+	pid = born(rt, pair[1], e);
 	if (pid == 0)
-		zygote_main(rt, pair[1]);
+		pid = born(rt, pair[1], e);
 	close(pair[1]);
-	if (pid < 0) {
-		err_sys(e, "fork a zygote");
+	if (pid > 0)
+		*sock = pair[0];
+	else
 		close(pair[0]);
-		return -1;
-	}
-	*sock = pair[0];
-	return pid;
+	return pid > 0 ? pid : err_wrap(e, "the nursery");
 }
 
 void zygote_clean(struct runtime *rt, pid_t pid)

@@ -4,12 +4,10 @@ zygotes() {
 	local p
 	for p in $(instance_processes); do [ "$(cat "/proc/$p/comm" 2>/dev/null)" != triton-zygote ] || echo "$p"; done
 }
+# With control groups of version 1 each has one for its container.
 spare_groups() { find /sys/fs/cgroup/memory -maxdepth 2 -type d -path "*$NAME/spare-*" -printf '%f\n' | sed 's/spare-//' | sort; }
-pool_is_full() { [ "$(zygotes | wc -l)" = 3 ] && [ "$(zygotes | sort)" = "$(spare_groups)" ]; }
-need_pool() {
-	[ -e /sys/fs/cgroup/memory/tasks ] || skip "control groups of version 2 need no zygotes"
-	wait_for 10 pool_is_full
-}
+pool_is_full() { [ "$(zygotes | wc -l)" = 3 ] && { [ -e /sys/fs/cgroup/cgroup.controllers ] || [ "$(zygotes | sort)" = "$(spare_groups)" ]; }; }
+need_pool() { wait_for 10 pool_is_full; }
 
 test_zygotes_become_containers_and_are_replaced() {
 	need_pool
@@ -20,7 +18,7 @@ test_zygotes_become_containers_and_are_replaced() {
 	wait_for 10 pool_is_full
 	[ "$(zygotes)" != "$before" ] || fail "no zygote was used by six starts"
 	# Limits are those of the container, from its first instruction.
-	is "$(docker run --rm -m 128m --network none busybox cat /sys/fs/cgroup/memory/memory.limit_in_bytes)" 134217728
+	is "$(docker run --rm -m 128m --network none busybox sh -c 'cd /sys/fs/cgroup; cat memory.max 2>/dev/null || cat memory/memory.limit_in_bytes')" 134217728
 	docker rm -f pool1 pool2 pool3 pool4 pool5 >/dev/null
 	wait_for 10 pool_is_full
 }
@@ -30,6 +28,22 @@ test_starts_go_on_when_zygotes_are_killed() {
 	kill -KILL $(zygotes)
 	is "$(run echo there)" there
 	wait_for 10 pool_is_full
+}
+
+# The process that forks them: another takes its place.
+test_starts_go_on_when_the_nursery_is_killed() {
+	need_pool
+	nursery() { for p in $(instance_processes); do [ "$(cat "/proc/$p/comm" 2>/dev/null)" != triton-nursery ] || echo "$p"; done; }
+	local before
+	before=$(nursery)
+	docker run -d --name pool1 busybox sleep 1000 >/dev/null
+	kill -KILL "$before"
+	for i in 1 2 3 4; do is "$(run echo "run $i")" "run $i"; done
+	is "$(docker exec pool1 echo lives)" lives
+	wait_for 10 pool_is_full
+	wait_for 10 not_alive "$before"
+	[[ $(nursery) =~ ^[0-9]+$ ]] || fail "nurseries: $(nursery)"
+	docker rm -f pool1 >/dev/null
 }
 
 test_zygotes_end_with_the_node() {

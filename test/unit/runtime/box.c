@@ -3,6 +3,7 @@
 #include "codec/json.h"
 #include "os/fd.h"
 #include "os/path.h"
+#include "os/proc.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -158,13 +159,23 @@ void box_signal(struct box *b, int sig)
 	close(conn);
 }
 
+bool box_ended(pid_t pid)
+{
+	struct err e;
+	int status = 0;
+
+	if (waitpid(pid, &status, 0) == pid)
+		return status == 0;
+	auto_fd fd = proc_pidfd(pid, &e);             /* the nursery's */
+
+	return fd < 0 ? e.code == ESRCH : poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 10000) == 1;
+}
+
 void box_ack(struct box *b)
 {
-	int status;
-
 	box_tell(b->report, &(struct shim_call){ .op = SHIM_ACK });
 	fd_close(&b->report);
-	CHECK(waitpid(b->child, &status, 0) == b->child && status == 0);
+	CHECK(box_ended(b->child));
 	b->child = 0;
 }
 

@@ -29,6 +29,7 @@ struct str box_log(struct box *b);                    /* the whole json log */
 struct str box_output(struct box *b, const char *stream); /* decoded text of "stdout" or "stderr" */
 void box_tell(int conn, const struct shim_call *c);   /* which the shim must do */
 void box_signal(struct box *b, int sig);
+bool box_ended(pid_t pid);                            /* waits for a child, or a zygote, until it has ended as it should */
 void box_ack(struct box *b);
 char *box_read_all(int fd, size_t *n);                /* until the end; malloc'd */
 

@@ -15,8 +15,6 @@ static pid_t new_zygote(struct box *b, int *sock)
 	pid_t pid;
 
 	box_open(b);
-	if (b->rt.cgroups.version != 1)
-		SKIP("version 2 needs no zygotes");
 	pid = zygote_new(&b->rt, sock, &e);
 	REQUIRE(pid > 0);
 	return pid;
@@ -106,7 +104,7 @@ TEST(zygote_tells_failures)
 	ev = box_event(&b, EVENT_FAILED);
 	CHECK_INT(ev.exit_code, 127);
 	CHECK(str_find_str(ev.error, STR("executable file not found")) >= 0);
-	CHECK(waitpid(b.child, NULL, 0) == b.child);
+	CHECK(box_ended(b.child));
 	b.child = 0;
 	box_close(&b);
 }
@@ -120,7 +118,7 @@ TEST(zygote_that_is_dead_or_too_small_takes_nothing)
 	char *big;
 
 	kill(pid, SIGKILL);
-	CHECK(waitpid(pid, NULL, 0) == pid);
+	CHECK(box_ended(pid));
 	CHECK(!order(&b, sock, NULL, 0));
 	close(b.report);
 	for (int i = 0; i < 5000; i++) {              /* its agent goes with it; then the group can */
@@ -138,7 +136,7 @@ TEST(zygote_that_is_dead_or_too_small_takes_nothing)
 	memset(big, 'x', (200 << 10) - 1);
 	box_args(&b, "/bin/echo", big, NULL);
 	CHECK(!order(&b, sock, NULL, 0));             /* nor does it hear of it */
-	CHECK(waitpid(pid, NULL, 0) == pid);
+	CHECK(box_ended(pid));
 	box_close(&b);
 }
 
@@ -149,8 +147,47 @@ TEST(zygote_ends_with_the_node)
 	pid_t pid = new_zygote(&b, &sock);
 
 	close(sock);
-	CHECK(waitpid(pid, NULL, 0) == pid);
+	CHECK(box_ended(pid));
 	box_close(&b);                                /* which looks for groups left */
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[40], line[128];
+	int parent = 0;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	REQUIRE(f);
+	while (fgets(line, sizeof line, f))
+		sscanf(line, "PPid: %d", &parent);
+	fclose(f);
+	return parent;
+}
+
+TEST(zygote_comes_from_another_nursery_if_one_is_killed)
+{
+	struct box b;
+	int sock, next;
+	pid_t pid = new_zygote(&b, &sock), nursery = parent_of(pid);
+	struct err e = { 0 };
+
+	REQUIRE(nursery > 1 && nursery != getpid());
+	kill(nursery, SIGKILL);
+	CHECK(waitpid(nursery, NULL, 0) == nursery);
+	CHECK(!order(&b, sock, NULL, 0));             /* a birth may not outlive its node, and this one would not notice any more */
+	close(b.report);
+	CHECK(box_ended(pid));
+	b.child = zygote_new(&b.rt, &next, &e);
+	REQUIRE(b.child > 0);
+	CHECK(parent_of(b.child) != nursery);
+	box_sh(&b, "exit 3");
+	REQUIRE(order(&b, next, NULL, 0));
+	box_event(&b, EVENT_STARTED);
+	CHECK_INT(box_event(&b, EVENT_EXIT).exit_code, 3);
+	box_ack(&b);
+	box_close(&b);
 }
 
 /* A zygote gets the spec as a record: a member that the table does not have would be lost on the way, so there may be no room for
