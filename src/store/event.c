@@ -10,9 +10,36 @@ struct str event_key(struct arena *a, int64_t revision, int64_t n)
 	return arena_printf(a, "e/%020lld/%06lld", (long long)revision, (long long)n);
 }
 
+struct moment { struct field_time time; };
+static const struct field moment_fields[] = { FIELD(7, moment, time, "time", 0), FIELD_END }; /* of struct event */
+
+struct newest { struct arena *a; struct moment m; };
+
+static int newest_one(void *ctx, struct str key, struct str val)
+{
+	struct newest *n = ctx;
+	struct err ignored;
+
+	(void)key;
+	return rec_decode(n->a, val, moment_fields, &n->m, &ignored) ? 0 : 1;
+}
+
+/* Each has a time of its own, later than that of the one before: a client goes on after the one it saw last. The clock may be another
+ * leader's, or have been set back. */
+static int moment_next(struct command_env *c, int64_t *ns, struct err *e)
+{
+	struct newest n = { .a = c->a };
+
+	if (txn_scan_down(c->t, STR("e/"), STR("e/~"), newest_one, &n, e) < 0)
+		return -1;
+	*ns = c->now_ns > n.m.time.ns ? c->now_ns : n.m.time.ns + 1;
+	return 0;
+}
+
 int event_put(struct command_env *c, struct event *ev, struct err *e)
 {
-	ev->time.ns = c->now_ns + *c->event_n;        /* each has a time of its own: a client goes on after the one it saw last */
+	if (moment_next(c, &ev->time.ns, e))
+		return -1;
 	if (!ev->account.p)
 		ev->account = c->account;
 	return txn_put(c->t, event_key(c->a, c->revision, (*c->event_n)++), event_fields, ev, e);

@@ -13,7 +13,7 @@
 /* "e/00000000000000000042/000007". */
 struct str event_key(struct arena *a, int64_t revision, int64_t n);
 
-/* Write one event; time, account and number are filled in. */
+/* Write one event; time (later than that of any before it), account and number are filled in. */
 int event_put(struct command_env *c, struct event *ev, struct err *e);
 
 /* The usual. `from` is the image's name for containers, else empty; `attributes` may be NULL. */

@@ -425,6 +425,36 @@ TEST(removing)
 	fixture_close(&f);
 }
 
+/* Of another leader, or set back: a client that goes on after the last time it saw misses nothing. */
+TEST(times_of_events_grow_whatever_the_clock_does)
+{
+	static const int64_t steps[] = { 0, 3600000000000, -7200000000000, -1000000, 0, 7200000000000 };
+	int64_t last = 0;
+	struct container c;
+	struct strs keys;
+	struct txn t;
+	char name[] = "c1";
+
+	fixture_open(&f);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++, name[1]++) {
+		f.now_ns += steps[i];
+		REQUIRE_OK(fixture_create(&f, name, &c), f.e);
+	}
+	REQUIRE_OK(txn_begin(&t, &f.db, &f.e), f.e);
+	REQUIRE_OK(txn_keys(&t, &f.a, STR("e/"), SIZE_MAX, &keys, &f.e), f.e);
+	CHECK(keys.n >= sizeof steps / sizeof *steps);
+	for (size_t i = 0; i < keys.n; i++) {
+		struct event ev = { 0 };
+
+		REQUIRE(txn_get(&t, &f.a, keys.v[i], event_fields, &ev, &f.e) == 1);
+		CHECK(ev.time.ns > last);
+		last = ev.time.ns;
+	}
+	CHECK(last - f.now_ns >= 0 && last - f.now_ns < 1000000); /* the clock's again as soon as it is later */
+	txn_abort(&t);
+	fixture_close(&f);
+}
+
 TEST(auto_remove)
 {
 	struct container c;
