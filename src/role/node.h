@@ -96,6 +96,7 @@ struct local {
 	struct list    syncs;                         /* exec_inspect waits for exec reports */
 	struct list    asks;                          /* its shim has not answered yet (node_ask.c) */
 	int            execs_in_flight;
+	int64_t        again_ns, again_ms;            /* next_start of the record, and when that is by the monotonic clock */
 };
 
 struct sync_wait {

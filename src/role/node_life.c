@@ -363,6 +363,21 @@ static void left_behind(struct local *l)
 		removal(l);
 }
 
+/* Milliseconds until its automatic start. The wall clock, which the record speaks of, may be set back meanwhile: it is asked once. */
+static int64_t restart_wait(struct local *l, const struct container *c)
+{
+	int64_t left;
+
+	if (c->status != STATUS_RESTARTING || c->gen != c->start_gen)
+		return 0;
+	if (l->again_ns != c->next_start.ns) {
+		left = (c->next_start.ns - clock_wall_ns()) / 1000000;
+		l->again_ns = c->next_start.ns;
+		l->again_ms = clock_mono_ms() + (left < c->backoff_ms ? left : c->backoff_ms);
+	}
+	return l->again_ms - clock_mono_ms();
+}
+
 static void step(struct local *l, struct view_txn *t)
 {
 	const struct container *c = &l->rec;
@@ -389,7 +404,7 @@ static void step(struct local *l, struct view_txn *t)
 	}
 	if (c->want != WANT_RUNNING || l->n->stopping || (lease_over(l->n) && container_moves(c)))
 		return;
-	wait = c->status == STATUS_RESTARTING && c->gen == c->start_gen ? (c->next_start.ns - clock_wall_ns()) / 1000000 : 0;
+	wait = restart_wait(l, c);
 	if (wait > 0)
 		loop_after(&l->n->loop, &l->start_timer, wait);
 	else if (c->gen < c->start_gen || c->status == STATUS_RESTARTING)
