@@ -39,7 +39,8 @@ int admin_token_add(struct req *r, struct err *e)
 	if (q.seconds < 1 || q.seconds > 30 * 86400)
 		return err_set(e, EINVAL, "a token is good for 1 second to 30 days, not %lld seconds", (long long)q.seconds);
 	t.authority = x509_fingerprint(a, der);
-	in.expires.ns = clock_wall_ns() + q.seconds * 1000000000;
+	in.created.ns = clock_wall_ns();
+	in.expires.ns = in.created.ns + q.seconds * 1000000000;
 	if (api_command(r, CMD_TOKEN_CREATE, join_token_fields, &in, NULL, NULL, e))
 		return -1;
 	out.token = token_text(a, &t);

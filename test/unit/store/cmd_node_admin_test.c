@@ -361,6 +361,29 @@ TEST(no_two_nodes_have_one_name)
 	fixture_close(&f);
 }
 
+/* The node that was asked for it may have a clock an hour ahead, or behind. */
+TEST(a_token_is_good_for_as_long_as_it_says_by_the_leaders_clock)
+{
+	static const int64_t wrong[] = { 3600000000000, -3600000000000 };
+	struct join_token t = { 0 };
+
+	for (size_t i = 0; i < 2; i++) {
+		open_nodes(1);
+		f.operator_ = true;
+		t = (struct join_token){ .hash = hash_sha256_hex(&f.a, STR("a's")), .created.ns = f.now_ns + wrong[i] };
+		t.expires.ns = t.created.ns + 60000000000;
+		REQUIRE_OK(fixture_run(&f, CMD_TOKEN_CREATE, join_token_fields, &t, NULL, NULL), f.e);
+		f.operator_ = false;
+		REQUIRE(fixture_get(&f, key_make(&f.a, "T", t.hash, STR_NONE, STR_NONE), join_token_fields, &t));
+		CHECK_INT(t.expires.ns - t.created.ns, 60000000000);
+		CHECK_INT(t.created.ns, f.now_ns);
+		f.now_ns += i ? 59000000000 : 61000000000;
+		CHECK_INT(RUN(&f, CMD_NODE_JOIN, node_join, { .token = STR("a's"), .node = { .id = id_of("a"), .name = STR("a"),
+		          .key = hash_sha256_hex(&f.a, STR("a")) } }), i ? 0 : -1);
+		fixture_close(&f);
+	}
+}
+
 /* They say what their host is called in the place of a name, each time; and equal ones came in. */
 TEST(names_that_older_builds_made)
 {
