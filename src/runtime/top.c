@@ -1,5 +1,7 @@
 #include "runtime/top.h"
 
+#include "base/clock.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -286,7 +288,7 @@ static int choose(struct str args, struct column *out, size_t *n, struct err *e)
 
 static struct machine machine_read(void)
 {
-	struct machine m = { .ticks = sysconf(_SC_CLK_TCK), .page = sysconf(_SC_PAGESIZE), .now = time(NULL) };
+	struct machine m = { .ticks = sysconf(_SC_CLK_TCK), .page = sysconf(_SC_PAGESIZE), .now = clock_wall_ns() / 1000000000 };
 	struct sysinfo info;
 	struct timespec up;
 
