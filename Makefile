@@ -180,7 +180,11 @@ HARNESS := build/harness/link build/harness/clients build/harness/check
 
 .SECONDARY: $(HARNESS:build/harness/%=build/obj/test/cluster/%.o)
 
-harness: $(HARNESS) build/triton-records-1
+harness: $(HARNESS) build/triton-records-1 build/triton-clock
+
+# The program with a wall clock that a test sets.
+build/triton-clock: build/obj/test/cluster/clock.o build/triton.debug
+	$Q$(call LINK,$(OBJ) $< -Xlinker --wrap=clock_wall_ns)
 
 build/harness/clients: build/obj/test/cluster/clients_ask.o build/obj/test/cluster/clients_live.o
 

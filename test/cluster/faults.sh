@@ -95,6 +95,108 @@ test_C07_a_flapping_follower_and_a_bridge_change_no_leader() {
 	is "$(leader)" "$l" "the leader"
 }
 
+# A client at each node that goes on after the last event it saw when its connection ends: in $C/NAME.0 to .2 as "timeNano type action id".
+events_begin() { # NAME
+	local i
+	rm -f "$C/$1".[0-9]*
+	python3 test/e2e/events.py --sockets "$C/$1" "end-$1" "$RUN/1/docker.sock" "$RUN/2/docker.sock" "$RUN/3/docker.sock" & LISTENING=$!
+	for i in 0 1 2; do until_ok 20 test -e "$C/$1.$i.ready"; done
+}
+events_end() { # NAME: all have seen the same in the same order, and no moment twice
+	until_ok 20 docker_at 1 volume create "end-$1"
+	wait $LISTENING
+	for i in 1 2; do cmp "$C/$1.0" "$C/$1.$i" || fail "node 1 and node $((i + 1)) tell of different things"; done
+	cut -d' ' -f1 "$C/$1.0" | sort -n -u -c || fail "times of events do not grow"
+}
+
+# What a node does with a wrong clock: SECONDS PERMILLE. $v has the clock, $o and $p have not.
+clock_is_wrong() {
+	local name=clk$((k += 1)) before
+	before=$(term $o)
+	docker_at $o run -d --name "$name" --restart always -e "constraint:node==n$v" bb:1 sh -c 'sleep 0.2; exit 3' >/dev/null
+	clock_set $v "$1" "$2"
+	[ $who = leader ] || kill -9 "$(role_pid $v peer)"     # links are made again, and certificates judged again
+	for i in $o $p $v; do until_ok 20 write_at $i "$name-$i" || fail "node $i takes no changes (clock $1 $2)"; done
+	volumes_at $v | grep -qx "$name-$p" || fail "node $v does not see what was written (clock $1 $2)"
+	until_ok 30 sh -c "[ \"\$(DOCKER_HOST=unix://$RUN/$o/docker.sock docker inspect -f '{{.RestartCount}}' $name)\" -ge 3 ]" ||
+		fail "it does not start again (clock $1 $2)"
+	docker_at $v run --rm -e "constraint:node==n$v" bb:1 sh -c 'exit 7' && fail "no exit code" || is $? 7 "clock $1 $2"
+	docker_at $p rm -f "$name" >/dev/null
+	is "$(term $o)" "$before" "the term (clock $1 $2)"
+	acked="$acked $name-$o $name-$p $name-$v"
+}
+info_at() { # NODE LOGIN: the status that the account gets
+	on "$1" curl -s -o /dev/null -m 10 -w '%{http_code}' --cacert "$A/ca.pem" --cert "$A/$2/cert.pem" --key "$A/$2/key.pem" https://127.0.0.1:2376/info || true
+}
+test_C08_clocks_that_are_wrong_harm_nobody() {
+	local k=0
+	acked=
+	accounts_begin
+	account cleo
+	v=$(($(leader) % 3 + 1))
+	clock_give $v
+	for who in follower leader; do
+		for round in 1 2 3 4 5 6 7 8; do                      # another one may win
+			[ $who = leader ] && [ "$(leader)" != $v ] || break
+			kill -9 "$(state_pid "$(leader)")"
+			until_ok 20 write_at $v "office-$round"
+		done
+		set -- $(others $v)
+		o=$1 p=$2
+		clock_is_wrong 3600 1000
+		clock_is_wrong -3600 1000
+		clock_is_wrong 0 0
+		clock_is_wrong 0 2000
+		clock_is_wrong 0 1000
+	done
+	clock_set $v 3600 1000
+	has "$(joining --join "10.77.0.$v:2377" --token "$(token $o)")" "the clocks are 3600 seconds apart"
+	place_remove 4
+	clock_set $v 259200 1000                               # an account's certificate is good for two days
+	until_is 20 200 info_at $o cleo
+	is "$(info_at $v cleo)" 401
+	clock_set $v 0 1000
+	until_is 20 200 info_at $v cleo
+	all_have $acked
+	events_begin clocks
+	events_end clocks
+	is "$(grep -cE ' container (create|destroy) ' "$C/clocks.0")" "$(grep -E ' container (create|destroy) ' "$C/clocks.0" | cut -d' ' -f3,4 | sort -u | wc -l)"
+	node_stop $v
+	rm "$(clock_of $v).clock"
+	serve_start $v
+}
+
+# A container's whole life for each fault, by clients that try again.
+ev_created() { docker_at "$1" create --name "$2" bb:1 sleep 1000 || docker_at "$1" inspect "$2"; }
+ev_started() { docker_at "$1" start "$2" && [ "$(docker_at "$1" inspect -f '{{.State.Running}}' "$2")" = true ]; }
+ev_removed() { docker_at "$1" rm -f "$2" && ! docker_at "$1" inspect "$2"; }
+test_events_are_the_same_through_every_node_whoever_dies() {
+	local n=0 fault at l id
+	rm -f "$C/ids"
+	events_begin listened
+	for fault in "role api" "role state" "role node" "role peer" "leader's state" "node" "leader" "planned" "leader alone"; do
+		n=$((n + 1)) at=$((n % 3 + 1))
+		until_ok 30 ev_created $at ev$n
+		docker_at $at inspect -f '{{.Id}}' ev$n >>"$C/ids"
+		l=$(leader)
+		case $fault in
+		role*) kill -9 "$(role_pid $at "${fault#role }")" ;;
+		"leader's state") kill -9 "$(state_pid "$l")" ;;
+		node) kill -9 "$(serve_pid $at)"; serve_start $at ;;
+		leader) kill -9 "$(serve_pid "$l")"; serve_start "$l" ;;
+		planned) node_stop "$l"; serve_start "$l" ;;
+		"leader alone") link_down "$l"; sleep 3; link_up "$l" ;;
+		esac
+		until_ok 40 ev_started $at ev$n || fail "after $fault"
+		until_ok 40 ev_removed $at ev$n || fail "after $fault"
+	done
+	events_end listened
+	while read -r id; do
+		is "$(awk -v id="$id" '$4 == id && $3 ~ /^(create|start|die|destroy)$/ { print $3 }' "$C/listened.0" | xargs)" "create start die destroy" "$id"
+	done <"$C/ids"
+	is "$(wc -l <"$C/ids")" $n
+}
+
 test_C09_no_room_on_a_majority_and_room_again() {
 	l=$(leader)
 	set -- $(others "$l")

@@ -97,6 +97,34 @@ busybox_image() { # an image of busybox only, made on node 2
 	tar -C "$dir" --numeric-owner --owner=0 --group=0 -c . | docker_at 2 import - bb:1 >/dev/null
 }
 
+# --- a node with a clock of its own: it runs build/triton-clock, see clock.c ---------------------------
+
+clock_of() { echo "$C/triton-clock-$1"; }                               # NODE: its program
+clock_set() { # NODE SECONDS PERMILLE: so much later than it is, and how many thousandths of a second pass in one from now on
+	python3 - "$(clock_of "$1").clock" "$2" "$3" <<-'END'
+		import os, struct, sys, time
+		fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o644)
+		new = not os.pread(fd, 56, 0)
+		which = 0 if new else 1 - struct.unpack("<q", os.pread(fd, 8, 0))[0]
+		now = time.time_ns()
+		one = struct.pack("<qqq", now + int(sys.argv[2]) * 10**9, now, int(sys.argv[3]))
+		os.pwrite(fd, b"\0" * 8 + one + one, 0) if new else os.pwrite(fd, one, 8 + 24 * which)
+		os.pwrite(fd, struct.pack("<q", which), 0)
+	END
+}
+clock_give() { # NODE: it is started again with one, which is right
+	cp "$ROOT/build/triton-clock" "$(clock_of "$1")"
+	clock_set "$1" 0 1000
+	node_stop "$1"
+	TRITON=$(clock_of "$1") serve_start "$1"
+}
+node_stop() { # NODE: as planned; its containers run on
+	local pid
+	pid=$(serve_pid "$1")
+	kill -TERM "$pid"
+	until_ok 20 sh -c "! [ -e /proc/$pid ]"
+}
+
 # --- accounts, over TLS through node 1 ---------------------------------------------------------------
 
 A=$C/clients
@@ -129,6 +157,7 @@ cluster_heal() {
 		node_forget $i
 	done
 	for i in $(seq $NODES); do
+		[ ! -e "$(clock_of $i).clock" ] || clock_set $i 0 1000
 		for pid in $(awk '{ print $2 }' "$RUN/$i/roles" 2>/dev/null); do [ "$pid" != 0 ] && kill -CONT "$pid" 2>/dev/null; done
 		[ -s "$C/$i/data/node" ] || { echo "node $i has lost its data"; return 1; } # it would found a data center of its own
 		alive "$(serve_pid "$i")" || serve_start "$i" || return 1

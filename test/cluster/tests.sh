@@ -260,12 +260,10 @@ test_five_nodes_have_five_voters_and_three_again() {
 	called() { "$TRITON" node show "$(cat "$C/$1/data/node")" --json --run-dir "$RUN/$2" | jq -r .node.name; }
 	is "$(called 4 1) $(called 5 3)" "$host $host-2"
 	has "$(cat "$C/5/serve.out")" "joined data center dc1 as node $host-2"
-	kill "$(serve_pid 5)"
-	until_ok 20 sh -c "! [ -e /proc/$(serve_pid 5 || echo none) ]"
+	node_stop 5
 	NAME='' serve_start 5
 	is "$(called 5 1)" "$host-2"
-	kill "$(serve_pid 5)"
-	until_ok 20 sh -c "! [ -e /proc/$(serve_pid 5 || echo none) ]"
+	node_stop 5
 	NAME=five serve_start 5
 	is "$(called 5 4)" five
 	is "$("$TRITON" node show five --json --run-dir "$RUN/1" | jq -r .node.id)" "$(cat "$C/5/data/node")"
