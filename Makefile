@@ -246,10 +246,10 @@ test: ## install what is missing, build, run every tier; ends in "N passed, N fa
 	@+$(MAKE) --no-print-directory $(JOBS) all build/next/triton build/unit build/apitable build/power build/sim harness fuzz >build/test/build.log 2>&1 || { tail -60 build/test/build.log; exit 1; }
 	@test/run
 
-# All the end to end tests on Debian's own kernel under software emulation: an hour or two.
-test-vm: build/triton ## run every end to end test in an emulated machine (cgroup v2, project quotas)
+# All the end to end tests on Debian's own kernel under software emulation: hours; it goes on where it was ended. N=20: so many now.
+test-vm: build/triton build/next/triton ## run every end to end test in an emulated machine (cgroup v2, project quotas): N=n
 	@packaging/deps test
-	@test/vm/run --all
+	@test/vm/run --all $(N)
 
 check: all asan ## sanitizers, cppcheck, layers, format, hardening and size of the program
 	@test/layers
