@@ -3,6 +3,8 @@
 #include "docker/create.h"
 
 #include "codec/json.h"
+#include "docker/filters.h"
+#include "image/manifest.h"
 #include "image/reference.h"
 #include "base/pattern.h"
 #include "os/fd.h"
@@ -48,7 +50,8 @@ static int ulimits_of(struct req *r, struct host_config *h, struct err *e)
 
 static int refusals(struct req *r, struct err *e)
 {
-	struct str remote = req_query(r, "remote");
+	struct str remote = req_query(r, "remote"), isolation = req_query(r, "isolation"), security = req_query(r, "securityopt");
+	struct platform platform;
 
 	if (str_is(req_query(r, "version"), "2"))
 		return err_set(e, ENOTSUP, "this engine has the classic builder only: set DOCKER_BUILDKIT=0, or use a docker buildx builder of your own");
@@ -59,6 +62,12 @@ static int refusals(struct req *r, struct err *e)
 	if (remote.n && !str_is(remote, "client-session"))
 		return err_set(e, ENOTSUP, "building from %.*s is not supported: get it yourself and send it as the context (docker build DIR, or docker build - <FILE.tar)",
 			       STR_ARG(str_head(remote, 100)));
+	if (isolation.n && !str_eq_nocase(isolation, STR("default")))
+		return err_set(e, EINVAL, "invalid isolation '%.*s' on linux", STR_ARG(str_head(isolation, 40)));
+	if (security.n && !str_is(security, "null") && !str_is(security, "[]"))
+		return err_set(e, EINVAL, "The daemon on this platform does not support setting security options on build");
+	if (platform_parse(&r->arena, req_query(r, "platform"), &platform, e))
+		return -1;
 	return remote.n ? err_set(e, ENOTSUP, "a context by session needs BuildKit; this engine has the classic builder only") : 0;
 }
 
@@ -455,5 +464,10 @@ static const struct field cache_pruned_fields[] = {
 /* The classic builder's cache is its images: there is nothing besides them that could go (`docker image prune`). */
 int build_prune(struct req *r, struct err *e)
 {
+	static const char *const known[] = { "description", "id", "inuse", "label", "label!", "parent", "private", "shared", "type", "until", "unused-for", NULL };
+	struct filters f;
+
+	if (filters_parse(&r->arena, req_query(r, "filters"), known, &f, e))
+		return -1;
 	return reply(r, 200, cache_pruned_fields, &(struct cache_pruned){ 0 }, e);
 }

@@ -208,7 +208,7 @@ int build_workdir(struct build *b, struct str line, struct err *e)
 {
 	struct container_config config = b->image.config;
 	struct build_copy q = { .account = who(b->r)->login, .id = b->scratch, .chmod = -1 };
-	struct str step, created_by = build_nop(b, arena_printf(b->a, " %.*s", STR_ARG(line)));
+	struct str step, created_by = build_nop(b, line);
 	int cached = build_cached(b, created_by, STR_NONE, &step, e);
 
 	if (cached)

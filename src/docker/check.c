@@ -3,6 +3,7 @@
 #include "docker/create.h"
 
 #include "base/ip.h"
+#include "docker/log_details.h"
 #include "docker/ports.h"
 
 #include "model/logdest.h"
@@ -130,7 +131,7 @@ static int log_check(const struct host_config *h, struct err *e)
 	struct log_dest dest;
 	int64_t size = 0, files = 1;
 
-	if (log_dest_parse(l, &dest, e))
+	if (log_dest_parse(l, &dest, e) || log_details_check(l, e))
 		return -1;
 	if (max_size && size_parse(*max_size, &size, e))
 		return err_wrap(e, "log-opt max-size");

@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "codec/json.h"
 #include "codec/rec.h"
+#include "image/manifest.h"
 
 #include <errno.h>
 
@@ -81,19 +82,6 @@ static int network_resolve(struct req *r, struct view_txn *t, struct container *
 	c->config.hostname = other.config.hostname.n ? other.config.hostname : str_head(other.id, 12);
 	c->config.domainname = other.config.domainname;
 	return 0;
-}
-
-static int platform_check(struct req *r, const struct image *image, struct err *e)
-{
-	struct str platform = req_query(r, "platform"), os, arch;
-
-	if (platform.n == 0)
-		return 0;
-	str_cut(platform, '/', &os, &arch);
-	if (str_eq(os, image->os) && (arch.n == 0 || str_starts(arch, image->architecture)))
-		return 0;
-	return err_set(e, ENOENT, "image with reference %.*s was found but does not provide the specified platform (%.*s)",
-		       STR_ARG(image->id), (int)(platform.n > 60 ? 60 : platform.n), platform.p);
 }
 
 static int64_t node_cpus(struct req *r, struct view_txn *t)
@@ -178,7 +166,7 @@ int container_create(struct req *r, struct err *e)
 		return -1;
 	if (q.config.image.n == 0)
 		return err_set(e, EINVAL, "no image specified: give Image in the request");
-	if (image_find(r, &t, q.config.image, &image, e) || platform_check(r, &image, e))
+	if (image_find(r, &t, q.config.image, &image, e) || image_check_platform(&r->arena, req_query(r, "platform"), q.config.image, &image, e))
 		return -1;
 	if (security_profile(&r->arena, &q.host, who(r)->operator_, &in.c.seccomp, e) || create_plan(&r->arena, &q, &image, &in, e) ||
 	    volumes_from(r, &t, &q.host, &in.c.mounts, e) || image_mounts(r, &t, &in.c.mounts, e) ||

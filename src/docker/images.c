@@ -6,6 +6,7 @@
 #include "codec/base64.h"
 #include "codec/json.h"
 #include "codec/rec.h"
+#include "image/manifest.h"
 #include "image/reference.h"
 
 #include <errno.h>
@@ -13,6 +14,49 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* --- platforms: JSON, as clients send them since API 1.48; `docker pull` sends text --------------------- */
+
+struct platform_query { struct str os, architecture, variant; };
+static const struct field platform_query_fields[] = {
+	FIELD(1, platform_query, os,           "os",           0),
+	FIELD(2, platform_query, architecture, "architecture", 0),
+	FIELD(3, platform_query, variant,      "variant",      0),
+	FIELD_END
+};
+
+static int platform_decode(struct req *r, struct str json, struct str *text, struct err *e)
+{
+	struct platform_query p = { 0 };
+
+	if (json_decode(&r->arena, json, platform_query_fields, &p, e))
+		return err_wrap(e, "platform");
+	*text = arena_printf(&r->arena, "%.*s/%.*s%s%.*s", STR_ARG(p.os), STR_ARG(p.architecture), p.variant.n ? "/" : "", STR_ARG(p.variant));
+	return 0;
+}
+
+int platform_one(struct req *r, struct str *text, struct err *e)
+{
+	struct strs given = req_query_all(r, "platform");
+
+	if (given.n > 1)
+		return err_set(e, EINVAL, "an image has one platform here; %zu were asked for", given.n);
+	return given.n && given.v[0].n ? platform_decode(r, given.v[0], text, e) : 0;
+}
+
+/* An image has one platform: it is each that was asked for, or is not the image that is meant. */
+static int platforms_check(struct req *r, const char *name, struct str ref, const struct image *i, struct err *e)
+{
+	struct strs given = req_query_all(r, name);
+	struct str text;
+
+	for (size_t k = 0; k < given.n; k++)
+		if (given.v[k].n && (platform_decode(r, given.v[k], &text, e) || image_check_platform(&r->arena, text, ref, i, e)))
+			return -1;
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------ */
 
 typedef void render_fn(struct render_env *env, struct buf *b, const struct image_view *v);
 
@@ -24,7 +68,8 @@ static int image_show(struct req *r, render_fn *render, struct err *e)
 	struct image i = { 0 };
 	struct image_view v = { .image = &i };
 
-	if (api_view(r, &t, e) || image_find(r, &t, req_var(r, "name"), &i, e) || image_refs(r, &t, i.id, &v, e))
+	if (api_view(r, &t, e) || image_find(r, &t, req_var(r, "name"), &i, e) || image_refs(r, &t, i.id, &v, e) ||
+	    platforms_check(r, "platform", req_var(r, "name"), &i, e))
 		return -1;
 	render(&env, &b, &v);
 	return reply_json(r, 200, &b, e);
@@ -82,7 +127,7 @@ int image_delete(struct req *r, struct err *e)
 	struct reference ref;
 	struct err ignored;
 
-	if (api_view(r, &t, e) || image_find(r, &t, in.given, &i, e))
+	if (api_view(r, &t, e) || image_find(r, &t, in.given, &i, e) || platforms_check(r, "platforms", in.given, &i, e))
 		return -1;
 	in.image_id = i.id;
 	if (reference_parse(&r->arena, in.given, &ref, &ignored) == 0) {
@@ -232,9 +277,9 @@ int image_create(struct req *r, struct err *e)
 
 int image_load(struct req *r, struct err *e)
 {
-	struct pull_call in = { .account = who(r)->login, .platform = req_query(r, "platform"), .quiet = req_query_bool(r, "quiet") };
+	struct pull_call in = { .account = who(r)->login, .quiet = req_query_bool(r, "quiet") };
 
-	return upload(r, OP_LOAD, &in, e);
+	return platform_one(r, &in.platform, e) ? -1 : upload(r, OP_LOAD, &in, e);
 }
 
 /* What the node is to save: the tag as it was named, or the id where an image was named otherwise. */
@@ -245,7 +290,7 @@ static int save_name(struct req *r, struct view_txn *t, struct str name, struct 
 	struct reference ref;
 	struct str tag = STR_NONE;
 
-	if (image_find(r, t, name, &i, e) || image_refs(r, t, i.id, &v, e))
+	if (image_find(r, t, name, &i, e) || image_refs(r, t, i.id, &v, e) || platforms_check(r, "platform", name, &i, e))
 		return -1;
 	if (reference_parse(&r->arena, name, &ref, NULL) == 0) {
 		reference_default_tag(&ref);

@@ -135,14 +135,6 @@ int registry_stream(struct req *r, int op, const struct pull_call *in, struct er
 	return reply_pump(r, api_of(r)->pump, "application/json", pipe_fd[0], e);
 }
 
-struct platform_query { struct str os, architecture, variant; };
-static const struct field platform_query_fields[] = {
-	FIELD(1, platform_query, os,           "os",           0),
-	FIELD(2, platform_query, architecture, "architecture", 0),
-	FIELD(3, platform_query, variant,      "variant",      0),
-	FIELD_END
-};
-
 /* All that the reference stands for, with or without a tag. */
 static int pushed_here(struct req *r, struct str ref, struct err *e)
 {
@@ -164,21 +156,15 @@ static int pushed_here(struct req *r, struct str ref, struct err *e)
 int image_push(struct req *r, struct err *e)
 {
 	struct pull_call in = { .account = who(r)->login };
-	struct str tag = req_query(r, "tag"), platform = req_query(r, "platform"), name = req_var(r, "name");
-	struct platform_query p = { 0 };
+	struct str tag = req_query(r, "tag"), name = req_var(r, "name");
 	struct reference ref;
 
 	if (tag.n)
 		name = arena_printf(&r->arena, "%.*s:%.*s", STR_ARG(name), STR_ARG(tag));
-	if (reference_parse(&r->arena, name, &ref, e) || registry_auth_read(r, &in, e))
+	if (reference_parse(&r->arena, name, &ref, e) || registry_auth_read(r, &in, e) || platform_one(r, &in.platform, e))
 		return -1;
 	if (ref.digest.n)
 		return err_set(e, EINVAL, "cannot push a digest reference");
-	if (platform.n) {
-		if (json_decode(&r->arena, platform, platform_query_fields, &p, e))
-			return err_wrap(e, "platform");
-		in.platform = arena_printf(&r->arena, "%.*s/%.*s%s%.*s", STR_ARG(p.os), STR_ARG(p.architecture), p.variant.n ? "/" : "", STR_ARG(p.variant));
-	}
 	in.ref = reference_familiar(&r->arena, &ref);
 	return pushed_here(r, in.ref, e) ? -1 : registry_stream(r, OP_PUSH, &in, e);
 }

@@ -1,12 +1,14 @@
 /* Streams of containers: attach, exec, logs, resize; and what is read from a running one: top, stats. The node role gives a
  * descriptor, the pump copies. */
 #include "docker/api.h"
+#include "docker/log_details.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "codec/json.h"
 #include "codec/rec.h"
 #include "http/websocket.h"
+#include "model/detach.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,9 +38,11 @@ static int one_fd(struct req *r, const struct container *c, int op, const struct
 /* The container's stream, as the query wants it. A descriptor, or -1. */
 static int attach(struct req *r, struct container *c, struct err *e)
 {
+	uint8_t keys[DETACH_KEYS_MAX];
 	struct stream_call in;
+	size_t nkeys;
 
-	if (container_of(r, c, e))
+	if (container_of(r, c, e) || detach_keys_parse(req_query(r, "detachKeys"), keys, &nkeys, e))
 		return -1;
 	if (c->status == STATUS_PAUSED)
 		return err_set(e, EBUSY, "container %.*s is paused, unpause the container before attach", STR_ARG(c->id));
@@ -118,7 +122,7 @@ int container_logs(struct req *r, struct err *e)
 	in.tty = c.config.tty;
 	in.follow = in.follow && (container_is_running(&c) || c.status == STATUS_RESTARTING);
 	if (in.details)
-		in.labels = c.config.labels;
+		log_details(&r->arena, &c, &in.labels);
 	fd = one_fd(r, &c, OP_LOGS, logs_call_fields, &in, NULL, NULL, e);
 	if (fd < 0)
 		return -1;
@@ -308,8 +312,10 @@ int exec_create(struct req *r, struct err *e)
 {
 	struct container c = { 0 };
 	struct exec in = { 0 }, out = { 0 };
+	uint8_t keys[DETACH_KEYS_MAX];
+	size_t nkeys;
 
-	if (container_of(r, &c, e) || req_json(r, exec_config_fields, &in.config, e))
+	if (container_of(r, &c, e) || req_json(r, exec_config_fields, &in.config, e) || detach_keys_parse(in.config.detach_keys, keys, &nkeys, e))
 		return -1;
 	if (in.config.cmd.n == 0 || in.config.cmd.v[0].n == 0)
 		return err_set(e, EINVAL, "No exec command specified");

@@ -60,12 +60,13 @@ int volume_list(struct req *r, struct err *e)
 	return reply_json(r, 200, &b, e);
 }
 
-struct volume_request { struct str name, driver; struct pairs options, labels; };
+struct volume_request { struct str name, driver; struct pairs options, labels; struct raw cluster; };
 const struct field volume_request_fields[] = {
 	FIELD(1, volume_request, name,    "Name",       0),
 	FIELD(2, volume_request, driver,  "Driver",     0),
 	FIELD(3, volume_request, options, "DriverOpts", 0),
 	FIELD(4, volume_request, labels,  "Labels",     0),
+	FIELD(5, volume_request, cluster, "ClusterVolumeSpec", 0),
 	FIELD_END
 };
 
@@ -78,6 +79,8 @@ int volume_create(struct req *r, struct err *e)
 
 	if (req_json(r, volume_request_fields, &q, e))
 		return -1;
+	if (q.cluster.json.n && !str_is(q.cluster.json, "null"))
+		return sys_no_swarm(r, e);
 	if (q.driver.n && !str_is(q.driver, "local"))
 		return err_set(e, ENOENT, "error looking up volume plugin %.*s: plugin \"%.*s\" not found", (int)(q.driver.n > 40 ? 40 : q.driver.n),
 			       q.driver.p, (int)(q.driver.n > 40 ? 40 : q.driver.n), q.driver.p);

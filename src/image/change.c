@@ -102,10 +102,57 @@ static void set_label(struct apply *p, struct str key, struct str val)
 
 /* --- one function per instruction --------------------------------------------------------------------- */
 
+/* A list as Docker writes it into the history: Go's %q, or its %v. */
+static struct str list_text(struct arena *a, const struct strs *l, bool quoted)
+{
+	auto_buf b = BUF_INIT(1 << 20);
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (i)
+			buf_char(&b, ' ');
+		if (!quoted)
+			buf_str(&b, l->v[i]);
+		for (size_t k = 0; quoted && k < l->v[i].n; k++) {
+			char ch = l->v[i].p[k];
+
+			buf_puts(&b, k ? "" : "\"");
+			if (ch == '"' || ch == '\\')
+				buf_char(&b, '\\');
+			if (ch == '\n' || ch == '\t')
+				buf_puts(&b, ch == '\n' ? "\\n" : "\\t");
+			else
+				buf_char(&b, ch);
+		}
+		if (quoted)
+			buf_puts(&b, l->v[i].n ? "\"" : "\"\"");
+	}
+	return arena_printf(a, "[%.*s]", STR_ARG(buf_as_str(&b)));
+}
+
+/* As Go prints a duration: "1h0m0s", "1m30s", "1.5s", "500ms". */
+static struct str span_text(struct arena *a, int64_t ns)
+{
+	int64_t min = ns / 60000000000, sec_ns = ns % 60000000000;
+
+	if (ns && ns < 1000000000)
+		return arena_printf(a, "\"%.9gms\"", (double)ns / 1e6);
+	if (min >= 60)
+		return arena_printf(a, "\"%lldh%lldm%.11gs\"", (long long)(min / 60), (long long)(min % 60), (double)sec_ns / 1e9);
+	return min ? arena_printf(a, "\"%lldm%.11gs\"", (long long)min, (double)sec_ns / 1e9) : arena_printf(a, "\"%.11gs\"", (double)sec_ns / 1e9);
+}
+
+static struct str health_text(struct arena *a, const struct healthcheck *h)
+{
+	return arena_printf(a, "&{%.*s %.*s %.*s %.*s %.*s '\\x%02llx'}", STR_ARG(list_text(a, &h->test, true)), STR_ARG(span_text(a, h->interval)),
+			    STR_ARG(span_text(a, h->timeout)), STR_ARG(span_text(a, h->start_period)), STR_ARG(span_text(a, h->start_interval)),
+			    (long long)h->retries);
+}
+
 static int apply_cmd(struct apply *p, struct err *e)
 {
 	(void)e;
 	p->config->cmd = command_of(p);
+	p->rest = list_text(p->a, &p->config->cmd, true);
 	p->c->cmd_set = true;
 	return 0;
 }
@@ -114,6 +161,7 @@ static int apply_entrypoint(struct apply *p, struct err *e)
 {
 	(void)e;
 	p->config->entrypoint = command_of(p);
+	p->rest = list_text(p->a, &p->config->entrypoint, true);
 	if (!p->c->cmd_set)
 		p->config->cmd = (struct strs){ 0 };
 	return 0;
@@ -141,6 +189,7 @@ static int apply_shell(struct apply *p, struct err *e)
 	if (!p->i->is_json || !p->i->json.n)
 		return err_set(e, EINVAL, "SHELL requires the arguments to be in JSON form");
 	p->config->shell = p->i->json;
+	p->rest = list_text(p->a, &p->config->shell, false);
 	return 0;
 }
 
@@ -185,13 +234,16 @@ static int apply_volume(struct apply *p, struct err *e)
 	else
 		while (shellwords_cut(p->c->escape, &rest, &word))
 			strs_add(p->a, &words, word);
+	p->rest = STR_NONE;
 	for (size_t k = 0; k < words.n; k++) {
 		if (expand(p, words.v[k], &word, e))
 			return -1;
 		if (!word.n)
 			return err_set(e, EINVAL, "VOLUME specified can not be an empty string");
 		pairs_set(p->a, &p->config->volumes, word, STR(""));
+		p->rest = arena_printf(p->a, "%.*s%s%.*s", STR_ARG(p->rest), k ? " " : "", STR_ARG(word));
 	}
+	p->rest = arena_printf(p->a, "[%.*s]", STR_ARG(p->rest));
 	return 0;
 }
 
@@ -279,6 +331,7 @@ static int apply_healthcheck(struct apply *p, struct err *e)
 		strs_add(p->a, &h.test, rest);
 	}
 	p->config->healthcheck = h;
+	p->rest = health_text(p->a, &h);
 	return 0;
 }
 

@@ -94,6 +94,8 @@ static int make_image(struct pull *p, const struct layer_reply *layer, struct im
 
 	if (platform_parse(p->arena, call->platform, &want, e))
 		return -1;
+	if (!str_is(want.os, "linux"))
+		return err_set(e, EINVAL, "operating system is not supported");
 	img->os = want.os;
 	img->architecture = want.architecture;
 	img->variant = want.variant;

@@ -229,6 +229,8 @@ static int load_image(struct load *l, struct str config, const struct strs *laye
 
 	if (member_text(l, config, &s, &json, e) || image_config_parse(p->arena, json, &img, e))
 		return -1;
+	if (image_check_platform(p->arena, p->start.call.platform, tags->n ? tags->v[0] : img.id, &img, e))
+		return -1;
 	if (img.layers.n != layers->n)
 		return err_set(e, EBADMSG, "invalid manifest, layers length mismatch: expected %zu, got %zu", img.layers.n, layers->n);
 	for (i = 0; i < tags->n; i++) {

@@ -180,6 +180,18 @@ static struct str arch_name(struct str s)
 	return s;
 }
 
+/* What may stand alone. */
+static const char *const systems[] = { "linux", "windows", "darwin", "freebsd", NULL };
+static const char *const architectures[] = { "amd64", "arm64", "arm", "386", "riscv64", "ppc64le", "ppc64", "s390x", "loong64", "mips64le", "mips64",
+	"mipsle", "mips", "wasm", NULL };
+
+static bool is_among(struct str s, const char *const *list)
+{
+	while (*list && !str_is(s, *list))
+		list++;
+	return *list;
+}
+
 static bool is_word(struct str s)
 {
 	size_t i;
@@ -204,8 +216,10 @@ int platform_parse(struct arena *a, struct str text, struct platform *out, struc
 			return err_set(e, EINVAL, "\"%.*s\" is an invalid platform", STR_ARG(str_head(text, 80)));
 	if (rest.n || str_ends(text, STR("/")))
 		return err_set(e, EINVAL, "\"%.*s\" is an invalid platform", STR_ARG(str_head(text, 80)));
-	if (n == 1 && !str_is(part[0], "linux") && !str_is(part[0], "windows") && !str_is(part[0], "darwin")) {
-		part[1] = part[0];                    /* an architecture alone */
+	if (n == 1 && !is_among(part[0], systems)) {  /* an architecture alone */
+		if (!is_among(arch_name(part[0]), architectures))
+			return err_set(e, EINVAL, "\"%.*s\": unknown operating system or architecture: invalid argument", STR_ARG(part[0]));
+		part[1] = part[0];
 		part[0] = STR("linux");
 		n = 2;
 	}
@@ -250,6 +264,19 @@ static int fit(const struct platform *want, const struct platform *have)
 bool platform_fits(const struct platform *want, const struct platform *have)
 {
 	return fit(want, have) >= 0;
+}
+
+int image_check_platform(struct arena *a, struct str platform, struct str ref, const struct image *img, struct err *e)
+{
+	struct platform want, have = { img->os, img->architecture, img->variant };
+
+	if (!platform.n)                              /* a single manifest: the user gets what there is, as with Docker */
+		return 0;
+	if (platform_parse(a, platform, &want, e))
+		return -1;
+	return platform_fits(&want, &have) ? 0 : err_set(e, ENOENT, "image with reference %.*s was found but does not match the "
+		"specified platform: wanted %.*s, actual: %.*s", STR_ARG(ref), STR_ARG(platform_text(a, &want)),
+		STR_ARG(platform_text(a, &have)));
 }
 
 const struct descriptor *manifest_choose(const struct manifest *index, const struct platform *want)

@@ -50,6 +50,7 @@ struct str platform_text(struct arena *a, const struct platform *p);
  * (platform unknown/unknown) never fit. */
 const struct descriptor *manifest_choose(const struct manifest *index, const struct platform *want);
 bool platform_fits(const struct platform *want, const struct platform *have);
+int image_check_platform(struct arena *a, struct str platform, struct str ref, const struct image *img, struct err *e); /* "": any fits. ENOENT */
 
 /* The configuration JSON of an image into `out`: everything but account, blobs, size, manifest, put. `id` is the digest of the bytes.
  * History without rootfs entries of the same count, diff ids that are none, an os other than linux: EBADMSG or ENOTSUP. */

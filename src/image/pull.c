@@ -240,19 +240,6 @@ static int find_manifest(struct pull *p, struct registry *r, struct str what, st
 	return m->is_index ? err_set(e, EBADMSG, "manifest: an index in an index") : 0;
 }
 
-int image_check_platform(struct arena *a, struct str platform, struct str ref, const struct image *img, struct err *e)
-{
-	struct platform want, have = { img->os, img->architecture, img->variant };
-
-	if (!platform.n)                              /* a single manifest: the user gets what there is, as with Docker */
-		return 0;
-	if (platform_parse(a, platform, &want, e))
-		return -1;
-	return platform_fits(&want, &have) ? 0 : err_set(e, ENOENT, "image with reference %.*s was found but does not match the "
-		"specified platform: wanted %.*s, actual: %.*s", STR_ARG(ref), STR_ARG(platform_text(a, &want)),
-		STR_ARG(platform_text(a, &have)));
-}
-
 struct registry *pull_registry(struct pull *p, struct reference *ref, struct err *e)
 {
 	const struct pull_call *call = &p->start.call;

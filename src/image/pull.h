@@ -49,7 +49,6 @@ int pull_login(struct pull *p, struct last_lines *last, struct err *e);
 /* Shared pieces. */
 struct registry *pull_registry(struct pull *p, struct reference *ref, struct err *e); /* of call.ref, which *ref is with its tag; NULL */
 int pull_config(struct pull *p, struct registry *r, const struct descriptor *d, struct image *img, struct err *e); /* read and keep it */
-int image_check_platform(struct arena *a, struct str platform, struct str ref, const struct image *img, struct err *e); /* "": any fits */
 int pull_authorities(struct pull *p, const struct reference *ref, struct str *pem, struct err *e); /* whom a registry's TLS is trusted by */
 /* A layer that the node unpacks while it is written to `to`. EPIPE there: the unpacker has enough, and layer_stream_end tells why. */
 struct layer_stream {

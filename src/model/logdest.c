@@ -13,7 +13,7 @@ static const char *const facilities[] = { "kern", "user", "mail", "daemon", "aut
 	"", "", "", "", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7" };
 
 static const struct { const char *name; enum log_driver driver; const char *options[10]; } drivers[] = {
-	{ "json-file", LOG_FILE,    { "max-size", "max-file", "compress", NULL } },
+	{ "json-file", LOG_FILE,    { "max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag", NULL } },
 	{ "local",     LOG_FILE,    { "max-size", "max-file", "compress", NULL } },
 	{ "none",      LOG_NONE,    { NULL } },
 	{ "syslog",    LOG_SYSLOG,  { "syslog-address", "syslog-facility", "syslog-format", "tag", NULL } },

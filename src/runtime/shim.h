@@ -7,6 +7,7 @@
 #define RUNTIME_SHIM_H
 
 #include "base/list.h"
+#include "model/detach.h"
 #include "runtime/jsonlog.h"
 #include "runtime/parts.h"
 #include "runtime/shim_call.h"
@@ -46,7 +47,7 @@ struct attach {
 	bool          want_stdin, want_stdout, want_stderr, in_done;
 	struct buf    out;                            /* not yet written to the client */
 	struct buf    in;                             /* from the client, not yet written to the task */
-	uint8_t       keys[16];                       /* detach sequence */
+	uint8_t       keys[DETACH_KEYS_MAX];          /* detach sequence */
 	size_t        nkeys, matched;
 };
 
@@ -92,7 +93,6 @@ void task_exited(struct shim *s, struct task *t, int code); /* in shim.c */
 void task_ended(struct shim *s, struct task *t);      /* in shim.c: all output of an exited task was read */
 int  attach_add(struct shim *s, struct task *t, const struct attach_opts *o, int fd, struct err *e); /* owns fd on success */
 void attach_finish(struct shim *s, struct attach *a); /* no more output: flush and close */
-int  detach_keys_parse(struct str text, uint8_t *keys, size_t *n); /* "ctrl-p,ctrl-q", "a"; -1 bad */
 
 /* shim_view.c */
 void shim_view_start(struct shim *s, int listener);   /* -1: none */

@@ -12,32 +12,6 @@ static char chunk[64 << 10];                          /* one thread, one read at
 
 /* --- detach keys ------------------------------------------------------------------------------------ */
 
-int detach_keys_parse(struct str text, uint8_t *keys, size_t *n)
-{
-	struct str rest = text.n ? text : STR("ctrl-p,ctrl-q"), one;
-
-	*n = 0;
-	while (str_next(&rest, ',', &one)) {
-		if (*n == 16)
-			return -1;
-		if (one.n == 1) {
-			keys[(*n)++] = (uint8_t)one.p[0];
-		} else if (one.n == 6 && memcmp(one.p, "ctrl-", 5) == 0) {
-			char c = one.p[5];
-
-			if (c >= 'a' && c <= 'z')
-				keys[(*n)++] = (uint8_t)(c - 'a' + 1);
-			else if (c >= '@' && c <= '_')
-				keys[(*n)++] = (uint8_t)(c - '@');
-			else
-				return -1;
-		} else {
-			return -1;
-		}
-	}
-	return 0;
-}
-
 /* Takes the keys out of the stream. What was held back and turns out to be something else is put in again. True: detach. */
 static bool match_keys(struct attach *a, const char *p, size_t n, struct buf *out)
 {
@@ -374,9 +348,9 @@ int attach_add(struct shim *s, struct task *t, const struct attach_opts *o, int 
 	*a = (struct attach){ .task = t, .io = { .fd = fd, .ready = client_ready, .owner = a }, .want_stdin = o->stdin_,
 		.want_stdout = o->stdout_, .want_stderr = o->stderr_, .out = BUF_INIT(ATTACH_PENDING + 4 * sizeof chunk),
 		.in = BUF_INIT(2 * STDIN_CHUNK) };
-	if (detach_keys_parse(o->detach_keys, a->keys, &a->nkeys)) {
+	if (detach_keys_parse(o->detach_keys, a->keys, &a->nkeys, e)) {
 		free(a);
-		return err_set(e, EINVAL, "Invalid detach keys (%.*s) provided", STR_ARG(str_head(o->detach_keys, 100)));
+		return -1;
 	}
 	if (!t->tty)
 		a->nkeys = 0;                         /* without a terminal every byte is the program's */

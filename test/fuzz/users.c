@@ -1,8 +1,8 @@
 /* Any bytes as an image's /etc/passwd and /etc/group, with users that ask for what is in them; and as resolv.conf and detach keys. The
  * first line is the user asked for, the second an additional group. */
+#include "model/detach.h"
 #include "overlay/dns.h"
 #include "runtime/parts.h"
-#include "runtime/shim.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -31,13 +31,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct str text = str_make(p, n);
 	struct ip servers[3];
-	uint8_t keys[16];
+	uint8_t keys[DETACH_KEYS_MAX];
 	size_t nkeys;
+	struct err e;
 
 	users(text);
 	if (dns_resolv_conf(text, servers, 3) > 3)
 		abort();
-	if (detach_keys_parse(text, keys, &nkeys) == 0 && nkeys > sizeof keys)
+	if (detach_keys_parse(text, keys, &nkeys, &e) == 0 && nkeys > sizeof keys)
 		abort();
 	return 0;
 }

@@ -135,7 +135,7 @@ static const struct note notes[] = {
 	{ "POST /networks/{id}/disconnect", "Force", HARMLESS, "disconnecting always succeeds", NULL },
 
 	{ "POST /volumes/create", "Driver",     REFUSED, "but `local`", "\"nfs\"" },
-	{ "POST /volumes/create", "ClusterVolumeSpec", ABSENT, "for swarm mode", NULL },
+	{ "POST /volumes/create", "ClusterVolumeSpec", REFUSED, "for swarm mode", "{\"Group\":\"x\"}" },
 
 	/* of the query */
 	{ "POST /containers/{id}/start", "checkpoint",     REFUSED, "as Docker's engine does by default", NULL },
@@ -147,10 +147,11 @@ static const struct note notes[] = {
 	{ "POST /build", "outputs",      REFUSED,  "for BuildKit", NULL },
 	{ "POST /build", "version",      REFUSED,  "2: for BuildKit", NULL },
 	{ "POST /build", "cgroupparent", REFUSED,  "the package decides", NULL },
-	{ "POST /build", "isolation",    ABSENT,   "for Windows", NULL },
+	{ "POST /build", "isolation",    REFUSED,  "but `default`: for Windows", NULL },
+	{ "POST /build", "securityopt",  REFUSED,  "as Docker's engine does", NULL },
 	{ "POST /build/prune", "keep-storage", ABSENT, "the cache are images", NULL },
 	{ "POST /build/prune", "all",          ABSENT, "the cache are images", NULL },
-	{ "POST /build/prune", "filters",      ABSENT, "the cache are images", NULL },
+	{ "POST /build/prune", "filters",      HARMLESS, "checked; the cache are images", NULL },
 	{ "GET /images/json", "digests",     ABSENT, "they are always told", NULL },
 	{ "GET /images/json", "manifests",   ABSENT, "as Docker without containerd's image store", NULL },
 	{ "GET /images/{name...}/json", "manifests", ABSENT, "as Docker without containerd's image store", NULL },

@@ -87,7 +87,12 @@ TEST(variables_have_the_values_from_before_the_instruction)
 	CHECK_STR(apply("EXPOSE $A 8000-8002/UDP"), "EXPOSE $A 8000-8002/UDP");
 	CHECK_INT(c.exposed_ports.n, 4);
 	CHECK_STR(c.exposed_ports.v[3].key, "8002/udp");
-	CHECK_STR(apply("CMD echo $A"), "CMD echo $A");
+	CHECK_STR(apply("CMD echo $A"), "CMD [\"/bin/sh\" \"-c\" \"echo $A\"]");
+	CHECK_STR(apply("VOLUME /v $A"), "VOLUME [/v 2]");
+	CHECK_STR(apply("HEALTHCHECK --interval=90s --timeout=1500ms --retries=3 CMD t"),
+		  "HEALTHCHECK &{[\"CMD-SHELL\" \"t\"] \"1m30s\" \"1.5s\" \"0s\" \"0s\" '\\x03'}");
+	CHECK_STR(apply("HEALTHCHECK --start-period=1h --start-interval=20ms CMD [\"t\"]"),
+		  "HEALTHCHECK &{[\"CMD\" \"t\"] \"0s\" \"0s\" \"1h0m0s\" \"20ms\" '\\x00'}");
 }
 
 TEST(shell_and_entrypoint)
@@ -96,8 +101,8 @@ TEST(shell_and_entrypoint)
 
 	change = (struct config_change){ .config = &c, .escape = '\\' };
 	strs_add(&arena, &c.cmd, STR("image's"));
-	CHECK_STR(apply("SHELL [\"/bin/bash\", \"-ec\"]"), "SHELL [\"/bin/bash\", \"-ec\"]");
-	apply("ENTRYPOINT run");
+	CHECK_STR(apply("SHELL [\"/bin/bash\", \"-ec\"]"), "SHELL [/bin/bash -ec]");
+	CHECK_STR(apply("ENTRYPOINT run \"a\\\\b\""), "ENTRYPOINT [\"/bin/bash\" \"-ec\" \"run \\\"a\\\\\\\\b\\\"\"]");
 	CHECK_INT(c.cmd.n, 0);
 	CHECK_INT(c.entrypoint.n, 3);
 	CHECK_STR(c.entrypoint.v[1], "-ec");

@@ -26,7 +26,7 @@ TEST(drivers_and_their_options)
 	CHECK(parse("none", NULL, NULL) == 0 && d.driver == LOG_NONE);
 	REFUSED(parse("none", "mode", "blocking"), EINVAL, "unknown log opt 'mode' for none");
 	REFUSED(parse("journald", NULL, NULL), EINVAL, "no log driver named 'journald'");
-	REFUSED(parse("json-file", "tag", "x"), EINVAL, "unknown log opt 'tag'");
+	REFUSED(parse("local", "tag", "x"), EINVAL, "unknown log opt 'tag'");
 	REFUSED(parse("syslog", NULL, NULL), EINVAL, "needs its syslog-address");
 	REFUSED(parse("syslog", "mode", "never"), EINVAL, "neither blocking");
 	REFUSED(parse("gelf", "gelf-compression-type", "gzip"), ENOTSUP, "gelf-compression-type=gzip");
