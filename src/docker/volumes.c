@@ -80,7 +80,7 @@ int volume_create(struct req *r, struct err *e)
 	if (req_json(r, volume_request_fields, &q, e))
 		return -1;
 	if (q.cluster.json.n && !str_is(q.cluster.json, "null"))
-		return sys_no_swarm(r, e);
+		return err_set(e, EINVAL, "This node is not a swarm manager: cluster volumes are not supported");
 	if (q.driver.n && !str_is(q.driver, "local"))
 		return err_set(e, ENOENT, "error looking up volume plugin %.*s: plugin \"%.*s\" not found", (int)(q.driver.n > 40 ? 40 : q.driver.n),
 			       q.driver.p, (int)(q.driver.n > 40 ? 40 : q.driver.n), q.driver.p);
