@@ -332,6 +332,42 @@ test_C16_nodes_come_and_go_under_load() {
 	all_have $acked came-1 came-2 came-3
 }
 
+# Two come at once, and the leader goes for good while they do.
+test_C16_two_changes_at_once_and_the_leader_is_removed() {
+	for i in 4 5; do place_create $i; done
+	join 4 1 & first=$!
+	join 5 2 & second=$!
+	wait $first && wait $second || fail "they could not both join"
+	NODES=5
+	until_is 30 5 voters 1
+	for i in 4 5; do write_at $i "two-$i"; done
+	l=$(leader)
+	o=$((l % 3 + 1))
+	gone=$(cat "$C/$l/data/node")
+	has "$("$TRITON" node remove "$gone" --run-dir "$RUN/$l" --force 2>&1 || true)" "cannot remove itself"
+	kill -9 "$(serve_pid "$l")"
+	until_ok 30 "$TRITON" node remove "$gone" --force --run-dir "$RUN/$o"
+	if [ "$l" -gt 3 ]; then
+		place_remove "$l"
+		node_forget "$l"
+	else                                                  # the three of the other tests stay three
+		node_forget "$l"
+		join "$l" "$o"
+	fi
+	for i in 1 2 3; do until_ok 30 write_at $i "left-$i" || fail "node $i takes no changes"; done
+	for i in 4 5; do
+		[ -e "/run/netns/$NS-$i" ] || continue
+		id=$(cat "$C/$i/data/node")
+		kill -9 "$(serve_pid $i)"
+		until_ok 30 "$TRITON" node remove "$id" --force --run-dir "$RUN/1"
+		place_remove $i
+		node_forget $i
+	done
+	until_is 30 3 voters 1
+	is "$(status_at 1 | jq -r '.nodes | length')" 3
+	all_have two-4 two-5 left-1 left-2 left-3
+}
+
 test_C17_a_node_of_another_data_center_is_refused() {
 	l=$(leader)
 	v=$((l % 3 + 1))

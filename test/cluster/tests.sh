@@ -91,41 +91,6 @@ test_containers_are_spread() {
 	is "$("$TRITON" state dump --run-dir "$RUN/1" | sed -n 's/^    node  *"\([0-9a-f]*\)"$/\1/p' | sort | uniq -c | awk '{ print $1 }' | sort -u | wc -l)" 1 "as many on each"
 }
 
-test_one_network_over_all_nodes() {
-	docker_at 1 network create n1 >/dev/null
-	for i in 1 2 3; do docker_at $i run -d --name "n$i" --network n1 bb:1 sh -c 'dd if=/dev/urandom of=/tmp/big bs=1M count=2 2>/dev/null; httpd -f -p 80 -h /tmp' >/dev/null; done
-	for i in 1 2 3; do
-		until_ok 10 docker_at 1 exec n1 wget -q -O /dev/null "http://n$i/big" || fail "n1 gets nothing from n$i"
-		docker_at 2 exec n3 ping -c 1 -W 2 "n$i"
-	done
-	is "$(docker_at 3 exec n1 wget -q -O - http://n2/big | md5sum)" "$(docker_at 1 exec n2 cat /tmp/big | md5sum)" "2 MB in full packets"
-}
-
-# The same subnet and, container by container, the same addresses; the second account has one more.
-test_N07_two_accounts_with_one_subnet_do_not_meet() {
-	accounts_begin
-	for who in ann ben; do
-		account $who
-		as $who network create --subnet 10.98.0.0/24 same >/dev/null
-		for k in 1 2 3; do as $who run -d --name "s$k" --network same bb:1 sh -c "echo $who >/tmp/x; exec httpd -f -p 80 -h /tmp" >/dev/null; done
-	done
-	as ben run -d --name s4 --network same bb:1 sh -c "echo ben >/tmp/x; exec httpd -f -p 80 -h /tmp" >/dev/null
-	address() { as $1 inspect -f '{{.NetworkSettings.Networks.same.IPAddress}}' "$2"; }
-	for k in 1 2 3; do is "$(address ann s$k)" "$(address ben s$k)"; done
-	for who in ann ben; do
-		for k in 1 2 3; do until_is 20 $who as $who exec s$((k % 3 + 1)) wget -q -O - "http://$(address $who s$k)/x"; done
-	done
-	only=$(address ben s4)
-	until_is 20 ben as ben exec s1 wget -q -O - "http://$only/x"
-	for k in 1 2 3; do
-		! as ann exec s$k busybox timeout 2 wget -q -O - "http://$only/x" || fail "ann's s$k reaches a server of ben's"
-		! as ann exec s$k ping -c 2 -W 1 "$only" || fail "ann's s$k reaches a container of ben's"
-	done
-	as ann rm -f s1 s2 s3 >/dev/null
-	as ben rm -f s1 s2 s3 s4 >/dev/null
-	for who in ann ben; do as $who network rm same net >/dev/null; done
-}
-
 test_published_ports_answer_on_every_node() {
 	docker_at 1 run -d --name web -p 8080:80 bb:1 sh -c 'echo hi >/tmp/x; exec httpd -f -p 80 -h /tmp' >/dev/null
 	for i in 1 2 3; do
