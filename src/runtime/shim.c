@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#define CONNS_WAITING 4096                            /* a node asks without waiting: as many as clients may */
+
 void source_set(struct shim *s, struct source *src, uint32_t events)
 {
 	struct epoll_event ev = { .events = events, .data.ptr = src };
@@ -204,7 +206,7 @@ int shim_listen(struct runtime *rt, struct str id, struct err *e)
 	unlinkat(dir, name, 0);
 	/* By descriptor: the run directory's own path may be longer than an address holds. */
 	snprintf(sa.sun_path, sizeof sa.sun_path, "/proc/self/fd/%d/%s", dir, name);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof sa) || listen(fd, 64))
+	if (bind(fd, (struct sockaddr *)&sa, sizeof sa) || listen(fd, CONNS_WAITING))
 		return err_sys(e, "listen on the shim's socket");
 	return fd_take(&fd);
 }

@@ -350,6 +350,36 @@ TEST_LIMIT(start_leaves_nothing, 60)
 	box_close(&b);
 }
 
+/* Whoever asks does not wait for it, and many may ask at once. */
+TEST(start_shim_is_asked_while_it_stands_still)
+{
+	struct box b;
+	struct err e = { 0 };
+	int conns[300];
+
+	box_open(&b);
+	box_sh(&b, "exec sleep 100");
+	box_start(&b, NULL, 0);
+	box_event(&b, EVENT_STARTED);
+	kill(b.child, SIGSTOP);
+	for (int i = 0; i < 300; i++) {
+		conns[i] = shim_connect(&b.rt, b.spec.id, &e);
+		REQUIRE_OK(conns[i] < 0 ? -1 : 0, e);
+		CHECK_OK(shim_send(conns[i], &(struct shim_call){ .op = SHIM_HEALTH }, -1, &e), e);
+	}
+	CHECK(shim_answer(&b.a, conns[0], &(struct shim_reply){ 0 }, &e) == -1 && e.code == EAGAIN);
+	kill(b.child, SIGCONT);
+	for (int i = 0; i < 300; i++) {
+		REQUIRE(poll(&(struct pollfd){ .fd = conns[i], .events = POLLIN }, 1, 10000) == 1);
+		CHECK_OK(shim_answer(&b.a, conns[i], &(struct shim_reply){ 0 }, &e), e);
+		close(conns[i]);
+	}
+	box_signal(&b, SIGKILL);
+	CHECK_INT(box_event(&b, EVENT_EXIT).exit_code, 137);
+	box_ack(&b);
+	box_close(&b);
+}
+
 TEST(start_again_while_a_client_reads_the_last_life)
 {
 	struct box b;
