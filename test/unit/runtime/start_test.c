@@ -345,7 +345,7 @@ TEST_LIMIT(start_leaves_nothing, 60)
 	box_args(&b, "/bin/true", NULL);
 	for (int i = 0; i < 20; i++)
 		CHECK_INT(box_run(&b), 0);
-	CHECK_INT(count_mounts(), mounts);
+	CHECK(count_mounts() <= mounts);              /* less: another's mount point was removed, and with it the mount */
 	CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
 	box_close(&b);
 }
