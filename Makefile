@@ -276,8 +276,10 @@ leaks: build/triton build/bench/api ## does anything stay after 10,000 container
 	@packaging/deps test
 	@test/bench/leaks
 
-install: build/triton ## copy the program to DESTDIR/PREFIX/bin
+install: build/triton ## copy the program and its systemd unit to DESTDIR/PREFIX
 	install -D -m 0755 build/triton $(DESTDIR)$(PREFIX)/bin/triton
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,@PREFIX@,$(PREFIX),' packaging/triton.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/triton.service
 
 up: ## install what is missing, build, start a data center of one node here
 	@packaging/up

@@ -247,3 +247,17 @@ test_the_program_is_one_static_file() {
 	refused "" sh -c "ldd $TRITON | grep -v -e 'not a dynamic' -e statically"
 	[ "$(stat -c %s "$TRITON")" -le 3145728 ] || fail "$(stat -c %s "$TRITON") bytes"
 }
+
+# What an operator installs: the unit means what systemd takes it for, and names the program that lies beside it.
+test_install_and_its_unit() {
+	local unit=$TMP/opt/lib/systemd/system/triton.service
+	command -v make >/dev/null && [ -e "$ROOT/Makefile" ] || skip "there is no make here"
+	make -s -C "$ROOT" install PREFIX="$TMP/opt" -o build/triton >/dev/null
+	cmp "$BINARY" "$TMP/opt/bin/triton"
+	has "$(cat "$unit")" "ExecStart=$TMP/opt/bin/triton serve"
+	command -v systemd-analyze >/dev/null || skip "there is no systemd-analyze"
+	problems() { systemd-analyze verify --man=no "$1" 2>&1 | grep -F "$TMP" || true; }
+	is "$(problems "$unit")" ''
+	sed 's/^KillMode=.*/KillMode=nobody/' "$unit" >"$TMP/opt/lib/systemd/system/bad.service"
+	has "$(problems "$TMP/opt/lib/systemd/system/bad.service")" nobody
+}
