@@ -10,7 +10,7 @@ struct account_view {
 	struct field_time created, updated;
 	bool       operator_, triton_cns_enabled;
 };
-static const struct field account_view_fields[] = {
+const struct field account_view_fields[] = {
 	FIELD(0, account_view, id,                 "id",                 0),
 	FIELD(0, account_view, login,              "login",              0),
 	FIELD(0, account_view, email,              "email",              0),
@@ -37,7 +37,7 @@ struct key_view {
 	struct field_time created;
 };
 struct key_views { struct key_view *v; size_t n; };
-static const struct field key_view_fields[] = {
+const struct field key_view_fields[] = {
 	FIELD(0, key_view, name,        "name",        0),
 	FIELD(0, key_view, fingerprint, "fingerprint", 0),
 	FIELD(0, key_view, key,         "key",         0),

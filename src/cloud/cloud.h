@@ -21,6 +21,7 @@ struct cloud {                                        /* the listener's ctx; sha
 };
 
 extern const struct endpoint cloud_endpoints[];
+extern const struct field account_view_fields[], key_view_fields[], package_view_fields[], services_fields[]; /* what they answer */
 
 /* The listener of CloudAPI on descriptor `fd`. `c` must live as long as the server. */
 struct listener cloud_listener(const struct cloud *c, int fd, const struct tls_identity *tls);

@@ -52,7 +52,7 @@ static struct str cloudapi_url(struct req *r)
 }
 
 struct services { struct str cloudapi, docker; };
-static const struct field services_fields[] = {
+const struct field services_fields[] = {
 	FIELD(0, services, cloudapi, "cloudapi", FIELD_OMIT_EMPTY),
 	FIELD(0, services, docker,   "docker",   FIELD_OMIT_EMPTY),
 	FIELD_END
@@ -105,7 +105,7 @@ struct package_view {                                 /* sizes in MiB */
 	bool       default_;
 };
 struct package_views { struct package_view *v; size_t n; };
-static const struct field package_view_fields[] = {
+const struct field package_view_fields[] = {
 	FIELD(0, package_view, id,          "id",          0),
 	FIELD(0, package_view, name,        "name",        0),
 	FIELD(0, package_view, memory,      "memory",      0),

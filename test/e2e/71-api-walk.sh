@@ -7,6 +7,20 @@ need_apitable() {
 	build/apitable >"$TMP/table"
 }
 
+# limit test_every_endpoint_and_object_of_cloudapi 120
+test_every_endpoint_and_object_of_cloudapi() {
+	local api_pid
+	need_apitable
+	build/apitable cloud >"$TMP/table"
+	api_pid=$(role_pid api)
+	ssh-keygen -q -t ecdsa -m PEM -N '' -C "walker's key" -f "$TMP/k"
+	"$TRITON" account add walker --key "$TMP/k.pub" --run-dir "$RUN" >/dev/null
+	trap '"$TRITON" account rm walker --run-dir "$RUN" >/dev/null; rm -rf "$TMP"' EXIT
+	python3 test/e2e/walk-cloud.py "$CLOUD_ADDR" "$DOCKER_CERT_PATH/ca.pem" "$TMP/table" walker "$TMP/k" \
+		"$(ssh-keygen -l -E md5 -f "$TMP/k.pub" | sed 's/.*MD5:\([^ ]*\).*/\1/')" other
+	is "$(role_pid api)" "$api_pid" "the api process"
+}
+
 # limit test_every_field_of_every_body 240
 test_every_field_of_every_body() {
 	local api_pid
