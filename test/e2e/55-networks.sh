@@ -366,6 +366,31 @@ test_compose_makes_and_removes_its_networks() {
 	is "$(docker network ls -qf label=com.docker.compose.project=shop)" ""
 }
 
+test_a_running_container_joins_and_leaves_a_network_with_ipv6() {
+	resolves_to() { docker exec server nslookup -type=aaaa moves 2>&1 | grep -qx "Address: $1"; }
+	local server ip
+	docker network create --ipv6 --subnet 10.89.0.0/24 --subnet fd00:89::/64 late >/dev/null
+	docker run -d --name server --network late busybox sh -c 'mkdir /www; echo six >/www/index.html; httpd -f -h /www' >/dev/null
+	docker run -d --name moves busybox sleep 1000 >/dev/null
+	server=$(inspect server '{{.NetworkSettings.Networks.late.GlobalIPv6Address}}')
+	for ip in fd00:89::77 fd00:89::78; do                # once, and again after it had left
+		docker network connect --ip6 $ip late moves
+		is "$(inspect moves '{{with .NetworkSettings.Networks.late}}{{.GlobalIPv6Address}}/{{.GlobalIPv6PrefixLen}} {{.IPv6Gateway}}{{end}}')" "$ip/64 fd00:89::1"
+		has "$(docker exec moves ip -6 addr)" "inet6 $ip/64"
+		wait_for 10 reaches moves "$server"
+		wait_for 10 resolves_to "$ip"
+		refused "Address already in use" docker run --rm --network late --ip6 $ip busybox true
+		docker network disconnect late moves
+		has_not "$(docker exec moves ip -6 addr)" fd00:89
+		has_not "$(docker network inspect late)" "$ip/64"
+	done
+	refused "no configured subnet" docker network connect --ip6 fd00:90::1 late moves
+	docker network connect late moves
+	has "$(inspect moves '{{.NetworkSettings.Networks.late.GlobalIPv6Address}}')" fd00:89::
+	docker rm -f server moves >/dev/null
+	docker network rm late >/dev/null
+}
+
 test_ipv6_of_a_network() {
 	local six
 	docker network create --ipv6 --subnet 10.88.0.0/24 --subnet fd00:88::/64 --gateway fd00:88::9 six >/dev/null

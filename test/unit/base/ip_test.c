@@ -91,6 +91,33 @@ TEST(next_visits_every_address_once)
 	CHECK_INT(cidr_next(cidr("10.0.0.0/31"), gw, (struct ip){ 0 }).family, 0);
 }
 
+TEST(the_next_addresses)
+{
+	char text[IP_TEXT_MAX];
+
+	CHECK_STR(ip_format(ip_plus(ip("10.0.0.255"), 1), text), "10.0.1.0");
+	CHECK_STR(ip_format(ip_plus(ip("255.255.255.255"), 2), text), "0.0.0.1");
+	CHECK_STR(ip_format(ip_plus(ip("fd00::"), 0xffffffff), text), "fd00::ffff:ffff");
+	CHECK_STR(ip_format(ip_plus(ip("fd00::ffff:ffff:ffff:ffff"), 1), text), "fd00:0:0:1::");
+	CHECK_STR(ip_format(ip_plus(ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), 1), text), "::");
+	CHECK_STR(ip_format(ip_embed(ip("fe80::aa:bb"), ip("10.1.2.3")), text), "fe80::a01:203");
+	CHECK_INT(ip_embed(ip("fd00::"), ip("10.1.2.3")).family, 6);
+}
+
+TEST(prefixes_of_ipv6_for_containers)
+{
+	static const char *const good[] = { "fd00::/16", "fd00:1::/64", "2001:db8::/32", "2001:db8::/126", "fdff::/48", "fe00::/16" };
+	static const char *const bad[] = { "::/16", "::1/64", "::ffff:10.0.0.0/104", "fe80::/64", "febf::/16", "fec0::/64", "ff00::/16", "ff02::1/64",
+		"fd00::/15", "fd00::/127", "fd00::1/128", "10.0.0.0/24" };
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		if (!cidr6_usable(cidr(good[i])))
+			test_failed(__FILE__, __LINE__, "%s is refused", good[i]);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (cidr6_usable(cidr(bad[i])))
+			test_failed(__FILE__, __LINE__, "%s is taken", bad[i]);
+}
+
 TEST(hardware_addresses)
 {
 	static const char *const bad[] = { "", "02:42:ac:11:00", "02:42:ac:11:00:02:03", "02-42-ac-11-00-02", "0242ac110002",

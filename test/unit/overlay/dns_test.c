@@ -220,6 +220,16 @@ TEST(names)
 	CHECK(!dns_reverse(STR(".in-addr.arpa"), &ip));
 	CHECK(!dns_reverse(STR("172.17.0.2"), &ip));
 
+	CHECK(dns_reverse(STR("1.0.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"), &ip));
+	CHECK_STR(ip_format(ip, text), "2001:db8::a01");
+	CHECK(!dns_reverse(STR("0.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"), &ip));
+	CHECK(!dns_reverse(STR("1.1.0.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"), &ip));
+	CHECK(!dns_reverse(STR("g.0.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"), &ip));
+	CHECK(!dns_reverse(STR("1x0.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"), &ip));
+	CHECK(!dns_reverse(STR("..............................................................2.ip6.arpa"), &ip));
+	CHECK(!dns_reverse(STR(".ip6.arpa"), &ip));
+	CHECK(!dns_reverse(STR("2001:db8::a01.ip6.arpa"), &ip));
+
 	CHECK(dns_name_is_ours(STR("web"), STR("dc1.triton.local")));
 	CHECK(dns_name_is_ours(STR("a.b.dc1.triton.local"), STR("dc1.triton.local")));
 	CHECK(dns_name_is_ours(STR("dc1.triton.local"), STR("dc1.triton.local")));
