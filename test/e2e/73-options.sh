@@ -9,9 +9,14 @@ test_options_of_run_that_the_client_reads() {
 	is "$(docker exec --env-file "$TMP/env" opts sh -c 'echo $ONE')" 1
 	is "$(docker container inspect --size -f '{{.SizeRw}}' opts)" 0
 	[ "$(docker container inspect --size -f '{{.SizeRootFs}}' opts)" -gt 1000 ]
-	docker attach --sig-proxy=false --no-stdin opts >/dev/null 2>&1 &
-	kill $!
+	timeout -s KILL 0.3 docker attach --sig-proxy=false --no-stdin opts || true
+	is "$(inspect opts '{{.State.Running}}')" true
 	docker rm -f opts >/dev/null
+	docker create --name opts busybox >/dev/null
+	docker export --output "$TMP/opts.tar" opts
+	has "$(tar -tf "$TMP/opts.tar")" bin/busybox
+	refused "for operator accounts only" docker update --cpu-rt-period 1000000 --cpu-rt-runtime 1000 opts
+	docker rm opts >/dev/null
 	refused "can only be used with unix sockets" docker create --use-api-socket busybox
 	for option in "--cpu-count 1" "--cpu-percent 1" "--io-maxiops 1" "--io-maxbandwidth 1m"; do
 		refused "is only supported on a Docker daemon running on windows" docker create $option busybox

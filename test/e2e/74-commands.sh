@@ -43,6 +43,11 @@ test_every_command_has_a_test() {
 	[ -z "$missing" ] || fail "no test for${missing#,}"
 }
 
+# limit test_every_option_has_a_test 120
+test_every_option_has_a_test() {
+	python3 test/e2e/options.py >"$TMP/missing" || fail "no test for $(paste -sd, "$TMP/missing")"
+}
+
 test_contexts() {
 	export DOCKER_CONFIG=$TMP/config
 	local host=$DOCKER_HOST certs=$DOCKER_CERT_PATH
