@@ -36,12 +36,15 @@ static bool can_lose(const struct engine_member *v, size_t n, uint64_t out)
 	return voters > 0 && there > voters / 2;
 }
 
+/* The one with the longest log: who is far behind is not there within the time that a hand-over has. */
 static uint64_t other_voter(const struct engine_member *v, size_t n, const struct members_node *nodes, size_t nnodes, uint64_t self)
 {
+	const struct engine_member *best = NULL;
+
 	for (size_t i = 0; i < n; i++)
-		if (v[i].server.voter && v[i].server.id != self && good(&v[i], nodes, nnodes))
-			return v[i].server.id;
-	return 0;
+		if (v[i].server.voter && v[i].server.id != self && good(&v[i], nodes, nnodes) && (!best || v[i].match > best->match))
+			best = &v[i];
+	return best ? best->server.id : 0;
 }
 
 static struct members_step promote(const struct engine_member *v, size_t n, const struct members_node *nodes, size_t nnodes, uint64_t last)

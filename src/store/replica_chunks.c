@@ -40,9 +40,10 @@ static void out_send(struct replica *r, struct chunks_out *o)
 		return;
 	}
 	o->again_ms = net_now(r) + AGAIN_MS;
+	/* Not engine_leader() of a leader: it names none while the office is handed over, perhaps to who needs this. */
 	net_send(r, o->to, &(struct message){ .type = MSG_CHUNK, .term = (int64_t)o->term, .index = (int64_t)o->index, .offset = o->offset,
 	         .payload = str_make(p, (size_t)n), .last = o->offset + n >= size,
-	         .server = (int64_t)engine_leader(r->engine) });
+	         .server = (int64_t)(engine_is_leader(r->engine) ? logfile_server(r->log) : engine_leader(r->engine)) });
 }
 
 /* The engine wants it. Only the newest one can be sent; when another is asked for, the engine asks again later. */

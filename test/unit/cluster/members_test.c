@@ -191,3 +191,17 @@ TEST(a_leader_whose_record_is_gone_hands_over_first)
 	CHECK_INT(s.what, MEMBERS_HAND_OVER);
 	CHECK(s.server == 2 || s.server == 3);
 }
+
+TEST(a_leader_hands_over_to_whoever_has_the_whole_log)
+{
+	struct world w = world_of(3);
+
+	settle(&w);
+	w.nodes[0] = w.nodes[2];
+	w.nnodes = 2;
+	for (uint64_t behind = 2; behind <= 3; behind++) {
+		for (size_t i = 0; i < w.n; i++)
+			w.v[i].match = w.v[i].server.id == behind ? 10 : 1000;
+		CHECK_INT(members_next(w.v, w.n, w.nodes, w.nnodes, 1, 1000).server, 5 - behind);
+	}
+}
