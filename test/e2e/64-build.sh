@@ -568,3 +568,30 @@ END
 	build_fails "source can't be a URL for COPY" <<<$'FROM busybox\nCOPY http://192.0.2.2/file.txt /x'
 	docker rmi -f fetched >/dev/null
 }
+
+# What buildkitd in a container does, without its image: an overlay on its volume, control groups of its own, and Debian's runc.
+test_a_builder_in_a_container() {
+	command -v runc >/dev/null || skip "there is no runc"
+	as boss docker image inspect busybox >/dev/null 2>&1 || busybox_tar | as boss docker import - busybox >/dev/null
+	cat >"$TMP/builder" <<-'END'
+		set -e
+		if [ -e /sys/fs/cgroup/cgroup.controllers ]; then      # version 2: groups with processes have no groups below, as buildkitd knows
+			mkdir -p /sys/fs/cgroup/init
+			echo $$ >/sys/fs/cgroup/init/cgroup.procs
+		fi
+		cd /var/lib/buildkit
+		mkdir -p lower upper work rootfs
+		mkdir -p lower/bin lower/proc lower/sys lower/dev lower/etc
+		cp /bin/busybox lower/bin/busybox && ln -s busybox lower/bin/sh
+		mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work rootfs
+		runc spec
+		sed -i 's/"terminal": true/"terminal": false/; s/"readonly": true/"readonly": false/; s/"sh"/"sh","-c","echo nested as $$ >\/made"/' config.json
+		runc run inner </dev/null
+		cat upper/made
+		umount rootfs
+		echo done
+	END
+	is "$(as boss docker run --rm --privileged --network none -v builder:/var/lib/buildkit -v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro \
+		-v "$TMP/builder:/builder:ro" busybox sh /builder 2>&1)" "nested as 1"$'\n'done
+	as boss docker volume rm builder >/dev/null
+}
