@@ -101,6 +101,8 @@ int record_wait(struct req *r, const struct container *before, record_done *done
 /* Something happened to it that Docker tells of and that changes nothing. Blocks; that it could not be told is no error of the request. */
 void container_happened(struct req *r, struct str id, const char *action, const struct pairs *attributes);
 
+int64_t node_cpus(struct req *r, struct view_txn *t); /* of the node that was asked; 1 where that is not known yet */
+
 /* Pause or unpause, and wait until it is. EBUSY as CMD_CONTAINER_PAUSE. */
 int container_freeze(struct req *r, const struct container *c, bool on, struct err *e);
 
