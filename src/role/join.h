@@ -29,8 +29,7 @@ struct join_answer {                                  /* JSON */
 extern const struct field join_answer_fields[];
 
 /* Ask `o->join` and put the answer into the data directory; says on stdout what this node is called: --name, or `machine`, the host's
- * name. Blocks, at most a minute. Errors: one
- * sentence: what the other side said, or why it could not be asked. */
+ * name. Blocks, at most a minute. Errors: one sentence: what the other side said, or why it could not be asked. */
 int join(struct arena *a, const struct serve_options *o, struct datadir *d, struct str machine, struct str address, struct err *e);
 
 int role_join(int argc, char **argv);                 /* the child */
