@@ -76,7 +76,7 @@ void box_open(struct box *b)
 	*b = (struct box){ .report = -1 };
 	snprintf(b->data, sizeof b->data, "%s/data", test_dir());
 	snprintf(b->run, sizeof b->run, "%s/run", test_dir());
-	snprintf(instance, sizeof instance, "test-%d", (int)getpid());
+	snprintf(instance, sizeof instance, "test-%d-%.4s", (int)getpid(), rand_hex(&b->a, 4).p); /* what a killed run left has other numbers */
 	REQUIRE_OK(runtime_open(&b->rt, b->data, b->run, instance, &e), e);
 	make_layer(b);
 	b->spec = (struct runtime_spec){
