@@ -439,14 +439,6 @@ static int event_next(int state, const char *action)
 	return state;                                 /* rename, kill, stop, ... at any time */
 }
 
-static bool event_there(const struct history *h, const char *account, const char *action, const char *id)
-{
-	for (int i = -1; (i = next_fact(h, i, "event")) >= 0;)
-		if (strcmp(h->facts[i].word[1], account) == 0 && strcmp(h->facts[i].word[4], action) == 0 && strcmp(h->facts[i].word[5], id) == 0)
-			return true;
-	return false;
-}
-
 static bool watched(const struct history *h, const char *account, int64_t at)
 {
 	for (int i = -1; (i = next_fact(h, i, "watch")) >= 0;)
@@ -455,44 +447,83 @@ static bool watched(const struct history *h, const char *account, int64_t at)
 	return false;
 }
 
-static bool first_of_object(const struct history *h, int at)
+/* Facts of events: those of one object together, of it those of one stream together, these in their order. */
+struct events { const struct fact **v; int n; };
+
+static int by_object(const void *x, const void *y)
 {
-	for (int k = -1; (k = next_fact(h, k, "event")) >= 0 && k < at;)
-		if (strcmp(h->facts[k].word[2], h->facts[at].word[2]) == 0 && strcmp(h->facts[k].word[5], h->facts[at].word[5]) == 0)
-			return false;
-	return true;
+	const struct fact *a = *(const struct fact *const *)x, *b = *(const struct fact *const *)y;
+	int rc = strcmp(a->word[5], b->word[5]);
+
+	rc = rc ? rc : strcmp(a->word[2], b->word[2]);
+	return rc ? rc : a < b ? -1 : a > b;
+}
+
+static struct events events_of(const struct history *h)
+{
+	struct events e = { calloc(h->n_facts + 1, sizeof *e.v), 0 };
+
+	if (!e.v)
+		abort();
+	for (int i = -1; (i = next_fact(h, i, "event")) >= 0;)
+		e.v[e.n++] = &h->facts[i];
+	qsort(e.v, (size_t)e.n, sizeof *e.v, by_object);
+	return e;
+}
+
+static bool event_there(const struct events *e, const char *account, const char *action, const char *id)
+{
+	int from = 0, to = e->n;
+
+	while (from < to) {                           /* the first of the object */
+		int mid = (from + to) / 2;
+
+		if (strcmp(e->v[mid]->word[5], id) < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	for (; from < e->n && strcmp(e->v[from]->word[5], id) == 0; from++)
+		if (strcmp(e->v[from]->word[1], account) == 0 && strcmp(e->v[from]->word[4], action) == 0)
+			return true;
+	return false;
+}
+
+/* One object in one stream, from e->v[at] on. Returns where the next begins. What was made before the stream began is not known from its
+ * beginning. */
+static int object_check(struct history *h, const struct events *e, int at)
+{
+	const struct fact *first = e->v[at];
+	bool whole = strcmp(first->word[4], "create") == 0;
+	int state = 0;
+
+	for (; at < e->n && strcmp(e->v[at]->word[5], first->word[5]) == 0 && strcmp(e->v[at]->word[2], first->word[2]) == 0; at++) {
+		int next = whole ? event_next(state, e->v[at]->word[4]) : 0;
+
+		if (next < 0) {
+			violation(h, 9, "stream %s: %s of %s cannot come there", first->word[2], e->v[at]->word[4], first->word[5]);
+			whole = false;                /* once is enough */
+		}
+		state = next;
+	}
+	return at;
 }
 
 static void events_check(struct history *h)
 {
-	for (int i = -1; (i = next_fact(h, i, "event")) >= 0;) {
-		const struct fact *f = &h->facts[i];
-		int state = 0;
+	struct events e = events_of(h);
 
-		h->checked[9]++;
-		if (strcmp(f->word[4], "create") != 0 || !first_of_object(h, i))
-			continue;                     /* what was made before the stream began is not known from its beginning */
-		for (int k = i - 1; (k = next_fact(h, k, "event")) >= 0;) {
-			const struct fact *g = &h->facts[k];
-			int next;
-
-			if (strcmp(f->word[2], g->word[2]) != 0 || strcmp(f->word[5], g->word[5]) != 0)
-				continue;
-			next = event_next(state, g->word[4]);
-			if (next < 0) {
-				violation(h, 9, "stream %s: %s of %s cannot come there", g->word[2], g->word[4], g->word[5]);
-				break;
-			}
-			state = next;
-		}
-	}
+	h->checked[9] += e.n;
+	for (int at = 0; at < e.n;)
+		at = object_check(h, &e, at);
 	for (int kind = 0; kind < 2; kind++)
 		for (int i = -1; (i = next_fact(h, i, kind ? "gone" : "made")) >= 0;) {
 			const struct fact *f = &h->facts[i];
 
-			if (watched(h, f->word[1], time_of(f, 3)) && !event_there(h, f->word[1], kind ? "destroy" : "create", f->word[2]))
+			if (watched(h, f->word[1], time_of(f, 3)) && !event_there(&e, f->word[1], kind ? "destroy" : "create", f->word[2]))
 				violation(h, 9, "no event tells of the %s of %s", kind ? "removal" : "creation", f->word[2]);
 		}
+	free(e.v);
 }
 
 static void revocation_check(struct history *h)
