@@ -2,10 +2,13 @@
  * a prefix of one, or a name. `triton node` speaks to these. */
 #include "docker/api.h"
 
+#include "base/clock.h"
 #include "codec/json.h"
 #include "model/room.h"
 
 #include <errno.h>
+
+#define LEAVE_MS 10000
 
 const struct node *node_seen(struct req *r, struct view_txn *t, struct nodes_seen *seen, struct str id)
 {
@@ -122,15 +125,50 @@ int admin_node_update(struct req *r, struct err *e)
 	return reply_empty(r, 204, e);
 }
 
+struct removed { bool votes; };                       /* still: the others need it for the change that takes it out */
+static const struct field removed_fields[] = {
+	FIELD(1, removed, votes, "votes", 0),
+	FIELD_END
+};
+
+/* The next machine may be taken away when this has answered, so it does not before the leader has taken this one out of the log (its
+ * record in D/ is gone then) and given its vote to another. At most LEAVE_MS: the others may lack a majority without it. */
+static int leave_wait(struct req *r, struct str id, bool *votes, struct err *e)
+{
+	int64_t until = clock_mono_ms() + LEAVE_MS;
+
+	for (;;) {
+		auto_view t = { 0 };
+		struct node n = { 0 };
+		int64_t seen;
+		int found;
+
+		if (api_view(r, &t, e))
+			return -1;
+		seen = view_revision(&t);
+		found = view_get(&t, &r->arena, key_make(&r->arena, "D", id, STR_NONE, STR_NONE), node_fields, &n, e);
+		if (found < 0)
+			return -1;
+		*votes = found;
+		if (!found || clock_mono_ms() >= until)
+			return 0;
+		view_end(&t);
+		if (api_wait(r, seen, e))
+			return -1;
+	}
+}
+
 int admin_node_remove(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
 	struct node n = { 0 };
+	struct removed out = { 0 };
 
 	if (api_view(r, &t, e) || node_of(r, &t, &n, e))
 		return -1;
 	view_end(&t);
-	if (api_command(r, CMD_NODE_REMOVE, node_update_fields, &(struct node_update){ .id = n.id, .force = req_query_bool(r, "force") }, NULL, NULL, e))
+	if (api_command(r, CMD_NODE_REMOVE, node_update_fields, &(struct node_update){ .id = n.id, .force = req_query_bool(r, "force") }, NULL, NULL, e) ||
+	    leave_wait(r, n.id, &out.votes, e))
 		return -1;
-	return reply_empty(r, 204, e);
+	return reply(r, 200, removed_fields, &out, e);
 }

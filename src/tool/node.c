@@ -169,14 +169,25 @@ static int node_label(struct admin *c, char **word, struct err *e)
 	return 0;
 }
 
+struct removed { bool votes; };
+static const struct field removed_fields[] = {
+	FIELD(1, removed, votes, "votes", 0),
+	FIELD_END
+};
+
 static int node_remove(struct admin *c, char **word, struct err *e)
 {
+	struct removed out = { 0 };
 	struct str answer;
 
 	if (admin_call(c, "DELETE", admin_path(c, "/triton/v1/nodes/", word[0], c->force ? "?force=1" : ""), STR_NONE, &answer, e))
 		return -1;
-	if (!c->json)
-		printf("Node %s is gone.\n", word[0]);
+	if (c->json)
+		return admin_puts(answer), 0;
+	if (json_decode(&c->arena, answer, removed_fields, &out, e))
+		return -1;
+	printf(out.votes ? "Node %s is gone, but the others need its vote to take it away: leave it on, or bring back those that are down, until `triton status` counts a voter less.\n"
+	                 : "Node %s is gone.\n", word[0]);
 	return 0;
 }
 
