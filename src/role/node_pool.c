@@ -1,5 +1,6 @@
 /* Zygotes at hand for the next starts. What is taken is replaced a moment later, one at a time, so that a burst of starts is not
- * held up by its own replacements. */
+ * held up by its own replacements. A start that finds none has one forked: born of the nursery, a container's shim and agent are less
+ * than half as large as those that a fork of this role would leave. */
 #include "role/node.h"
 
 #include "base/log.h"
@@ -37,6 +38,9 @@ void pool_open(struct node_role *n)
 
 int pool_take(struct node_role *n)
 {
+	struct err e;
+	int sock;
+
 	loop_after(&n->loop, &n->pool_timer, REFILL_MS);
 	for (int i = 0; i < NODE_POOL; i++) {
 		struct pollfd p = { .fd = n->pool[i].sock, .events = POLLIN };
@@ -50,5 +54,8 @@ int pool_take(struct node_role *n)
 		close(n->pool[i].sock);               /* it says nothing before it is asked: it is dead */
 		zygote_clean(&n->rt, pid);
 	}
+	if (zygote_new(&n->rt, &sock, &e) > 0)
+		return sock;
+	log_failed("no zygote for this start", &e);
 	return -1;
 }

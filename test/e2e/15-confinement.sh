@@ -91,9 +91,6 @@ test_root_processes_do_not_listen_and_hold_no_key() {
 	has_not "$(ss -Hltnp 2>/dev/null | grep -v docker-registry || true)" triton-node
 }
 
-init_of() { docker inspect -f '{{.State.Pid}}' "$1"; }                                               # CONTAINER
-shim_of() { parent_of "$(init_of "$1")"; }
-parent_of() { awk '/^PPid/ { print $2 }' "/proc/$1/status"; }                                        # PID
 user_ns() { readlink "/proc/$1/ns/user"; }                                                           # PID
 
 is_there() { # PID DIRECTORY WHAT: its root is this directory
@@ -141,7 +138,7 @@ test_a_shim_can_do_nothing_but_its_work() {
 test_an_agent_is_inside_its_container() {
 	local init agent ns
 	docker run -d --name watched busybox sleep 100 >/dev/null
-	init=$(init_of watched)
+	init=$(inspect watched '{{.State.Pid}}')
 	agent=$(pgrep -P "$(shim_of watched)" -x triton-agent)
 	inside_too() { [ "$(user_ns "$agent")" = "$(user_ns "$init")" ]; }
 	wait_for 10 inside_too

@@ -30,10 +30,24 @@ test_starts_go_on_when_zygotes_are_killed() {
 	wait_for 10 pool_is_full
 }
 
+nursery() { for p in $(instance_processes); do [ "$(cat "/proc/$p/comm" 2>/dev/null)" != triton-nursery ] || echo "$p"; done; }
+
+# More at once than zygotes are at hand: what a fork of the node role itself would leave is more than twice as large.
+test_starts_at_once_all_come_from_the_nursery() {
+	need_pool
+	local born i
+	born=$(nursery)
+	for i in $(seq 12); do docker create --name pool$i busybox sleep 1000 >/dev/null; done
+	for i in $(seq 12); do api POST "/containers/pool$i/start" & done
+	wait
+	for i in $(seq 12); do is "$(parent_of "$(shim_of pool$i)")" "$born" "pool$i"; done
+	docker rm -f pool1 pool2 pool3 pool4 pool5 pool6 pool7 pool8 pool9 pool10 pool11 pool12 >/dev/null
+	wait_for 10 pool_is_full
+}
+
 # The process that forks them: another takes its place.
 test_starts_go_on_when_the_nursery_is_killed() {
 	need_pool
-	nursery() { for p in $(instance_processes); do [ "$(cat "/proc/$p/comm" 2>/dev/null)" != triton-nursery ] || echo "$p"; done; }
 	local before
 	before=$(nursery)
 	docker run -d --name pool1 busybox sleep 1000 >/dev/null

@@ -11,10 +11,6 @@ descent() { # PID
 	for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do descent "$child"; done
 }
 
-shim_of() { # NAME
-	awk '/^PPid:/ {print $2}' "/proc/$(inspect "$1" '{{.State.Pid}}')/status"
-}
-
 tracer=
 # Every process below these that makes its N-th CALL from now on is killed at its door.
 kill_at() { # CALL N PID...

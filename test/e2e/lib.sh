@@ -75,6 +75,8 @@ api_refused() { # STATUS PART METHOD PATH [CURL ARGS...]
 raw() { python3 test/e2e/raw.py "$RUN/docker.sock" "$1" "${@:2}"; }
 
 inspect() { docker inspect -f "$2" "$1"; }                # NAME FORMAT
+parent_of() { awk '/^PPid:/ { print $2 }' "/proc/$1/status"; } # PID
+shim_of() { parent_of "$(inspect "$1" '{{.State.Pid}}')"; } # NAME
 run() { docker run --rm busybox "$@"; }                   # in a container that goes again
 
 wait_for() { # SECONDS COMMAND...
