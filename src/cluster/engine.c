@@ -495,6 +495,27 @@ static int receive_split(struct engine *g, uint64_t from, struct raft_message *m
 	return rc;
 }
 
+/* The engine takes entries that its trail has forgotten for new ones, and refuses what follows upon one. They lie below what is applied
+ * here, so they are the same everywhere (Raft section 5.4.3): such a message begins after that. */
+static void begin_at_applied(struct engine *g, struct raft_message *m)
+{
+	struct raft_append_entries *a = &m->append_entries;
+	uint64_t known = g->applied - a->prev_log_index;
+	struct raft_message p = *m;
+
+	if (known < a->n_entries) {
+		p = part_of(m, (unsigned)known, a->n_entries);
+		wire_free(m);
+	} else {
+		wire_free(m);
+		p.append_entries.entries = NULL;
+		p.append_entries.n_entries = 0;
+		p.append_entries.prev_log_index = g->applied;
+		p.append_entries.prev_log_term = engine_term_at(g, g->applied);
+	}
+	*m = p;
+}
+
 static bool has_change(const struct raft_message *m)
 {
 	if (m->type != RAFT_APPEND_ENTRIES)
@@ -513,6 +534,8 @@ int engine_receive(struct engine *g, uint64_t from, struct str msg, struct err *
 		return -1;
 	if (m.type == RAFT_APPEND_ENTRIES && m.append_entries.term >= raft_current_term(&g->raft))
 		g->heard_commit = m.append_entries.leader_commit;
+	if (m.type == RAFT_APPEND_ENTRIES && m.append_entries.prev_log_index < g->raft.trail.offset)
+		begin_at_applied(g, &m);
 	return engine_settle(g, has_change(&m) ? receive_split(g, from, &m, e) : receive(g, from, &m, e), e);
 }
 

@@ -4,6 +4,7 @@
  * tests; SEEDS=1000 for more, SEED=n for one. */
 #include "cluster/engine.h"
 
+#include "cluster/engine_parts.h"
 #include "cluster/wire.h"
 #include "unit/cluster/simdisk.h"
 #include "unit/test.h"
@@ -798,5 +799,37 @@ TEST(a_false_alarm_about_the_leader_changes_nothing)
 	CHECK_INT(engine_term(l->engine), (int64_t)term);
 	engine_lost(l->engine, engine_leader(l->engine));
 	CHECK(engine_is_leader(l->engine));
+	sim_free(s);
+}
+
+/* A source of the log that was silent for long: what it sent before that comes when the receiver has a snapshot of much more. */
+TEST(entries_from_before_a_snapshot_are_known)
+{
+	struct sim *s = sim_new(5, 3);
+	struct node *l = leader_of(s, 20000), *f;
+	struct buf early = BUF_INIT(1u << 20);
+	uint64_t last, term;
+	struct err e;
+
+	REQUIRE(l);
+	f = &s->nodes[(l->i + 1) % 3];
+	term = engine_term(l->engine);
+	for (int i = 0; i < 500; i++)
+		step(s);
+	REQUIRE_OK(engine_feed(l->engine, 0, true, &early, &last, &e), e);
+	CHECK(last > 5);
+	s->snapshot_every = 100;
+	for (int i = 0; i < 20000 && f->engine->raft.trail.offset <= last; i++)
+		step(s);
+	CHECK(f->engine->raft.trail.offset > last);
+	REQUIRE(engine_is_leader(l->engine) && engine_term(l->engine) == term);
+	s->snapshot_every = 0;
+	REQUIRE_OK(engine_receive(f->engine, (uint64_t)l->i + 1, buf_as_str(&early), &e), e);
+	for (int i = 0; i < 500; i++)
+		step(s);
+	CHECK(engine_is_leader(l->engine) && engine_term(l->engine) == term);
+	CHECK(engine_applied(f->engine) + 50 > engine_applied(l->engine));
+	CHECK(!s->failed);
+	buf_release(&early);
 	sim_free(s);
 }
