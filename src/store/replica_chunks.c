@@ -90,6 +90,10 @@ static int install(struct replica *r, uint64_t leader, struct err *e)
 	bool installed;
 	struct err bad;
 
+	/* Perhaps nothing but this snapshot ever came here. A log's files without a term are taken for damage at the next start, so the term is
+	 * durable before the snapshot is. */
+	if (logfile_term(r->log) == 0 && logfile_set_term(r->log, (uint64_t)r->net.copy_term, 0, e))
+		return -1;
 	if (snap_copy_finish(&r->net.copy, &a, &meta, &bad)) {
 		snap_copy_abort(&r->net.copy);
 		if (bad.code != EUCLEAN) {

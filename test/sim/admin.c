@@ -90,6 +90,10 @@ static void joined(struct world *w)
 	m->server = (uint64_t)j.node.server;
 	m->joined = true;
 	node_start(m);
+	if (w->fault_at != NEVER && m->life == UP && roll(w, 3) == 0) { /* it may lose everything but what it has promised */
+		m->cut_short = roll(w, 2);
+		m->disk.fail_after = (int64_t)roll(w, 40);
+	}
 }
 
 static void done(struct world *w)
