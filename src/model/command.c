@@ -179,6 +179,7 @@ const struct field container_move_fields[] = {
 	FIELD(1, container_move, id,      "id",      0),
 	FIELD(2, container_move, account, "account", 0),
 	FIELD(3, container_move, node,    "node",    0),
+	FIELD(4, container_move, lost,    "lost",    0),
 	FIELD_END
 };
 

@@ -166,7 +166,7 @@ extern const struct field node_joined_fields[];
 struct node_update { struct str id, availability, state; struct pairs labels; struct strs labels_rm; bool force; };
 extern const struct field node_update_fields[];
 
-struct container_move { struct str id, account, node; };  /* node: where it is to leave */
+struct container_move { struct str id, account, node; bool lost; }; /* node: where it is to leave; lost: its lease is over */
 extern const struct field container_move_fields[];
 
 struct cluster_init { struct cluster cluster; struct node node; };

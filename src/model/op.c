@@ -6,6 +6,8 @@ const struct field command_call_fields[] = {
 	FIELD(3, command_call, operator_,  "operator",   0),
 	FIELD(4, command_call, request_id, "request_id", 0),
 	FIELD(5, command_call, payload,    "payload",    0),
+	FIELD(6, command_call, silent,     "silent",     0),
+	FIELD(7, command_call, silent_ms,  "silent_ms",  0),
 	FIELD_END
 };
 
@@ -46,6 +48,7 @@ static const struct field peer_heard_fields[] = {
 const struct field peers_fields[] = {
 	FIELD(1, peers, leader, "leader", 0),
 	FIELD_LIST(2, peers, peers, "peers", 0, peer_heard_fields, struct peer_heard),
+	FIELD(3, peers, leading_ms, "leading_ms", 0),
 	FIELD_END
 };
 

@@ -62,7 +62,8 @@ enum op {
 	OP_DNS_CLOSE    = 51,  /* by_id of the network, event */
 };
 
-struct command_call { uint32_t cmd; struct str account; bool operator_; struct str request_id; struct str payload; };
+/* silent_ms: from the scheduler. Run here or not at all, and only if this node has led, and heard nothing of `silent`, for so long. */
+struct command_call { uint32_t cmd; struct str account; bool operator_; struct str request_id; struct str payload; int64_t silent, silent_ms; };
 extern const struct field command_call_fields[];
 struct command_done { int64_t revision; struct str payload; };
 extern const struct field command_done_fields[];
@@ -74,7 +75,7 @@ struct state_status { int64_t revision, term, last_index, snapshot_index, log_by
 extern const struct field state_status_fields[];
 struct peer_heard { int64_t server, silent_ms; };     /* silent_ms: INT64_MAX when nothing ever came from it */
 struct peers_heard { struct peer_heard *v; size_t n; };
-struct peers { bool leader; struct peers_heard peers; }; /* leader: this node is */
+struct peers { bool leader; int64_t leading_ms; struct peers_heard peers; }; /* leader: this node is, and for how long */
 extern const struct field peers_fields[];
 struct channel { uint32_t role; };                    /* enum role of the partner */
 extern const struct field channel_fields[];

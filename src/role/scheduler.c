@@ -31,7 +31,6 @@ struct scheduler {
 	struct ipc_chan  *serve, *state;
 	struct loop_watch signals;
 	struct loop_timer look;
-	int64_t           leading_since;              /* mono_ms; 0: it does not lead */
 	int64_t           next_pass;                  /* mono_ms */
 	size_t            leaving;                    /* nodes that were being left at the last look */
 	size_t            in_flight;                  /* commands */
@@ -60,10 +59,11 @@ static void ordered(void *ctx, struct arena *a, struct ipc_msg *m, const struct 
 	free(o);
 }
 
-static void order(struct scheduler *s, int cmd, struct str what, const struct field *f, const void *in)
+/* silent_ms: it holds only as long as this node has led, and heard nothing of n, for so long; 0: whatever happens meanwhile. */
+static void order(struct scheduler *s, const struct node *n, int64_t silent_ms, int cmd, struct str what, const struct field *f, const void *in)
 {
 	struct order *o = calloc(1, sizeof(*o));
-	struct command_call call = { .cmd = (uint32_t)cmd, .account = STR(OPERATOR_ACCOUNT), .operator_ = true };
+	struct command_call call = { .cmd = (uint32_t)cmd, .account = STR(OPERATOR_ACCOUNT), .operator_ = true, .silent = n->server, .silent_ms = silent_ms };
 
 	if (!o)
 		abort();
@@ -77,7 +77,15 @@ static void order(struct scheduler *s, int cmd, struct str what, const struct fi
 /* --- moving --------------------------------------------------------------------------------------------- */
 
 /* One pass over all containers: it is rare, and only while a node is to be left. */
-static void move_all(struct scheduler *s, struct view_txn *t, const struct strs *nodes)
+static const struct node *node_in(const struct nodes *all, struct str id)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (str_eq(all->v[i].id, id))
+			return &all->v[i];
+	return NULL;
+}
+
+static void move_all(struct scheduler *s, struct view_txn *t, const struct nodes *nodes)
 {
 	struct view_scan scan;
 	struct str key, val;
@@ -90,11 +98,15 @@ static void move_all(struct scheduler *s, struct view_txn *t, const struct strs 
 	while (s->in_flight < MOVES_MAX && view_next(&scan, &key, &val)) {
 		auto_arena a = ARENA_INIT;
 		struct container c = { 0 };
+		const struct node *n;
+		bool lost;
 
-		if (rec_decode(&a, val, container_place_fields, &c, &e) || !strs_has(nodes, c.node) ||
+		if (rec_decode(&a, val, container_place_fields, &c, &e) || !(n = node_in(nodes, c.node)) ||
 		    rec_decode(&a, val, container_fields, &c, &e) || c.move || !container_moves(&c))
 			continue;
-		order(s, CMD_CONTAINER_MOVE, c.id, container_move_fields, &(struct container_move){ c.id, c.account, c.node });
+		lost = str_is(n->state, "lost");
+		order(s, n, lost ? WATCH_MOVE_MS : 0, CMD_CONTAINER_MOVE, c.id, container_move_fields,
+		      &(struct container_move){ c.id, c.account, c.node, lost });
 	}
 	view_scan_end(&scan);
 }
@@ -117,9 +129,8 @@ static int64_t silent_for(const struct node *n, int64_t silent_ms)
 
 static void judge(struct scheduler *s, struct arena *a, const struct peers *p)
 {
-	int64_t now = clock_mono_ms(), leading_ms = now - s->leading_since;
-	struct strs leaving = { 0 };
-	struct nodes all = { 0 };
+	int64_t now = clock_mono_ms();
+	struct nodes all = { 0 }, leaving = { 0 };
 	auto_view t = { 0 };
 	struct err e;
 
@@ -127,6 +138,7 @@ static void judge(struct scheduler *s, struct arena *a, const struct peers *p)
 		log_failed("the state cannot be read", &e);
 		return;
 	}
+	leaving.v = arena_new_n(a, struct node, all.n);
 	for (size_t i = 0; i < all.n; i++) {
 		const struct node *n = &all.v[i];
 		struct watch_verdict v;
@@ -136,13 +148,14 @@ static void judge(struct scheduler *s, struct arena *a, const struct peers *p)
 			k++;
 		if (k == p->peers.n)
 			continue;                     /* it came after we asked */
-		v = watch_node(n, silent_for(n, p->peers.v[k].silent_ms), leading_ms);
+		v = watch_node(n, silent_for(n, p->peers.v[k].silent_ms), p->leading_ms);
 		if (v.state) {
 			log_info("a node's state changes", L("node", n->name), L("id", n->id), L("state", v.state), L("silent_ms", p->peers.v[k].silent_ms));
-			order(s, CMD_NODE_STATE, n->id, node_update_fields, &(struct node_update){ .id = n->id, .state = str_of(v.state) });
+			order(s, n, strcmp(v.state, "lost") == 0 ? WATCH_LOST_MS : 0, CMD_NODE_STATE, n->id, node_update_fields,
+			      &(struct node_update){ .id = n->id, .state = str_of(v.state) });
 		}
 		if (v.leave && has_containers(&t, a, n->id))
-			strs_add(a, &leaving, n->id);
+			leaving.v[leaving.n++] = *n;
 	}
 	if (leaving.n && (leaving.n > s->leaving || now >= s->next_pass) && s->in_flight == 0) {
 		move_all(s, &t, &leaving);
@@ -161,13 +174,7 @@ static void answered(void *ctx, struct arena *a, struct ipc_msg *m, const struct
 
 	(void)e;
 	s->asking = false;
-	if (!m || rec_decode(a, m->body, peers_fields, &p, &bad) || !p.leader) {
-		s->leading_since = 0;
-		return;
-	}
-	if (!s->leading_since)
-		s->leading_since = clock_mono_ms();
-	if (s->state)
+	if (m && rec_decode(a, m->body, peers_fields, &p, &bad) == 0 && p.leader && s->state)
 		judge(s, a, &p);
 }
 
@@ -221,10 +228,8 @@ static void closed(struct ipc_chan *c, void *ctx, const struct err *why)
 		s->serve = NULL;
 		loop_stop(&s->loop);                  /* nobody is left to serve for */
 	}
-	if (c == s->state) {
+	if (c == s->state)
 		s->state = NULL;
-		s->leading_since = 0;
-	}
 }
 
 static void failed(struct ipc_chan *c, void *ctx, uint16_t op, const struct err *e)
@@ -251,7 +256,6 @@ static int on_channel(struct ipc_req *r, void *in, struct err *e)
 		return err_set(e, EBADMSG, "a channel to role %u", role);
 	}
 	ipc_chan_free(s->state);
-	s->leading_since = 0;
 	s->state = ipc_chan_new(&s->loop, fd, role, state_ops, &fns, s, e);
 	return s->state ? 0 : -1;
 }

@@ -164,7 +164,8 @@ static int on_command(struct ipc_req *r, void *in, struct err *e)
 	t->token = ipc_defer(r);
 	replica_command(s->replica, &(struct replica_call){ .ticket = (uint64_t)(uintptr_t)t, .cmd = (int)c->cmd,
 	                .account = c->account, .payload = c->payload, .operator_ = c->operator_,
-	                .from_node = (r->role & (ROLE_NODE | ROLE_SERVE | ROLE_PEER | ROLE_SCHEDULER)) != 0 });
+	                .from_node = (r->role & (ROLE_NODE | ROLE_SERVE | ROLE_PEER | ROLE_SCHEDULER)) != 0,
+	                .silent = (uint64_t)c->silent, .silent_ms = c->silent_ms });
 	loop_after(&s->loop, &s->run, 0);             /* after what else has come: one batch */
 	return 0;
 }
@@ -282,10 +283,12 @@ static int on_status(struct ipc_req *r, void *in, struct err *e)
 static int on_peers(struct ipc_req *r, void *in, struct err *e)
 {
 	struct state *s = r->ctx;
+	struct replica_status st = replica_status(s->replica);
 	struct peers *p = in;
 
 	(void)e;
-	p->leader = replica_status(s->replica).leader;
+	p->leader = st.leader;
+	p->leading_ms = st.leading_ms;
 	for (size_t i = 0; i < p->peers.n; i++)
 		p->peers.v[i].silent_ms = replica_heard(s->replica, (uint64_t)p->peers.v[i].server);
 	return ipc_reply(r, peers_fields, p, NULL, 0);

@@ -1,6 +1,6 @@
 #include "sched/watch.h"
 
-_Static_assert(LEASE_MS + LEASE_GRACE_S * 1000 < WATCH_MOVE_MS, "a container would run twice");
+_Static_assert((LEASE_MS + LEASE_GRACE_S * 1000) * 11 / 9 < WATCH_MOVE_MS, "a container would run twice, by clocks of 90 % and 110 %");
 
 struct watch_verdict watch_node(const struct node *n, int64_t silent_ms, int64_t leading_ms)
 {

@@ -4,14 +4,16 @@
  *      7 s   the leader calls it lost: nothing new goes there, its containers are shown so
  *     15 s   the node's lease ends: it stops what can move, with
  *     18 s   SIGKILL for what does not listen
- *     20 s   the leader starts that elsewhere */
+ *   22.5 s   the leader starts that elsewhere
+ *
+ * Each counts by its own clock. The kernel lets a clock run a tenth too fast or too slow at most (adjtimex(2)): the margin is for both. */
 #ifndef SCHED_WATCH_H
 #define SCHED_WATCH_H
 
 #include "model/image.h"
 
 #define WATCH_LOST_MS  7000
-#define WATCH_MOVE_MS  20000
+#define WATCH_MOVE_MS  22500
 #define LEASE_MS       15000
 #define LEASE_ASK_MS   3000                           /* how often a node asks for it anew */
 #define LEASE_GRACE_S  3

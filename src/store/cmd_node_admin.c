@@ -218,7 +218,7 @@ COMMAND(cmd_container_move)
 	if (container_load(c, q->id, &ct, e) || node_load(c, q->node, &n, e))
 		return -1;
 	lost = str_is(n.state, "lost");
-	if (!str_eq(ct.node, q->node) || (!lost && !str_is(n.availability, "drain")))
+	if (!str_eq(ct.node, q->node) || (lost ? !q->lost : !str_is(n.availability, "drain")))
 		return err_set(e, EALREADY, "container %.*s is where it belongs", STR_ARG(ct.id));
 	if (!container_moves(&ct))
 		return err_set(e, EPERM, "container %.*s cannot move to another node", STR_ARG(ct.id));

@@ -192,9 +192,14 @@ static int apply(void *ctx, const struct log_entry *en, struct err *e)
 
 static void office(void *ctx, bool leader, uint64_t term)
 {
+	struct replica *r = ctx;
+
 	(void)term;
-	if (!leader)
-		fate_office_lost(ctx);
+	r->fence = 0;
+	if (leader)
+		r->office_ms = mono_now(r);
+	else
+		fate_office_lost(r);
 }
 
 /* --- opening and closing --- */
@@ -337,6 +342,19 @@ static bool too_late(struct replica *r, struct pending *p)
 	return true;
 }
 
+/* What is not to happen while a server may still count on what it was told: judged here, where nothing comes between that and its run. */
+static bool too_soon(struct replica *r, struct pending *p)
+{
+	int64_t ms = p->call.silent_ms;
+	struct err e;
+
+	if (!ms || (replica_heard(r, p->call.silent) >= ms && mono_now(r) - r->office_ms >= ms))
+		return false;
+	err_set(&e, EAGAIN, "that node was heard of, or this one has not been the leader for long enough");
+	replica_answer(r, p, &e);
+	return true;
+}
+
 static void trim_events(struct replica *r, int64_t now, int64_t *event_n)
 {
 	auto_arena a = ARENA_INIT;
@@ -356,9 +374,11 @@ static void fill(struct replica *r)
 	while (r->queue.n && r->batch.n < REPLICA_BATCH_MAX && txn_set(&r->txn).n < REPLICA_BATCH_BYTES && !r->txn.broken) {
 		struct pending *p = queue_take(&r->queue);
 
-		if (too_late(r, p))
+		if (too_late(r, p) || too_soon(r, p))
 			continue;
 		run_one(r, p, now, &event_n);
+		if (p->call.silent_ms)
+			r->fence = engine_last(r->engine) + 1;
 		queue_add(&r->batch, p);
 	}
 	if (event_n && !r->txn.broken)
@@ -497,5 +517,6 @@ struct replica_status replica_status(struct replica *r)
 		.log_bytes = (int64_t)logfile_bytes(r->log), .server = logfile_server(r->log), .leader_server = engine_leader(r->engine),
 		.members = engine_members(r->engine, &a, &m), .voters = members_voters(r, &a, &voters),
 		.leader = engine_is_leader(r->engine), .alone = members_alone(r),
+		.leading_ms = engine_is_leader(r->engine) ? mono_now(r) - r->office_ms : 0,
 		.current = engine_current(r->engine) };
 }

@@ -55,6 +55,8 @@ struct replica_call {
 	struct str account, payload;                  /* copied */
 	struct str node;                              /* whose role asks; "": this node's */
 	bool       operator_, from_node;
+	uint64_t   silent;                            /* with silent_ms: run by this replica or not at all (EAGAIN), and only if it has led */
+	int64_t    silent_ms;                         /* and heard nothing of that server for so long. What that one is told from then on it hears after it */
 };
 void   replica_command(struct replica *r, const struct replica_call *c);
 size_t replica_queued(const struct replica *r);
@@ -92,6 +94,7 @@ struct replica_status {
 	uint64_t server, leader_server;               /* its own id; the leader's, 0: unknown */
 	size_t   members, voters;
 	bool     leader, alone;                       /* alone: nobody else takes part */
+	int64_t  leading_ms;                          /* for how long it has been the leader */
 	bool     current;                             /* a leader is known, and what it said to be committed is here */
 };
 struct replica_status replica_status(struct replica *r);

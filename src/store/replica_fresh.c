@@ -68,7 +68,7 @@ static void round_begin(struct replica *r)
 	for (struct fresh_wait *w = r->net.fresh; w; w = w->next)
 		if (!w->round) {
 			w->round = r->net.round;
-			w->index = (int64_t)engine_commit(r->engine);
+			w->index = (int64_t)(r->fence > engine_commit(r->engine) ? r->fence : engine_commit(r->engine));
 		}
 	for (size_t i = 0; i < n; i++)
 		if (voters[i] != self)

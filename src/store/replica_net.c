@@ -62,11 +62,16 @@ static void forward_all(struct replica *r, uint64_t leader)
 	struct pending *p;
 
 	while ((p = queue_take(&r->queue))) {
-		if (p->from) {                        /* from another follower, which thought that we lead */
-			struct err again;
+		struct err again;
 
+		if (p->from) {                        /* from another follower, which thought that we lead */
 			err_set(&again, EAGAIN, "this node is not the leader");
 			p->refused = true;
+			replica_answer(r, p, &again);
+			continue;
+		}
+		if (p->call.silent_ms) {              /* what we heard is no measure any more */
+			err_set(&again, EAGAIN, "this node is not the leader");
 			replica_answer(r, p, &again);
 			continue;
 		}

@@ -99,6 +99,8 @@ struct replica {
 	struct snapshot       snapshot;
 	uint64_t              snap_index, log_floor;  /* newest snapshot; bytes of log that stayed behind it */
 	unsigned              batches;
+	int64_t               office_ms;              /* mono_ms; when it became the leader */
+	uint64_t              fence;                  /* an entry that takes something from a silent server: nobody is fresh who has not applied it */
 	struct replica_net    net;
 };
 

@@ -254,6 +254,8 @@ void client_answer(struct machine *n, uint64_t ticket, const struct err *e, stru
 	struct world *w = n->w;
 	struct op *o = op_of(w, ticket);
 
+	if (ticket & LEASE_TICKET)
+		return;
 	if (w->admin.op.open && ticket == w->admin.op.ticket) {
 		w->admin.op.open = false;
 		w->admin.ok = !e;
@@ -277,6 +279,10 @@ void client_fresh(struct machine *n, uint64_t ticket, const struct err *e)
 	struct world *w = n->w;
 	struct op *o = op_of(w, ticket);
 
+	if (ticket & LEASE_TICKET) {
+		lease_fresh(n, ticket, e);
+		return;
+	}
 	if (!o || o->what != READ) {
 		fail(w, "n%d answers a read twice", n->i);
 		return;

@@ -51,6 +51,16 @@ static void stall(struct world *w, struct machine *n)
 	}
 }
 
+/* For longer than a lease; then all is well for a moment. */
+static void be_patient(struct world *w, struct machine *n)
+{
+	w->isolated = !w->isolated;
+	heal(w);
+	if (w->isolated)
+		isolate(w, n);
+	w->fault_at = w->now + (w->isolated ? 15000 + (int64_t)roll(w, 15000) : (int64_t)roll(w, 4000));
+}
+
 static void all_lose_power(struct world *w)
 {
 	for (int i = 0; i < NODES_MAX; i++)
@@ -69,6 +79,10 @@ void fault_work(struct world *w)
 	if (leader && roll(w, 3) == 0)
 		n = leader;
 	w->suspect = n->i;
+	if (w->patient && roll(w, 4)) {
+		be_patient(w, n);
+		return;
+	}
 	switch (roll(w, 22)) {
 	case 0: case 1:
 		node_kill(n, false, (int64_t)roll(w, roll(w, 3) ? 300 : 4000));

@@ -11,18 +11,26 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+int64_t clock_mono(const struct machine *n)
+{
+	return n->w->now * n->rate / 1000 + n->clock % 100000;
+}
+
+int64_t clock_when(const struct machine *n, int64_t mono_ms)
+{
+	return ((mono_ms - n->clock % 100000) * 1000 + n->rate - 1) / n->rate;
+}
+
 static int64_t mono_ms(void *ctx)
 {
-	struct machine *n = ctx;
-
-	return n->w->now + n->clock % 100000;
+	return clock_mono(ctx);
 }
 
 static int64_t wall_ns(void *ctx)
 {
 	struct machine *n = ctx;
 
-	return 1700000000000000000 + (n->w->now + n->clock) * 1000000;
+	return 1700000000000000000 + (n->w->now * n->rate / 1000 + n->clock) * 1000000;
 }
 
 static uint64_t number(void *ctx)
@@ -60,7 +68,7 @@ static void revision(void *ctx, int64_t revision)
 	struct machine *n = ctx;
 
 	if (!is_dead(n) && n->r)
-		check_revision(n, revision);
+		check_revision(n, revision), lease_revision(n);
 }
 
 static void trouble(void *ctx, const char *what, const struct err *e)
@@ -89,6 +97,8 @@ void node_init(struct world *w, int i)
 	snprintf(n->key, sizeof n->key, "%056llx%08x", (unsigned long long)w->seed, (unsigned)i + 1);
 	snprintf(n->dir, sizeof n->dir, "%s/n%d", w->dir, i);
 	n->clock = (int64_t)roll(w, 7200000);
+	n->rate = w->rates == 0 ? 1000 : w->rates == 1 ? 900 + (int)roll(w, 201) : roll(w, 2) ? 900 : 1100;
+	n->lease = (struct lease){ .until = INT64_MIN / 2 };
 	sim_init(&n->disk, w->seed * 31 + (uint64_t)i);
 }
 
@@ -140,6 +150,7 @@ static void end_process(struct machine *n)
 	n->cut_short = false;
 	n->generation++;
 	client_lost(n);
+	lease_lost(n, false);
 }
 
 /* Those that a killed process spoke to see their link end, if nothing is between them. */
@@ -163,6 +174,7 @@ void node_kill(struct machine *n, bool power, int64_t down_ms)
 	if (power) {
 		sim_crash(&n->disk);
 		n->boots++;
+		lease_lost(n, true);
 	}
 	n->life = DOWN;
 	n->up_at = n->w->now + down_ms;
@@ -228,7 +240,7 @@ static void run(struct machine *n)
 	note_promise(n);
 	if (n->disk.syncs != syncs)
 		n->busy_until = w->now + 1 + (int64_t)roll(w, w->now < n->slow_until ? 300 : roll(w, 100) ? 6 : 100);
-	n->due = replica_deadline(n->r) - n->clock % 100000;
+	n->due = clock_when(n, replica_deadline(n->r));
 	n->work_at = w->now + 1;
 }
 
@@ -355,21 +367,26 @@ bool node_counts_on(struct machine *n, uint64_t server)
 	return false;
 }
 
-int node_has(struct machine *n, const struct name *nm)
+int node_count(struct machine *n, const char *prefix, bool exact)
 {
-	char key[64];
-	MDB_val k, v;
+	MDB_val k = lmdb_val(str_of(prefix)), v;
 	MDB_cursor *c;
 	MDB_txn *t;
 	int count = 0, rc;
 
-	snprintf(key, sizeof key, nm->volume ? "v/%s/" : "a/%s", nm->login);
-	k = lmdb_val(str_of(key));
 	if (mdb_txn_begin(n->r->db.env, NULL, MDB_RDONLY, &t) || mdb_cursor_open(t, n->r->db.dbi, &c))
 		abort();
-	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE); rc == 0 && str_starts(lmdb_str(k), str_of(key)); rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))
-		count += nm->volume || k.mv_size == strlen(key);
+	for (rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE); rc == 0 && str_starts(lmdb_str(k), str_of(prefix)); rc = mdb_cursor_get(c, &k, &v, MDB_NEXT))
+		count += !exact || k.mv_size == strlen(prefix);
 	mdb_cursor_close(c);
 	mdb_txn_abort(t);
 	return count;
+}
+
+int node_has(struct machine *n, const struct name *nm)
+{
+	char key[64];
+
+	snprintf(key, sizeof key, nm->volume ? "v/%s/" : "a/%s", nm->login);
+	return node_count(n, key, !nm->volume);
 }

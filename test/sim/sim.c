@@ -20,7 +20,7 @@
 #define JOBS_MAX  16
 
 struct total {
-	uint64_t done, unknown, refused, reads, unread, crashes, installs, elections, messages, transfers, entries, machines, worst_ms;
+	uint64_t done, unknown, refused, reads, unread, crashes, installs, elections, messages, transfers, entries, moves, machines, worst_ms;
 };
 static struct total *total;                           /* shared by the processes */
 static uint64_t seed_now;
@@ -127,6 +127,8 @@ static void world_begin(struct world *w, uint64_t seed)
 	w->now = 1000;
 	w->fault_at = w->admin.next = NEVER;
 	w->snapshot_bytes = roll(w, 4) ? 2000 + (unsigned)roll(w, 10000) : 1 << 20;
+	w->patient = roll(w, 8) == 0;
+	w->rates = w->patient && roll(w, 2) ? 2 : (int)roll(w, 3);
 	w->trailing = 4 * INFLIGHT_MAX + (unsigned)roll(w, 50);
 	w->want = roll(w, 4) ? 1 + (int)roll(w, 5) : 6 + (int)roll(w, WANT_MAX - 5);
 	w->changing = roll(w, 3) != 0;
@@ -149,6 +151,7 @@ static void world_count(struct world *w)
 	total->messages += w->n.messages;
 	total->transfers += w->n.transfers;
 	total->entries += w->n.entries;
+	total->moves += w->n.moves;
 	for (int i = 0; i < NODES_MAX; i++)
 		total->machines += w->nodes[i].life != ABSENT;
 }
@@ -166,7 +169,10 @@ static bool run_seed(uint64_t seed)
 	}
 	client_start(w);
 	w->fault_at = w->now + 500;
-	run_until(w, w->now + 7000 + (int64_t)roll(w, 10000), NULL);
+	if (w->patient)
+		w->think_ms += 300;
+	run_until(w, w->now + (w->patient ? 90000 : 7000) + (int64_t)roll(w, 10000), NULL);
+	w->patient = false;
 	if (!w->failed)
 		finish(w);
 	world_count(w);
@@ -238,12 +244,12 @@ static int end_seed(pid_t *pids, uint64_t *seeds, int n)
 static void say_total(uint64_t seeds, uint64_t bad)
 {
 	printf("# %llu seeds, %llu bad: %llu machines, %llu entries, %llu changes done (%llu unknown, %llu refused), %llu reads (%llu refused), "
-	       "%llu messages, %llu crashes, %llu elections, %llu transfers, %llu snapshots taken; order after %llu ms at most\n",
+	       "%llu messages, %llu crashes, %llu elections, %llu transfers, %llu snapshots taken, %llu moves; order after %llu ms at most\n",
 	       (unsigned long long)seeds, (unsigned long long)bad, (unsigned long long)total->machines, (unsigned long long)total->entries,
 	       (unsigned long long)total->done, (unsigned long long)total->unknown, (unsigned long long)total->refused,
 	       (unsigned long long)total->reads, (unsigned long long)total->unread, (unsigned long long)total->messages,
 	       (unsigned long long)total->crashes, (unsigned long long)total->elections, (unsigned long long)total->transfers,
-	       (unsigned long long)total->installs, (unsigned long long)total->worst_ms);
+	       (unsigned long long)total->installs, (unsigned long long)total->moves, (unsigned long long)total->worst_ms);
 }
 
 int main(int argc, char **argv)

@@ -135,6 +135,7 @@ static int64_t next_moment(struct world *w, int64_t until)
 	for (int i = 0; i < NODES_MAX; i++)
 		at = (t = node_next(&w->nodes[i])) < at ? t : at;
 	at = (t = client_next(w)) < at ? t : at;
+	at = (t = lease_next(w)) < at ? t : at;
 	at = w->fault_at < at ? w->fault_at : at;
 	at = w->admin.next < at ? w->admin.next : at;
 	return at > w->now ? at : w->now;
@@ -146,7 +147,7 @@ bool world_step(struct world *w, int64_t until)
 	if (w->now >= until || w->failed)
 		return false;
 	if (roll(w, 2))                               /* who has slept may hear its clients first */
-		client_work(w);
+		client_work(w), lease_work(w);
 	while (w->n_heap && w->heap[0].at <= w->now)
 		deliver(w, heap_take(w));
 	if (w->fault_at <= w->now)
@@ -154,6 +155,7 @@ bool world_step(struct world *w, int64_t until)
 	if (w->admin.next <= w->now)
 		admin_work(w);
 	client_work(w);
+	lease_work(w);
 	for (int i = 0; i < NODES_MAX; i++)
 		node_work(&w->nodes[i]);
 	return !w->failed;

@@ -3,6 +3,7 @@
  *
  *   world.c    time, the network, the loop      machine.c  replicas that start, stop, crash
  *   client.c   commands and reads, and what they must have seen      admin.c  joining, leaving, being lost
+ *   lease.c    what machines run while a leader answers them, by clocks that are wrong
  *   check.c    what replicas may never disagree on                   fault.c  what goes wrong
  *   sim.c      seeds, one process each */
 #ifndef SIM_WORLD_H
@@ -18,12 +19,23 @@
 #define INDEX_MAX   20000
 #define TERM_MAX    4000
 #define NEVER       INT64_MAX
+#define LEASE_TICKET (1ull << 63)                     /* in tickets: a question or an order of lease.c */
 
 enum life { ABSENT, UP, DOWN, GONE };                 /* GONE: for ever */
 
 struct world;
 
 struct promise { uint64_t term, vote, last, last_term; }; /* last: of the log; 0: not known */
+
+struct order { int64_t ms, at; int node; };            /* of a scheduler: about a node that was silent for ms; 0: none is open */
+
+struct lease {
+	int64_t      until, asked;                    /* by the machine's clock */
+	uint64_t     ticket;
+	int64_t      ask_at, look_at;                 /* time */
+	struct order order;
+	int          seen, taken;                     /* how much was taken from it: as it knows itself, as anybody knows */
+};
 
 struct machine {
 	struct world   *w;
@@ -39,6 +51,8 @@ struct machine {
 	struct replica *r;
 	int64_t         up_at, busy_until, due, work_at; /* due: of the tick */
 	int64_t         clock, slow_until, asleep_until;
+	int             rate;                         /* thousandths of a second that its clock shows after a second */
+	struct lease    lease;
 	int64_t         told;                         /* revision */
 	uint64_t        known[NODES_MAX * 2];         /* servers whose links it takes, as its state is at known_at */
 	size_t          n_known;
@@ -94,8 +108,11 @@ struct world {
 	int64_t        now, order, sequence;
 	struct machine    nodes[NODES_MAX];
 	int            want;                          /* machines to have */
+	int            rates;                         /* of clocks: 0 right, 1 up to a tenth wrong, 2 a tenth wrong */
 	int            records;                       /* what its builds may write */
 	bool           changing;                      /* machines come and go during the faults */
+	bool           patient, isolated;             /* faults come slowly and last: leases end; one machine is alone */
+	bool           moving;                        /* something was to be taken from a machine */
 	struct packet *heap;
 	size_t         n_heap, cap_heap;
 	bool           cut[NODES_MAX][NODES_MAX];
@@ -116,7 +133,7 @@ struct world {
 	unsigned       snapshot_bytes, trailing;
 	char           dir[128];
 	struct {
-		uint64_t done, unknown, refused, reads, unread, crashes, installs, elections, changes, messages, transfers, entries;
+		uint64_t done, unknown, refused, reads, unread, crashes, installs, elections, changes, messages, transfers, entries, moves;
 	} n;
 };
 
@@ -137,8 +154,11 @@ void     node_work(struct machine *n);
 void     node_deliver(struct machine *n, struct machine *from, struct str msg);
 struct machine *node_up(struct world *w);                /* a random one that runs; NULL */
 struct machine *node_leader(struct world *w);            /* the one with the newest term; NULL */
+int      node_count(struct machine *n, const char *prefix, bool exact); /* keys that begin so, or are so */
 int      node_has(struct machine *n, const struct name *nm); /* how often it is in the state as its readers see it */
 bool     node_links(struct machine *n, uint64_t server); /* does its peer role speak to that server? */
+int64_t  clock_mono(const struct machine *n);          /* what it shows now */
+int64_t  clock_when(const struct machine *n, int64_t mono_ms); /* time, when it shows that */
 bool     node_counts_on(struct machine *n, uint64_t server); /* is it in the configuration of its log? */
 
 /* --- client.c --- */
@@ -157,6 +177,13 @@ bool     admin_idle(struct world *w);
 bool     admin_lose(struct world *w);                 /* a machine is lost for ever, if the others can do without it */
 bool     admin_remove(struct world *w);
 bool     world_settled(struct world *w);              /* everybody takes part as it should and is level */
+
+/* --- lease.c --- */
+void     lease_work(struct world *w);
+int64_t  lease_next(struct world *w);
+void     lease_fresh(struct machine *n, uint64_t ticket, const struct err *e);
+void     lease_revision(struct machine *n);
+void     lease_lost(struct machine *n, bool power);       /* its process died, or the machine */
 
 /* --- check.c --- */
 void     check_revision(struct machine *n, int64_t revision);

@@ -55,7 +55,7 @@ static struct container running(const char *policy)
 
 static int move(struct str id, struct str from)
 {
-	return RUN(&f, CMD_CONTAINER_MOVE, container_move, { .id = id, .account = STR("alice"), .node = from });
+	return RUN(&f, CMD_CONTAINER_MOVE, container_move, { .id = id, .account = STR("alice"), .node = from, .lost = true });
 }
 
 static bool waits_on(struct str node, struct str id)
@@ -144,6 +144,7 @@ TEST(containers_of_a_lost_node_start_elsewhere)
 	other = str_is(c.node, "node1") ? STR("node2") : STR("node1");
 	CHECK_ERR(move(c.id, c.node), f.e, "where it belongs");
 	REQUIRE_OK(state(c.node, "lost"), f.e);
+	CHECK_ERR(RUN(&f, CMD_CONTAINER_MOVE, container_move, { .id = c.id, .account = STR("alice"), .node = c.node }), f.e, "where it belongs"); /* its lease may be good */
 	REQUIRE_OK(move(c.id, c.node), f.e);
 	CHECK(fixture_event(&f, "die") && fixture_event(&f, "move"));
 	moved = fixture_container(&f, c.id);

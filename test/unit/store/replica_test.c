@@ -136,6 +136,40 @@ TEST(a_batch_is_one_entry_and_failures_leave_nothing)
 	sim_release(&w->disk);
 }
 
+static void silent(struct world *w, uint64_t server, int64_t ms)
+{
+	struct volume v = { .name = STR("elsewhere") };
+
+	replica_command(w->r, &(struct replica_call){ .ticket = VOLUMES_MAX, .cmd = CMD_VOLUME_CREATE, .account = STR("operator"), .operator_ = true,
+	                .payload = rec_encode_arena(&w->a, volume_fields, &v), .silent = server, .silent_ms = ms });
+	REQUIRE_OK(replica_run(w->r, &e), e);
+}
+
+/* The clock here goes on by one with each look at it. */
+TEST(what_a_silent_server_loses)
+{
+	struct world *w = calloc(1, sizeof *w);
+	int64_t before;
+
+	sim_init(&w->disk, 1);
+	REQUIRE_OK(open_replica(w, true), e);
+	init(w);
+	before = w->revision;
+	silent(w, 77, 1000000);                       /* never heard of, but this one does not lead for so long */
+	CHECK_INT(w->failures, 1);
+	CHECK_STR(w->last.msg, "that node was heard of, or this one has not been the leader for long enough");
+	silent(w, replica_status(w->r).server, 1);    /* itself */
+	CHECK_INT(w->failures, 2);
+	CHECK_INT(replica_status(w->r).revision, before);
+	while (replica_status(w->r).leading_ms < 100)
+		;
+	silent(w, 77, 100);
+	CHECK_INT(w->failures, 2);
+	CHECK_INT(replica_status(w->r).revision, before + 1);
+	REQUIRE_OK(replica_close(w->r, true, &e), e);
+	sim_release(&w->disk);
+}
+
 TEST(a_killed_process_finds_its_database)
 {
 	struct world *w = calloc(1, sizeof *w);
