@@ -184,7 +184,7 @@ harness: $(HARNESS) build/triton-records-1 build/triton-clock
 
 # The program with a wall clock that a test sets.
 build/triton-clock: build/obj/test/cluster/clock.o build/triton.debug
-	$Q$(call LINK,$(OBJ) $< -Xlinker --wrap=clock_wall_ns)
+	$Q$(call LINK,$(OBJ) $< $(foreach f,wall_ns mono_ns mono_ms boot_ms,-Xlinker --wrap=clock_$f))
 
 build/harness/clients: build/obj/test/cluster/clients_ask.o build/obj/test/cluster/clients_live.o
 

@@ -56,6 +56,7 @@ struct node_role {
 	int64_t         seen;                         /* revision up to which events were looked at */
 	int64_t         untold_ms;                    /* stopping: the ends of containers are told until then; 0: some run */
 	bool            registered, recovered, ready, stopping, images_dirty, private_registries, ports_dirty, joined, alone, remotes_dirty;
+	char            remotes_told[1024];           /* networks whose remotes could not be set, and why, as it was logged last */
 	uid_t           sender_uid;                   /* of what sends logs: as pulls */
 	struct rlimit   files;                        /* that serve was started with: a container's as well, if --ulimit does not say otherwise */
 };

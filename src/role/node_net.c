@@ -400,8 +400,19 @@ static void far_ports(struct node_role *n, struct view_txn *t)
 	map_release(&seen);
 }
 
+/* It is tried again with each look at the state, and told once. */
+static void remotes_failed(struct node_role *n, struct arena *a, struct str *now, struct str network, const struct err *e)
+{
+	struct str line = arena_printf(a, "%.*s: %s\n", STR_ARG(network), e->msg);
+
+	*now = arena_printf(a, "%.*s%.*s", STR_ARG(*now), STR_ARG(line));
+	if (str_find_str(str_of(n->remotes_told), line) < 0)
+		log_failed("containers on other nodes cannot be reached", e, L("network", network));
+}
+
 void net_remotes(struct node_role *n, struct view_txn *t)
 {
+	struct str now = STR_NONE;
 	auto_arena a = ARENA_INIT;
 	struct { struct network *v; size_t n; } all = { 0 };
 	struct err e;
@@ -415,10 +426,11 @@ void net_remotes(struct node_role *n, struct view_txn *t)
 		auto_arena work = ARENA_INIT;
 
 		if (all.v[i].vni && overlay_network_has(n->overlay, all.v[i].id) && remotes_of(n, t, &work, &all.v[i], &e)) {
-			log_failed("containers on other nodes cannot be reached", &e, L("network", all.v[i].id));
+			remotes_failed(n, &a, &now, all.v[i].id, &e);
 			n->remotes_dirty = true;
 		}
 	}
+	snprintf(n->remotes_told, sizeof n->remotes_told, "%.*s", STR_ARG(now));
 }
 
 bool address_ip(struct str address, struct ip *ip)

@@ -172,6 +172,58 @@ test_C08_clocks_that_are_wrong_harm_nobody() {
 	serve_start $v
 }
 
+leads() { # NODE: it becomes the leader
+	local round
+	for round in $(seq 20); do
+		[ "$(leader)" != "$1" ] || return 0
+		kill -9 "$(state_pid "$(leader)")" 2>/dev/null || true
+		until_ok 20 write_at "$1" "office-$round"
+	done
+	fail "node $1 does not become the leader"
+}
+running() { pgrep -fc "^sleep $1\$" || true; } # SECONDS: processes that sleep so long
+runs_elsewhere() { [ "$(docker_at "$1" inspect -f '{{.State.Running}} {{.Node.ID}}' "$2" | grep -c "true $3")" = 0 ] && [ "$(docker_at "$1" inspect -f '{{.State.Running}}' "$2")" = true ]; } # NODE CONTAINER OLD
+
+# The kernel lets a clock run a tenth too slow or too fast: the lost node's is slow, so that its lease lasts, the leader's is fast.
+test_C08_clocks_of_another_speed_let_nothing_run_twice() {
+	local fast=1 slow=2 most=0 now lost k
+	for k in $fast $slow; do clock_give $k; done
+	leads $fast
+	clock_set $fast 0 1100 1100
+	clock_set $slow 0 900 900
+	before=$(term 3)
+	for k in 1 2 3 4 5 6; do docker_at 3 run -d --name "sp$k" --restart always bb:1 sleep "4711080$k" >/dev/null; done
+	for k in 1 2 3 4 5 6; do [ "$(holder "sp$k")" != $slow ] || lost=$k; done
+	for i in 1 2 3; do until_ok 20 write_at $i "speed-$i"; done
+	sleep 5                                               # elections would come by now
+	is "$(term 3) $(leader)" "$before $fast" "leader and term by clocks of another speed"
+	link_down $slow
+	begin=$(now_ms)
+	until runs_elsewhere 3 "sp$lost" "$(cat "$C/$slow/data/node")"; do
+		now=$(running "4711080$lost")
+		[ "$now" -le $most ] || most=$now
+		[ $(($(now_ms) - begin)) -lt 90000 ] || fail "it does not start elsewhere"
+		sleep 0.05
+	done
+	echo "elsewhere after $(($(now_ms) - begin)) ms"
+	for k in $(seq 60); do
+		now=$(running "4711080$lost")
+		[ "$now" -le $most ] || most=$now
+		sleep 0.05
+	done
+	is $most 1 "copies at a time"
+	link_up $slow
+	for i in 1 2 3; do until_ok 20 write_at $i "again-$i"; done
+	until_is 20 1 running "4711080$lost"
+	for k in $fast $slow; do
+		clock_set $k 0 1000
+		node_stop $k
+		rm "$(clock_of $k).clock"
+		serve_start $k
+	done
+	for i in 1 2 3; do until_ok 20 write_at $i "right-$i"; done
+}
+
 # A container's whole life for each fault, by clients that try again.
 ev_created() { docker_at "$1" create --name "$2" bb:1 sleep 1000 || docker_at "$1" inspect "$2"; }
 ev_started() { docker_at "$1" start "$2" && [ "$(docker_at "$1" inspect -f '{{.State.Running}}' "$2")" = true ]; }

@@ -100,15 +100,17 @@ busybox_image() { # an image of busybox only, made on node 2
 # --- a node with a clock of its own: it runs build/triton-clock, see clock.c ---------------------------
 
 clock_of() { echo "$C/triton-clock-$1"; }                               # NODE: its program
-clock_set() { # NODE SECONDS PERMILLE: so much later than it is, and how many thousandths of a second pass in one from now on
-	python3 - "$(clock_of "$1").clock" "$2" "$3" <<-'END'
+clock_set() { # NODE SECONDS PERMILLE [PERMILLE]: so much later than it is, and how many thousandths of a second pass in one from now on; of the monotonic one
+	python3 - "$(clock_of "$1").clock" "$2" "$3" "${4:-1000}" <<-'END'
 		import os, struct, sys, time
 		fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o644)
-		new = not os.pread(fd, 56, 0)
-		which = 0 if new else 1 - struct.unpack("<q", os.pread(fd, 8, 0))[0]
-		now = time.time_ns()
-		one = struct.pack("<qqq", now + int(sys.argv[2]) * 10**9, now, int(sys.argv[3]))
-		os.pwrite(fd, b"\0" * 8 + one + one, 0) if new else os.pwrite(fd, one, 8 + 24 * which)
+		old = os.pread(fd, 104, 0)
+		which = 1 - struct.unpack("<q", old[:8])[0] if old else 0
+		now, boot = time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+		at = struct.unpack_from("<qqqqqq", old, 8 + 48 * (1 - which)) if old else (0, 0, 0, 0, 0, 1000)
+		skew = at[3] + (boot - at[4]) // 1000 * (at[5] - 1000)
+		one = struct.pack("<qqqqqq", now + int(sys.argv[2]) * 10**9, now, int(sys.argv[3]), skew, boot, int(sys.argv[4]))
+		os.pwrite(fd, one, 8 + 48 * which) if old else os.pwrite(fd, b"\0" * 8 + one + one, 0)
 		os.pwrite(fd, struct.pack("<q", which), 0)
 	END
 }
