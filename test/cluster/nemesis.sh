@@ -5,7 +5,7 @@ pick() { echo $((RANDOM % $1)); }
 between() { awk "BEGIN { printf \"%.2f\", $1 + ($2 - $1) * $RANDOM / 32767 }"; } # SECONDS SECONDS
 victim() {
 	local l
-	l=$(leader)
+	l=$(leader_now)
 	[ "$l" ] && [ $((RANDOM % 2)) = 0 ] && { echo "$l"; return; }
 	echo $((RANDOM % NODES + 1))
 }

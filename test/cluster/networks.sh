@@ -5,7 +5,7 @@ test_one_network_over_all_nodes() {
 	for i in 1 2 3; do docker_at $i run -d --name "n$i" --network n1 bb:1 sh -c 'dd if=/dev/urandom of=/tmp/big bs=1M count=2 2>/dev/null; httpd -f -p 80 -h /tmp' >/dev/null; done
 	for i in 1 2 3; do
 		until_ok 10 docker_at 1 exec n1 wget -q -O /dev/null "http://n$i/big" || fail "n1 gets nothing from n$i"
-		docker_at 2 exec n3 ping -c 1 -W 2 "n$i"
+		until_ok 10 docker_at 2 exec n3 ping -c 1 -W 2 "n$i" || fail "n3 does not reach n$i"
 	done
 	is "$(docker_at 3 exec n1 wget -q -O - http://n2/big | md5sum)" "$(docker_at 1 exec n2 cat /tmp/big | md5sum)" "2 MB in full packets"
 }
@@ -138,7 +138,7 @@ test_a_network_with_IPv6_over_all_nodes() {
 	for i in 1 2 3; do
 		for k in 1 2 3; do
 			is "$(docker_at $((k % 3 + 1)) inspect -f '{{.NetworkSettings.Networks.six.GlobalIPv6Address}}' "six$i")" "$(six $i)" "through another node"
-			has "$(docker_at $i exec "six$k" nslookup -type=aaaa "six$i")" "$(six $i)"
+			until_ok 10 sh -c "DOCKER_HOST=unix://$RUN/$i/docker.sock docker exec six$k nslookup -type=aaaa six$i | grep -q '$(six $i)'" || fail "six$k does not find six$i"
 			until_ok 20 docker_at 1 exec "six$k" ping -6 -c 1 -W 2 "$(six $i)" || fail "six$k does not reach six$i"
 		done
 	done
