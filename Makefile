@@ -247,7 +247,7 @@ test: ## install what is missing, build, run every tier; ends in "N passed, N fa
 	@test/run
 
 # All the end to end tests on Debian's own kernel under software emulation: hours; it goes on where it was ended. N=20: so many now.
-test-vm: build/triton build/next/triton ## run every end to end test in an emulated machine (cgroup v2, project quotas): N=n
+test-vm: build/triton build/unit build/apitable build/next/triton ## run every end to end test in an emulated machine (cgroup v2, project quotas): N=n
 	@packaging/deps test
 	@test/vm/run --all $(N)
 

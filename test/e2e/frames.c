@@ -6,6 +6,7 @@
  *
  * `send` ends with "sent". Kind `end` is an honest datagram with END, `honest` one with ATTACK: both must arrive, so that
  * a count of 0 means something. */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
