@@ -79,7 +79,7 @@ test_h18_pipelined_requests_are_answered_in_order() {
 # limit test_h19_slow_clients_are_dropped_and_harm_nobody 60
 test_h19_slow_clients_are_dropped_and_harm_nobody() {
 	python3 - $DOCKER_ADDR <<'END'
-import socket, ssl, subprocess, sys, time
+import os, socket, sys, time
 host, port = sys.argv[1].split(":")
 slow = []
 for i in range(200):
@@ -87,7 +87,7 @@ for i in range(200):
     slow.append(s)
 start = time.time()
 closed = 0
-while time.time() - start < 25 and closed < len(slow):
+while time.time() - start < 25 * int(os.environ.get("E2E_SLOW", "1")) and closed < len(slow):
     closed = 0
     for s in slow:
         try:
@@ -108,7 +108,7 @@ sys.exit(closed != len(slow))
 END
 	local from=$(date +%s%N)
 	exits 0 curl_as me -o /dev/null "https://$DOCKER_ADDR/_ping"
-	[ $((($(date +%s%N) - from) / 1000000)) -lt 1500 ]
+	[ $((($(date +%s%N) - from) / 1000000)) -lt $((1500 * ${E2E_SLOW:-1})) ]
 }
 
 test_h21_other_upgrades() {

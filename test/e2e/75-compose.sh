@@ -118,7 +118,7 @@ test_compose_waits_for_health_extends_and_profiles() {
 	is "$(docker ps -q --filter name=more_tool | wc -l)" 0
 	compose --profile debug up -d
 	is "$(docker ps -q --filter name=more_tool | wc -l)" 1
-	timeout 20 docker-compose events --json >"$TMP/events" 2>/dev/null &
+	env timeout $((20 * ${E2E_SLOW:-1})) docker-compose events --json >"$TMP/events" 2>/dev/null &      # of this number, to be ended
 	wait_for 10 eval 'docker restart -t 0 more_app_1 >/dev/null; grep -q "\"action\": \"start\"" "$TMP/events"'
 	kill $!
 	compose --profile debug down

@@ -369,12 +369,15 @@ counted_to() { # NAME NUMBER
 	awk '$1 != NR - 1 { exit 1 }' "$TMP/counted" || fail "lines of $1 are missing: $(awk '$1 != NR - 1 { print NR ": " $0 }' "$TMP/counted" | head -3)"
 }
 
+# Many containers that do something each so many milliseconds leave a machine time for others: a slow one more rarely.
+beat() { awk -v ms="$1" -v slow="${E2E_SLOW:-1}" 'BEGIN { print ms * slow / 1000 }'; }
+
 states() { docker inspect -f '{{.Name}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}}' $(seq -f up%g 50); }
 reached() { [ "$(curl -s -m 5 "http://192.0.2.1:$1/")" = hello ]; }
 
 # limit test_d05_upgrade_under_50_containers 120
 test_d05_upgrade_under_50_containers() {
-	local count='i=0; while :; do echo $i; i=$((i + 1)); sleep 0.5; done' i port version last
+	local count='i=0; while :; do echo $i; i=$((i + 1)); sleep '$(beat 500)'; done' i port version last
 	[ -x build/next/triton ] || skip "there is no second build (make build/next/triton)"
 	cp "$TRITON" "$TMP/first"
 	trap 'trap - ERR; upgrade_to "$TMP/first"; rm -rf "$TMP"' EXIT      # what the other tests are about
@@ -465,7 +468,7 @@ test_d10_clients_go_on_or_come_back() {
 # Any of our processes, again and again (SURVIVE=all: 100 times): the containers and all they write go on.
 # limit test_d01_killed_under_20_containers 600
 test_d01_killed_under_20_containers() {
-	local count='i=0; while :; do echo $i; i=$((i + 1)); sleep 0.2; done' roles=(state node api scheduler dns peer serve)
+	local count='i=0; while :; do echo $i; i=$((i + 1)); sleep '$(beat 200)'; done' roles=(state node api scheduler dns peer serve)
 	local rounds=${#roles[@]} i role last attached before
 	[ "${SURVIVE:-}" != all ] || rounds=100
 	of_all() { docker inspect -f '{{.Name}} {{.State.Status}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}}' $(seq -f kx%g 20); }

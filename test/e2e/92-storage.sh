@@ -165,7 +165,7 @@ test_a_slow_disk_c10() {
 	small_start
 	pid=$(small_role state)
 	if command -v strace >/dev/null; then
-		timeout 20 strace -f -p "$pid" -e trace=fdatasync -e inject=fdatasync:delay_enter=300000 -o "$TMP/strace" 2>"$TMP/strace.err" &
+		env timeout $((20 * ${E2E_SLOW:-1})) strace -f -p "$pid" -e trace=fdatasync -e inject=fdatasync:delay_enter=300000 -o "$TMP/strace" 2>"$TMP/strace.err" &
 		wait_for 20 grep -q attached "$TMP/strace.err"
 		begin=$(date +%s%N)
 		small volume create >/dev/null

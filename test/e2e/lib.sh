@@ -46,10 +46,16 @@ refused() { # PART-OF-SENTENCE COMMAND...
 	has "$out" "$part"
 }
 
+# Limits of time, but for those with options, are for a machine of full speed.
+timeout() { # SECONDS COMMAND...
+	case $1 in [0-9]*) set -- $(($1 * ${E2E_SLOW:-1})) "${@:2}" ;; esac
+	command timeout "$@"
+}
+
 curl_as() { # LOGIN ARGS...
 	local certs=$HOME/.triton/docker/$1
 	shift
-	curl -sS -m 20 --cacert "$certs/ca.pem" --cert "$certs/cert.pem" --key "$certs/key.pem" "$@"
+	curl -sS -m $((20 * ${E2E_SLOW:-1})) --cacert "$certs/ca.pem" --cert "$certs/cert.pem" --key "$certs/key.pem" "$@"
 }
 
 # Docker API as `me`: body on stdout.

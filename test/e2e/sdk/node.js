@@ -15,7 +15,7 @@ const text = async (s) => { const all = []; for await (const piece of s) all.pus
 const refused = (call, status, part) =>
 	assert.rejects(call, (e) => { assert.equal(e.statusCode, status, e.message); assert.ok(e.message.includes(part), e.message); return true; });
 const until = async (what, holds) => {
-	for (let i = 0; i < 400; i++, await new Promise((ok) => setTimeout(ok, 25)))
+	for (let i = 0; i < 400 * (process.env.E2E_SLOW || 1); i++, await new Promise((ok) => setTimeout(ok, 25)))
 		if (await holds())
 			return;
 	assert.fail(what + " did not come");
