@@ -108,7 +108,7 @@ busybox_tar() { # to stdout: a root file system with busybox only
 	if [ ! -e "$dir/bin/busybox" ]; then
 		mkdir -p "$dir"/{bin,dev,etc,home,proc,root,sys,tmp,usr/bin,var}
 		cp "$(command -v busybox)" "$dir/bin/busybox"
-		for applet in $("$dir/bin/busybox" --list); do [ "$applet" = busybox ] || ln -s busybox "$dir/bin/$applet"; done
+		"$dir/bin/busybox" --list | grep -vx busybox | python3 -c 'import os, sys; [os.symlink("busybox", sys.argv[1] + "/" + applet.strip()) for applet in sys.stdin]' "$dir/bin"
 		printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >"$dir/etc/passwd"
 		printf 'root:x:0:\nuser:x:1000:\nwheel:x:10:user\nextra:x:2000:user\nnogroup:x:65534:\n' >"$dir/etc/group"
 		chmod 1777 "$dir/tmp"
