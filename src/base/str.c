@@ -123,6 +123,20 @@ bool str_has_nul(struct str s)
 	return str_find(s, '\0') >= 0;
 }
 
+bool str_name_char(char c, bool first)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (!first && (c == '.' || c == '_' || c == '-'));
+}
+
+bool str_is_name(struct str s, size_t min, size_t max)
+{
+	bool good = s.n >= min && s.n <= max;
+
+	for (size_t i = 0; good && i < s.n; i++)
+		good = str_name_char(s.p[i], i == 0);
+	return good;
+}
+
 bool str_is_utf8(struct str s)
 {
 	size_t i = 0;

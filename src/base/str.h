@@ -110,7 +110,12 @@ bool str_to_i64(struct str s, int64_t *out);
 bool str_to_u64(struct str s, uint64_t *out);
 
 bool str_has_nul(struct str s);                       /* a NUL inside: never let it become a C string */
+
 bool str_is_utf8(struct str s);                       /* well-formed UTF-8 (RFC 3629), no surrogates */
+
+/* Docker's rule for names: so many of a-z A-Z 0-9 . _ -, the first a letter or digit. */
+bool str_is_name(struct str s, size_t min, size_t max);
+bool str_name_char(char c, bool first);
 
 /* True when `name` matches the shell-like pattern `glob` (* and ?; no brackets). */
 bool str_glob(struct str glob, struct str name);

@@ -168,15 +168,7 @@ int size_parse(struct str s, int64_t *bytes, struct err *e)
 
 int volume_name_check(struct str name, struct err *e)
 {
-	bool ok = name.n >= 2 && name.n <= 255;
-
-	for (size_t i = 0; ok && i < name.n; i++) {
-		char c = name.p[i];
-		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-
-		ok = word || (i > 0 && (c == '_' || c == '.' || c == '-'));
-	}
-	if (!ok)
+	if (!str_is_name(name, 2, 255))
 		return err_set(e, EINVAL, "\"%.*s\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
 			       "If you intended to pass a host directory, use absolute path", (int)(name.n > 128 ? 128 : name.n), name.p);
 	return 0;

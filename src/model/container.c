@@ -381,18 +381,9 @@ const char *container_status_name(int64_t status)
 	return status >= 0 && status < (int64_t)(sizeof(names) / sizeof(names[0])) ? names[status] : "dead";
 }
 
-static bool alnum(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 int container_name_check(struct str name, struct err *e)
 {
-	bool ok = name.n >= 2 && name.n <= 255 && alnum(name.p[0]);
-
-	for (size_t i = 1; ok && i < name.n; i++)
-		ok = alnum(name.p[i]) || name.p[i] == '_' || name.p[i] == '.' || name.p[i] == '-';
-	if (!ok)
+	if (!str_is_name(name, 2, 255))
 		return err_set(e, EINVAL, "Invalid container name (%.*s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
 			       (int)(name.n > 255 ? 255 : name.n), name.p);
 	return 0;

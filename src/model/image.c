@@ -123,18 +123,9 @@ const struct field node_fields[] = {
 	FIELD_END
 };
 
-static bool node_name_char(char ch, bool first)
-{
-	return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || (!first && (ch == '.' || ch == '_' || ch == '-'));
-}
-
 int node_name_check(struct str name, struct err *e)
 {
-	bool good = name.n > 0 && name.n <= NODE_NAME_MAX;
-
-	for (size_t i = 0; good && i < name.n; i++)
-		good = node_name_char(name.p[i], i == 0);
-	if (!good)
+	if (!str_is_name(name, 1, NODE_NAME_MAX))
 		return err_set(e, EINVAL, "a node cannot be called \"%.*s\": a name has 1 to %d letters, digits, '.', '_' and '-', and begins with a letter "
 		               "or digit", (int)(name.n > NODE_NAME_MAX ? NODE_NAME_MAX : name.n), name.p, NODE_NAME_MAX);
 	return hex_is(name, 32) ? err_set(e, EINVAL, "a node cannot be called %.*s: that is how ids look", STR_ARG(name)) : 0;
@@ -147,7 +138,7 @@ struct str node_name_of_host(struct arena *a, struct str host)
 	struct err ignored;
 
 	for (size_t i = 0; i < host.n && name.n < NODE_NAME_MAX; i++)
-		if (node_name_char(host.p[i], name.n == 0))
+		if (str_name_char(host.p[i], name.n == 0))
 			text[name.n++] = host.p[i];
 		else if (name.n)
 			text[name.n++] = '-';

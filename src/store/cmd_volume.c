@@ -6,12 +6,7 @@
 
 static int check_name(struct str s, struct err *e)
 {
-	bool good = s.n >= 2 && s.n <= 255;
-
-	for (size_t i = 0; good && i < s.n; i++)
-		good = (s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') || (s.p[i] >= '0' && s.p[i] <= '9') ||
-		       (i > 0 && (s.p[i] == '_' || s.p[i] == '.' || s.p[i] == '-'));
-	if (good)
+	if (str_is_name(s, 2, 255))
 		return 0;
 	return err_set(e, EINVAL, "create %.*s: \"%.*s\" includes invalid characters for a local volume name, only "
 	               "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path",

@@ -112,3 +112,11 @@ TEST(bytes_are_copied_at_every_length)
 		CHECK(memcmp(to + 1, from, n) == 0 && to[0] == 0 && to[n + 1] == 0);
 	}
 }
+
+TEST(names)
+{
+	CHECK(str_is_name(STR("a0.Z_-"), 2, 6) && str_is_name(STR("0a"), 2, 6) && str_is_name(STR("9"), 1, 1));
+	CHECK(!str_is_name(STR_NONE, 1, 6) && !str_is_name(STR("a"), 2, 6) && !str_is_name(STR("abcdefg"), 2, 6));
+	CHECK(!str_is_name(STR(".a"), 1, 6) && !str_is_name(STR("_a"), 1, 6) && !str_is_name(STR("-a"), 1, 6));
+	CHECK(!str_is_name(STR("a b"), 1, 6) && !str_is_name(STR("a/b"), 1, 6) && !str_is_name(STR("\xc3\xa4"), 1, 6) && !str_is_name(str_make("a\0", 2), 1, 6));
+}
