@@ -78,8 +78,8 @@ int container_of(struct req *r, struct container *c, struct err *e);
 
 /* The caller's image by reference, id or prefix: familiar normalisation ("busybox" is "busybox:latest"). ENOENT. */
 int image_find(struct req *r, struct view_txn *t, struct str ref, struct image *i, struct err *e);
-/* Before an operation of this node on the image's layers: they are here when it returns 0. Blocks while they come from another node. */
 int platform_one(struct req *r, struct str *text, struct err *e); /* of the query, at most one; "os/arch[/variant]" */
+/* Before an operation of this node on the image's layers: they are here when it returns 0. Blocks while they come from another node. */
 int image_here(struct req *r, struct str id, struct err *e);
 /* The references of an image of the caller. */
 int image_refs(struct req *r, struct view_txn *t, struct str id, struct image_view *v, struct err *e);

@@ -102,6 +102,20 @@ static void set_label(struct apply *p, struct str key, struct str val)
 
 /* --- one function per instruction --------------------------------------------------------------------- */
 
+static void put_quoted(struct buf *b, struct str s)
+{
+	buf_char(b, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			buf_char(b, '\\');
+		if (s.p[i] == '\n' || s.p[i] == '\t')
+			buf_puts(b, s.p[i] == '\n' ? "\\n" : "\\t");
+		else
+			buf_char(b, s.p[i]);
+	}
+	buf_char(b, '"');
+}
+
 /* A list as Docker writes it into the history: Go's %q, or its %v. */
 static struct str list_text(struct arena *a, const struct strs *l, bool quoted)
 {
@@ -110,21 +124,10 @@ static struct str list_text(struct arena *a, const struct strs *l, bool quoted)
 	for (size_t i = 0; i < l->n; i++) {
 		if (i)
 			buf_char(&b, ' ');
-		if (!quoted)
-			buf_str(&b, l->v[i]);
-		for (size_t k = 0; quoted && k < l->v[i].n; k++) {
-			char ch = l->v[i].p[k];
-
-			buf_puts(&b, k ? "" : "\"");
-			if (ch == '"' || ch == '\\')
-				buf_char(&b, '\\');
-			if (ch == '\n' || ch == '\t')
-				buf_puts(&b, ch == '\n' ? "\\n" : "\\t");
-			else
-				buf_char(&b, ch);
-		}
 		if (quoted)
-			buf_puts(&b, l->v[i].n ? "\"" : "\"\"");
+			put_quoted(&b, l->v[i]);
+		else
+			buf_str(&b, l->v[i]);
 	}
 	return arena_printf(a, "[%.*s]", STR_ARG(buf_as_str(&b)));
 }

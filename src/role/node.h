@@ -109,6 +109,7 @@ struct sync_wait {
  * any case. ENOENT, ECONNREFUSED, ESRCH: there is no shim any more; ETIMEDOUT. `fd` (-1: none) stays the caller's. l lives until then. */
 typedef void ask_done_fn(struct local *l, void *ctx, const struct shim_reply *r, const struct err *e);
 void shim_ask(struct local *l, const struct shim_call *c, int fd, ask_done_fn *done, void *ctx);
+bool shim_gone(const struct err *e);                       /* what `done` was told: there is no shim any more, so no container either */
 void shim_asks_take(struct local *l);                      /* what is answered already */
 
 /* node_start.c */

@@ -22,6 +22,11 @@ struct ask {
 
 #define ASK_OF(p, member_) ((struct ask *)((char *)(p) - offsetof(struct ask, member_)))
 
+bool shim_gone(const struct err *e)
+{
+	return e->code == ESRCH || e->code == ENOENT || e->code == ECONNREFUSED;
+}
+
 static void finish(struct ask *k, const struct shim_reply *r, const struct err *e)
 {
 	struct local *l = k->l;

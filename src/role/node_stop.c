@@ -15,7 +15,7 @@
 static void signalled(struct local *l, void *ctx, const struct shim_reply *r, const struct err *e)
 {
 	(void)r;
-	if (e && e->code != ESRCH && e->code != ENOENT && e->code != ECONNREFUSED)
+	if (e && !shim_gone(e))
 		log_failed("a signal could not be delivered", e, L("id", l->id), L("signal", (int)(intptr_t)ctx));
 }
 

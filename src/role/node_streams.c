@@ -33,12 +33,6 @@ static struct local *running(struct ipc_req *r, struct str account, struct str i
 	return NULL;
 }
 
-/* The shim has gone: so has the container. */
-static bool shim_gone(const struct err *e)
-{
-	return e->code == ESRCH || e->code == ENOENT || e->code == ECONNREFUSED;
-}
-
 static void refuse(struct local *l, struct ipc_token *t, const struct err *why)
 {
 	struct err gone;
