@@ -1,6 +1,8 @@
 /* Arenas; see arena.h. */
 #include "base/arena.h"
 
+#include "base/fmt.h"
+
 #include <unistd.h>
 
 #define BLOCK_MIN 4096
@@ -97,14 +99,14 @@ struct str arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(p, room, fmt, ap);
+	n = fmt_print(p, room, fmt, ap);
 	if (n < 0)
 		die_of_memory();
 	if ((size_t)n < room) {
 		a->at += ((size_t)n + ALIGN) & ~(size_t)(ALIGN - 1);
 	} else {
 		p = arena_alloc(a, (size_t)n + 1);
-		vsnprintf(p, (size_t)n + 1, fmt, again);
+		fmt_print(p, (size_t)n + 1, fmt, again);
 	}
 	va_end(again);
 	return (struct str){ p, n };

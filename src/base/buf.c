@@ -1,6 +1,8 @@
 /* Growing buffers; see buf.h. */
 #include "base/buf.h"
 
+#include "base/fmt.h"
+
 #include <unistd.h>
 
 void buf_release(struct buf *b)
@@ -67,13 +69,13 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	n = vsnprintf(small, sizeof small, fmt, ap);
+	n = fmt_print(small, sizeof small, fmt, ap);
 	if (n >= 0 && (size_t)n < sizeof small) {
 		buf_add(b, small, n);
 	} else if (n >= 0) {
 		to = buf_reserve(b, (size_t)n + 1);
 		if (to) {
-			vsnprintf(to, (size_t)n + 1, fmt, again);
+			fmt_print(to, (size_t)n + 1, fmt, again);
 			b->n += n;
 		}
 	}

@@ -3,6 +3,7 @@
 #include "codec/json.h"
 
 #include "base/clock.h"
+#include "base/fmt.h"
 
 #include <math.h>
 
@@ -107,17 +108,12 @@ void json_quote(struct buf *b, struct str s)
 	buf_char(b, '"');
 }
 
-/* Decimal integers are most of what inspect prints; printf is ten times slower. */
 static void put_u64(struct buf *b, uint64_t v)
 {
-	char digits[20];
-	size_t at = sizeof digits;
+	char *to = buf_reserve(b, FMT_DIGITS);
 
-	do {
-		digits[--at] = '0' + v % 10;
-		v /= 10;
-	} while (v);
-	buf_add(b, digits + at, sizeof digits - at);
+	if (to)
+		b->n += fmt_u64(to, v);
 }
 
 static void put_i64(struct buf *b, int64_t v)

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/fmt.h"
 #include "codec/json.h"
 
 #include <errno.h>
@@ -70,15 +71,9 @@ int reply_header(struct req *r, const char *name, struct str value)
 	return 0;
 }
 
-/* Without printf, which is what most of an answer's time would go to. */
-static struct str decimal(size_t v, char out[24])
+static struct str decimal(size_t v, char out[FMT_DIGITS])
 {
-	size_t at = 24;
-
-	do
-		out[--at] = (char)('0' + v % 10);
-	while ((v /= 10) > 0);
-	return str_make(out + at, 24 - at);
+	return str_make(out, fmt_u64(out, v));
 }
 
 static void header_line(struct buf *b, const char *name, struct str value)
@@ -105,7 +100,7 @@ static struct str date_now(void)
 
 static void head_begin(struct req *r, struct buf *b, int status, const char *type)
 {
-	char number[24];
+	char number[FMT_DIGITS];
 
 	r->status = status;
 	if (server_is_stopping(r->server))
@@ -143,7 +138,7 @@ int reply_text(struct req *r, int status, const char *type, struct str body, str
 {
 	auto_buf b = BUF_INIT(64 << 10);
 	bool none = status == 204 || status == 304;
-	char number[24];
+	char number[FMT_DIGITS];
 	struct iovec v[2];
 
 	head_begin(r, &b, status, none || (body.n == 0 && !type) ? NULL : type);
