@@ -34,6 +34,20 @@ void arena_release(struct arena *a)
 	*a = ARENA_INIT;
 }
 
+void arena_reset(struct arena *a, size_t keep)
+{
+	struct arena_block *last = a->head;
+
+	if (!last || last->size > keep) {
+		arena_release(a);
+		return;
+	}
+	a->head = last->next;
+	arena_release(a);
+	last->next = NULL;
+	*a = (struct arena){ .head = last, .at = last->data, .end = last->data + last->size, .total = last->size };
+}
+
 static void grow(struct arena *a, size_t n)
 {
 	size_t size = a->head ? a->head->size * 2 : BLOCK_MIN;

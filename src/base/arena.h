@@ -23,6 +23,7 @@ struct arena {
 #define ARENA_INIT ((struct arena){ 0 })
 
 void arena_release(struct arena *a);                  /* frees everything; the arena can be used again */
+void arena_reset(struct arena *a, size_t keep);       /* the same, but the last block stays for the next use, if it has at most `keep` bytes */
 
 void *arena_alloc(struct arena *a, size_t n);         /* zeroed, aligned to 16; n = 0 is fine */
 void *arena_array(struct arena *a, size_t count, size_t size); /* zeroed, overflow-checked */

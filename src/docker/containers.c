@@ -52,7 +52,7 @@ static int health_of(struct req *r, struct view_txn *t, const struct container *
 int container_inspect(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
-	auto_buf b = BUF_INIT(16 << 20);
+	struct buf *b = reply_buf(r, 16 << 20);
 	struct render_env env = render_env_of(r);
 	struct container c = { 0 };
 	struct nodes_seen nodes = { 0 };
@@ -73,8 +73,8 @@ int container_inspect(struct req *r, struct err *e)
 	env.node = node_seen(r, &t, &nodes, c.node);
 	if ((c.health.n && health_of(r, &t, &c, &env.health, e)) || (req_query_bool(r, "size") && container_sizes(r, &c, &env, e)))
 		return -1;
-	render_container(&env, &b, &c);
-	return reply_json(r, 200, &b, e);
+	render_container(&env, b, &c);
+	return reply_json(r, 200, b, e);
 }
 
 /* --- changes ------------------------------------------------------------------------------------------ */

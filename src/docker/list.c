@@ -197,7 +197,7 @@ static int rows_of(struct req *r, struct view_txn *t, bool copy, struct rows *ou
 int containers_get(struct req *r, struct err *e)
 {
 	auto_view t = { 0 };
-	auto_buf b = BUF_INIT(256 << 20);
+	struct buf *b = reply_buf(r, 256 << 20);
 	struct render_env env = render_env_of(r);
 	struct listing l = { .all = req_query_bool(r, "all") };
 	struct nodes_seen nodes = { 0 };
@@ -219,7 +219,7 @@ int containers_get(struct req *r, struct err *e)
 		view_end(&t);
 	if (limit > 0)
 		l.all = true;
-	buf_char(&b, '[');
+	buf_char(b, '[');
 	for (size_t i = 0; i < rows.n && (limit <= 0 || n < limit); i++) {
 		struct container c = { 0 };
 
@@ -236,10 +236,10 @@ int containers_get(struct req *r, struct err *e)
 			continue;                     /* removed meanwhile */
 		}
 		if (n++)
-			buf_char(&b, ',');
-		render_container_item(&env, &b, &c);
+			buf_char(b, ',');
+		render_container_item(&env, b, &c);
 	}
-	buf_char(&b, ']');
+	buf_char(b, ']');
 	view_end(&t);
-	return reply_json(r, 200, &b, e);
+	return reply_json(r, 200, b, e);
 }

@@ -151,13 +151,21 @@ int reply_text(struct req *r, int status, const char *type, struct str body, str
 	return conn_writev_all(r->conn, v, 2, e);
 }
 
+struct buf *reply_buf(struct req *r, size_t max)
+{
+	r->out.n = 0;
+	r->out.overflow = false;
+	r->out.max = max;
+	return &r->out;
+}
+
 int reply(struct req *r, int status, const struct field *f, const void *obj, struct err *e)
 {
-	auto_buf b = BUF_INIT(64 << 20);
+	struct buf *b = reply_buf(r, 64 << 20);
 
-	json_encode(&b, f, obj);
-	buf_char(&b, '\n');
-	return reply_text(r, status, "application/json", buf_as_str(&b), e);
+	json_encode(b, f, obj);
+	buf_char(b, '\n');
+	return reply_text(r, status, "application/json", buf_as_str(b), e);
 }
 
 int reply_empty(struct req *r, int status, struct err *e)

@@ -26,6 +26,7 @@
 
 #define STACK_BYTES    (256 << 10)                    /* of a request's thread; only what is touched counts */
 #define LINGER_MS      20
+#define KEEP_BYTES     (256 << 10)                    /* of a request's arena and of its answer, for the next request that comes in this time */
 #define FIRST_MS       10000                          /* an accepted connection sends its first byte within this */
 #define IDLE_MS        120000                         /* keep-alive without a request */
 #define SPARE_MS       10000                          /* a thread without work ends */
@@ -56,7 +57,8 @@ struct client {
 	int           fd;
 	char          peer[64];
 	unsigned      uid;
-	struct buf    in;
+	struct buf    in, out;                        /* these and the arena: of its requests, from one to the next; none while parked */
+	struct arena  arena;
 	int64_t       deadline_ms;
 	bool          parked, refused;                /* refused: its seat is a refusal */
 	unsigned char random[12];                     /* of the ids of its requests */
@@ -188,6 +190,13 @@ static void seat_leave(void *p)
 	free(seat);
 }
 
+static void release_memory(struct client *c)
+{
+	buf_release(&c->in);
+	buf_release(&c->out);
+	arena_release(&c->arena);
+}
+
 static void client_free(struct client *c)
 {
 	if (c->conn)
@@ -195,7 +204,7 @@ static void client_free(struct client *c)
 	else if (c->fd >= 0)
 		close(c->fd);
 	seat_leave(c->seat);
-	buf_release(&c->in);
+	release_memory(c);
 	free(c);
 }
 
@@ -262,7 +271,7 @@ enum visit { NEXT, PARK, CLOSE, TAKEN };
 
 static enum visit serve_request(struct server *s, struct client *c)
 {
-	struct req r = { .server = s, .conn = c->conn, .listener = &c->door->l, .in = c->in, .keep = true };
+	struct req r = { .server = s, .conn = c->conn, .listener = &c->door->l, .arena = c->arena, .in = c->in, .out = c->out, .keep = true };
 	struct err e = { 0 };
 	enum visit then;
 	int got;
@@ -292,7 +301,11 @@ static enum visit serve_request(struct server *s, struct client *c)
 			c->conn->wait_first = !r.in.n && !c->conn->ops->pending(c->conn);
 	}
 	c->in = r.in;
-	arena_release(&r.arena);
+	c->out = r.out;
+	if (c->out.cap > KEEP_BYTES)
+		buf_release(&c->out);
+	c->arena = r.arena;
+	arena_reset(&c->arena, KEEP_BYTES);
 	return then;
 }
 
@@ -367,7 +380,7 @@ static void park(struct server *s, struct client *c, int op)
 
 	if (c->conn && c->conn->ops->idle)
 		c->conn->ops->idle(c->conn);
-	buf_release(&c->in);
+	release_memory(c);
 	pthread_mutex_lock(&s->lock);
 	lost = atomic_load(&s->stopping) || epoll_ctl(s->epoll, op, fd, &ev);
 	if (!lost) {

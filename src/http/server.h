@@ -52,6 +52,7 @@ struct req {
 	/* private to http/ */
 	struct server *server;
 	struct buf    in;                             /* read ahead of the body, then of the stream */
+	struct buf    out;                            /* the answer's body: reply_buf */
 	struct http_chunked chunked;
 	uint64_t      body_left;
 	int64_t       body_until_ms;                  /* 0: no end is set */
@@ -96,6 +97,10 @@ int req_body(struct req *r, size_t max, struct str *out, struct err *e);
 int req_json(struct req *r, const struct field *f, void *out, struct err *e);
 /* Stream of the body: n bytes, 0 at the end, -1. Sends 100 Continue when asked for. */
 ssize_t req_body_read(struct req *r, void *p, size_t n, struct err *e);
+
+/* An empty buffer for the body of the answer, at most `max` bytes. The request's own, made once: what a busy client's request before
+ * this one took for it is still there. */
+struct buf *reply_buf(struct req *r, size_t max);
 
 int reply(struct req *r, int status, const struct field *f, const void *obj, struct err *e);
 int reply_text(struct req *r, int status, const char *type, struct str body, struct err *e);

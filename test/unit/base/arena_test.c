@@ -125,3 +125,25 @@ TEST(printf_where_there_is_room_and_where_not)
 			CHECK(zeroed[i] == 0);
 	}
 }
+
+TEST(a_reset_keeps_the_last_block_and_what_it_gives_is_zero)
+{
+	auto_arena a = ARENA_INIT;
+	char *p;
+
+	arena_reset(&a, 1 << 20);
+	CHECK_INT(a.total, 0);
+	for (int i = 0; i < 100; i++)
+		memset(arena_alloc(&a, 1000), 1, 1000);
+	arena_reset(&a, 1 << 20);
+	CHECK_INT(a.total, 64 << 10);                 /* 4, 8, 16, 32 and this one */
+	p = arena_alloc(&a, 60000);
+	for (int i = 0; i < 60000; i++)
+		if (p[i]) {
+			test_failed(__FILE__, __LINE__, "byte %d is of the use before", i);
+			break;
+		}
+	CHECK_INT(a.total, 64 << 10);
+	arena_reset(&a, (64 << 10) - 1);
+	CHECK_INT(a.total, 0);
+}
