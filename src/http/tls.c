@@ -103,12 +103,14 @@ static int would_block(struct err *e)
 
 /* --- sending ----------------------------------------------------------------------------------------- */
 
-static ssize_t send_some(struct tls *t, const void *p, size_t n, struct err *e)
+/* `more`: 0, or MSG_MORE when another record follows at once. Then the kernel makes packets of several records, and the other side wakes
+ * up once for these. */
+static ssize_t send_some(struct tls *t, const void *p, size_t n, int more, struct err *e)
 {
 	ssize_t sent;
 
 	do
-		sent = send(t->c.fd, p, n, MSG_NOSIGNAL);
+		sent = send(t->c.fd, p, n, MSG_NOSIGNAL | more);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0 && errno == EAGAIN)
 		return would_block(e);
@@ -116,21 +118,21 @@ static ssize_t send_some(struct tls *t, const void *p, size_t n, struct err *e)
 }
 
 /* All records that are ready. -1 with EAGAIN when the socket is full. */
-static int push_once(struct tls *t, struct err *e)
+static int push_once(struct tls *t, int more, struct err *e)
 {
 	unsigned char *p;
 	size_t n;
 	ssize_t sent;
 
 	while ((p = br_ssl_engine_sendrec_buf(&t->eng, &n)) != NULL) {
-		sent = send_some(t, p, n, e);
+		sent = send_some(t, p, n, more, e);
 		if (sent < 0)
 			return -1;
 		t->big |= n > PAGE / 2;
 		br_ssl_engine_sendrec_ack(&t->eng, (size_t)sent);
 	}
 	while (t->tail_at < t->tail_n) {
-		sent = send_some(t, t->tail + t->tail_at, t->tail_n - t->tail_at, e);
+		sent = send_some(t, t->tail + t->tail_at, t->tail_n - t->tail_at, 0, e);
 		if (sent < 0)
 			return -1;
 		t->tail_at += (size_t)sent;
@@ -138,11 +140,11 @@ static int push_once(struct tls *t, struct err *e)
 	return 0;
 }
 
-static int push(struct tls *t, struct err *e)
+static int push(struct tls *t, int more, struct err *e)
 {
 	struct err why = { 0 };
 
-	while (push_once(t, &why)) {
+	while (push_once(t, more, &why)) {
 		if (why.code != EAGAIN) {
 			if (e)
 				*e = why;
@@ -175,14 +177,14 @@ static int tls_flush(struct conn *c, struct err *e)
 	struct tls *t = (struct tls *)c;
 
 	br_ssl_engine_flush(&t->eng, 0);
-	if (push(t, e))
+	if (push(t, 0, e))
 		return -1;
 	if (br_ssl_engine_current_state(&t->eng) == BR_SSL_CLOSED)
 		return engine_failed(t, e);
 	if (t->ending && !t->ended) {
 		if (!t->tail_n)
 			seal_close_notify(t);
-		if (push(t, e))
+		if (push(t, 0, e))
 			return -1;
 		t->ended = true;
 		shutdown(c->fd, SHUT_WR);
@@ -210,7 +212,7 @@ static ssize_t tls_write(struct conn *c, const void *p, size_t n, struct err *e)
 		}
 		if (br_ssl_engine_current_state(&t->eng) == BR_SSL_CLOSED)
 			return engine_failed(t, e);
-		if (push(t, &why)) {
+		if (push(t, MSG_MORE, &why)) {
 			if (why.code == EAGAIN && done)
 				return (ssize_t)done;
 			if (e)
@@ -337,14 +339,14 @@ static ssize_t tls_read(struct conn *c, void *p, size_t n, struct err *e)
 		if (t->in_eof)
 			return 0;
 		if (br_ssl_engine_current_state(&t->eng) == BR_SSL_CLOSED) {
-			push_once(t, &ignored);
+			push_once(t, 0, &ignored);
 			return engine_failed(t, e);
 		}
 		switch (feed(t)) {
 		case FAILED:
 			return err_set(e, EPROTO, "TLS: the other side ended with an alert");
 		case NEEDS_BYTES:
-			push_once(t, &ignored);       /* what the engine answered, for example to a renegotiation */
+			push_once(t, 0, &ignored);       /* what the engine answered, for example to a renegotiation */
 			got = receive(t, e);
 			if (got < 0)
 				return -1;
@@ -354,7 +356,7 @@ static ssize_t tls_read(struct conn *c, void *p, size_t n, struct err *e)
 		default:
 			/* Without input wanted or payload given, the engine waits to send. */
 			if (!br_ssl_engine_recvapp_buf(&t->eng, &have) && !br_ssl_engine_recvrec_buf(&t->eng, &have) &&
-			    push(t, e))
+			    push(t, 0, e))
 				return -1;
 		}
 	}
@@ -481,7 +483,7 @@ static int handshake(struct tls *t, int timeout_ms, struct err *e)
 				return err_set(e, ETIMEDOUT, "the TLS handshake took longer than %d s", timeout_ms / 1000);
 			t->c.timeout_ms = (int)left;
 		}
-		if (push(t, e))
+		if (push(t, 0, e))
 			return -1;
 		if (br_ssl_engine_current_state(&t->eng) == BR_SSL_CLOSED)
 			return engine_failed(t, e);
