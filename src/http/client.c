@@ -412,6 +412,7 @@ int http_body(struct http_client *c, struct arena *a, size_t max, struct str *ou
 
 	if (c->left > max)
 		return err_set(e, EFBIG, "the answer is longer than %zu bytes", max);
+	buf_reserve(&b, max - c->left < STEP ? max + 1 : c->left + STEP); /* when its length is known nothing is copied on the way */
 	for (;;) {
 		size_t room = max + 1 - b.n < STEP ? max + 1 - b.n : STEP;
 		char *to = buf_reserve(&b, room);
