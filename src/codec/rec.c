@@ -208,15 +208,10 @@ struct reader {
 	struct err   *e;
 };
 
-static bool get_varint(struct str *s, uint64_t *v)
+static bool get_long_varint(struct str *s, uint64_t *v)
 {
 	unsigned shift;
 
-	if (s->n && !(*s->p & 0x80)) {                /* most are one byte */
-		*v = (unsigned char)*s->p;
-		*s = str_drop(*s, 1);
-		return true;
-	}
 	*v = 0;
 	for (shift = 0; shift < 64 && s->n; shift += 7) {
 		unsigned char c = *s->p;
@@ -231,18 +226,29 @@ static bool get_varint(struct str *s, uint64_t *v)
 	return false;
 }
 
-static bool get_bytes(struct str *s, struct str *out)
+static inline bool get_varint(struct str *s, uint64_t *v)
+{
+	if (!s->n || *s->p & 0x80)                    /* most are one byte */
+		return get_long_varint(s, v);
+	*v = (unsigned char)*s->p;
+	s->p++;
+	s->n--;
+	return true;
+}
+
+static inline bool get_bytes(struct str *s, struct str *out)
 {
 	uint64_t n;
 
 	if (!get_varint(s, &n) || n > s->n)
 		return false;
-	*out = str_head(*s, n);
-	*s = str_drop(*s, n);
+	*out = (struct str){ s->p, n };
+	s->p += n;
+	s->n -= n;
 	return true;
 }
 
-static bool get_tag(struct str *s, uint32_t *tag)
+static inline bool get_tag(struct str *s, uint32_t *tag)
 {
 	uint64_t v;
 
