@@ -1,6 +1,8 @@
 /* Time; see clock.h. */
 #include "base/clock.h"
 
+#include "base/fmt.h"
+
 #include <errno.h>
 #include <time.h>
 
@@ -54,7 +56,7 @@ struct str clock_rfc3339(int64_t wall_ns, char out[RFC3339_MAX])
 	if (frac < 0)
 		sec--, frac += SECOND;
 	gmtime_r(&sec, &tm);
-	n = snprintf(out, RFC3339_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%09ld", tm.tm_year + 1900,
+	n = fmt_to(out, RFC3339_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%09ld", tm.tm_year + 1900,
 	             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, frac);
 	while (out[n - 1] == '0')
 		n--;

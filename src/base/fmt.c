@@ -31,19 +31,24 @@ size_t fmt_u64(char to[FMT_DIGITS], uint64_t v)
 	return FMT_DIGITS - at;
 }
 
-static void add_number(struct out *o, uint64_t v, bool minus)
+/* With zeros in front up to `width`. */
+static void add_number(struct out *o, uint64_t v, bool minus, int width)
 {
 	char digits[FMT_DIGITS];
+	size_t n = fmt_u64(digits, minus ? 0 - v : v);
 
 	if (minus)
 		add(o, "-", 1);
-	add(o, digits, fmt_u64(digits, minus ? 0 - v : v));
+	for (int zeros = width - minus - (int)n; zeros > 0; zeros--)
+		add(o, "0", 1);
+	add(o, digits, n);
 }
 
 /* One conversion, `f` behind its %. Returns the rest of the format; NULL: not one of ours. */
 static const char *convert(struct out *o, const char *f, va_list *ap)
 {
-	bool slice = f[0] == '.' && f[1] == '*' && f[2] == 's', wide = f[0] == 'z' || f[0] == 'l';
+	bool slice = f[0] == '.' && f[1] == '*' && f[2] == 's', wide;
+	int width = 0;
 	int64_t i;
 
 	if (slice || *f == 's') {
@@ -61,17 +66,32 @@ static const char *convert(struct out *o, const char *f, va_list *ap)
 		add(o, &c, 1);
 		return f + 1;
 	}
-	while (*f == 'z' || *f == 'l')                /* all of them are 64 bits wide */
+	if (*f == '0')
+		while (*++f >= '0' && *f <= '9' && width < 100)
+			width = width * 10 + (*f - '0');
+	wide = *f == 'z' || *f == 'l';                /* all of them are 64 bits wide */
+	while (*f == 'z' || *f == 'l')
 		f++;
 	if (*f == 'd') {
 		i = wide ? va_arg(*ap, int64_t) : va_arg(*ap, int);
-		add_number(o, (uint64_t)i, i < 0);
+		add_number(o, (uint64_t)i, i < 0, width);
 	} else if (*f == 'u') {
-		add_number(o, wide ? va_arg(*ap, uint64_t) : va_arg(*ap, unsigned), false);
+		add_number(o, wide ? va_arg(*ap, uint64_t) : va_arg(*ap, unsigned), false, width);
 	} else {
 		return NULL;
 	}
 	return f + 1;
+}
+
+int fmt_to(char *to, size_t room, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = fmt_print(to, room, fmt, ap);
+	va_end(ap);
+	return n;
 }
 
 int fmt_print(char *to, size_t room, const char *fmt, va_list ap)

@@ -54,9 +54,12 @@ static inline bool str_is(struct str a, const char *z)
 /* memcpy for what is mostly a few bytes: musl's begins with a `rep movs`, which costs more than those. */
 static inline void bytes_copy(char *to, const char *from, size_t n)
 {
-	if (n > 64) {
+	if (n > 128) {
 		memcpy(to, from, n);
-	} else if (n >= 32) {                         /* two moves that may overlap, here and below */
+	} else if (n >= 64) {                         /* two moves that may overlap, here and below */
+		memcpy(to, from, 64);
+		memcpy(to + n - 64, from + n - 64, 64);
+	} else if (n >= 32) {
 		memcpy(to, from, 32);
 		memcpy(to + n - 32, from + n - 32, 32);
 	} else if (n >= 16) {

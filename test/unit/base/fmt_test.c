@@ -38,13 +38,15 @@ TEST(what_it_prints_itself_is_what_vsnprintf_prints)
 		same(rooms[i], "%u%% %c%c", UINT_MAX, 'x', '%');
 		same(rooms[i], "%ld %lld %lld", LONG_MIN, LLONG_MIN, LLONG_MAX);
 		same(rooms[i], "%lu %llu %zu", ULONG_MAX, 10ull, (size_t)99);
+		same(rooms[i], "%04d-%02d %09ld %020lld", 2026, 7, 12l, 42ll);
+		same(rooms[i], "%04d %02d %03d %0d %01u", -5, -5, 1234, 7, 0u);
 	}
 }
 
 TEST(what_it_does_not_know_is_left_to_vsnprintf)
 {
-	same(128, "%s %020lld %s", "before", 42ll, "behind");
-	same(128, "%d %.2f", 7, 1.5);
+	same(128, "%s %20lld %s", "before", 42ll, "behind");
+	same(128, "%d %.2f %08.3f", 7, 1.5, 2.5);
 	same(128, "%-5s|%5s|%.3s", "ab", "cd", "efgh");
 	same(128, "%x %#o %+d", 255u, 8u, 3);
 	same(128, "%hd %hhu", (short)-3, (unsigned char)200);
