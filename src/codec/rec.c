@@ -206,6 +206,7 @@ struct reader {
 	struct arena *a;
 	size_t        budget;                         /* bytes that list elements may still take */
 	struct err   *e;
+	bool          one;                            /* the first field of the table that is met is all that is asked for */
 };
 
 static bool get_long_varint(struct str *s, uint64_t *v)
@@ -408,6 +409,17 @@ static const struct field *find_field(const struct field *table, const struct fi
 	return NULL;
 }
 
+/* The tags of a table that are below 64, as bits. */
+static uint64_t tags_of(const struct field *table)
+{
+	uint64_t bits = 0;
+
+	for (; table->kind != F_END; table++)
+		if (table->tag < 64)
+			bits |= 1ull << table->tag;
+	return bits;
+}
+
 /* Unknown fields that stand together stay one slice of the record; the first gap moves them to the arena, with
  * room for as much as can still come (`left` bytes). */
 static void keep_unknown(struct reader *r, struct str *kept, struct str whole, size_t left, struct place *at)
@@ -442,6 +454,7 @@ static int get_fields(struct reader *r, struct str s, const struct field *table,
 	const struct field *f, *from = table;
 	struct place at = { NULL, 0, NULL };
 	struct str body, start, *kept = NULL;
+	uint64_t tags = UINT64_MAX;
 	bool looked = false;
 	uint32_t tag;
 
@@ -451,15 +464,19 @@ static int get_fields(struct reader *r, struct str s, const struct field *table,
 		start = s;
 		if (!get_tag(&s, &tag) || !get_bytes(&s, &body))
 			return err_set(r->e, EBADMSG, "record: damaged or cut short");
-		f = find_field(table, from, tag);
+		f = tag < 64 && !(tags & 1ull << tag) ? NULL : find_field(table, from, tag);
 		if (f) {
 			if (get_field(r, body, s, f, (char *)out + f->off, &at, depth))
 				return -1;
+			if (r->one)
+				return 0;
 			from = f;
 			continue;
 		}
-		if (!looked)
+		if (!looked) {                        /* a table of a few fields of a large struct meets many that it does not know */
 			kept = unknown_member(table, out);
+			tags = tags_of(table);
+		}
 		looked = true;
 		if (kept)
 			keep_unknown(r, kept, str_head(start, s.p - start.p), s.n, &at);
@@ -467,13 +484,25 @@ static int get_fields(struct reader *r, struct str s, const struct field *table,
 	return 0;
 }
 
+static int decode(struct reader *r, struct str rec, const struct field *f, void *out)
+{
+	if (rec.n == 0 || rec.p[0] != REC_VERSION)
+		return err_set(r->e, EBADMSG, "record: unknown version");
+	return get_fields(r, str_drop(rec, 1), f, out, 0);
+}
+
 int rec_decode(struct arena *a, struct str rec, const struct field *f, void *out, struct err *e)
 {
-	struct reader r = { a, REC_GROW_BASE + rec.n * REC_GROW_FACTOR, e };
+	struct reader r = { a, REC_GROW_BASE + rec.n * REC_GROW_FACTOR, e, false };
 
-	if (rec.n == 0 || rec.p[0] != REC_VERSION)
-		return err_set(e, EBADMSG, "record: unknown version");
-	return get_fields(&r, str_drop(rec, 1), f, out, 0);
+	return decode(&r, rec, f, out);
+}
+
+int rec_decode_one(struct arena *a, struct str rec, const struct field *f, void *out, struct err *e)
+{
+	struct reader r = { a, REC_GROW_BASE + rec.n * REC_GROW_FACTOR, e, true };
+
+	return decode(&r, rec, f, out);
 }
 
 /* ---- copying ---- */

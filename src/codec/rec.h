@@ -12,6 +12,8 @@
 void rec_encode(struct buf *b, const struct field *f, const void *in);
 /* `out` is zeroed by the caller or holds defaults for what the record leaves out. */
 int  rec_decode(struct arena *a, struct str rec, const struct field *f, void *out, struct err *e);
+/* The same for a table of one number or string: what stands behind it in the record is not looked at. */
+int  rec_decode_one(struct arena *a, struct str rec, const struct field *f, void *out, struct err *e);
 struct str rec_encode_arena(struct arena *a, const struct field *f, const void *in);
 
 /* The same struct (every member in the table; the rest of `to` is left alone) with everything it points to living in `a`. */

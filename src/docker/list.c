@@ -182,7 +182,7 @@ static int rows_of(struct req *r, struct view_txn *t, bool copy, struct rows *ou
 	if (view_scan(t, &s, prefix, e))
 		return -1;
 	while (rc == 0 && out->n < room && view_next(&s, &key, &val)) {
-		rc = rec_decode(&r->arena, val, container_age_fields, &c, e);
+		rc = rec_decode_one(&r->arena, val, container_age_fields, &c, e);
 		if (copy) {
 			key = arena_str(&r->arena, key);
 			val = arena_str(&r->arena, val);

@@ -72,6 +72,20 @@ static void check_full(const struct tree *t)
 	CHECK_INT(t->t.ns, 1234567890123456789);
 }
 
+TEST(one_field_is_read_and_nothing_behind_it)
+{
+	static const struct field number_fields[] = { FIELD(5, tree, i, "i", 0), FIELD_END };
+	struct tree t = full(), one = { 0 };
+	struct str rec = rec_encode_arena(&arena, tree_fields, &t);
+
+	rec.n -= 3;                                   /* what is cut short is behind it */
+	CHECK_INT(rec_decode(&arena, rec, number_fields, &one, &err), -1);
+	one = (struct tree){ 0 };
+	CHECK_OK(rec_decode_one(&arena, rec, number_fields, &one, &err), err);
+	CHECK_INT(one.i, INT64_MIN);
+	CHECK_INT(rec_decode_one(&arena, STR("\2"), number_fields, &one, &err), -1);
+}
+
 TEST(every_kind_goes_round)
 {
 	struct tree in = full(), out = { 0 };
