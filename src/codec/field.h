@@ -43,6 +43,7 @@ struct field {
 	size_t          size;                         /* of the member; of one element for F_LIST and F_MAP */
 	const char     *json;                         /* exact case for encoding; decoding ignores ASCII case */
 	unsigned        flags;
+	unsigned        json_n;                       /* bytes of `json`; 0: not counted */
 	const struct field *sub;                      /* F_OBJ, F_LIST, F_MAP */
 };
 
@@ -59,18 +60,19 @@ struct field_time {
 	int64_t: F_I64, uint64_t: F_U64, int32_t: F_I32, uint32_t: F_U32, double: F_DOUBLE, struct raw: F_RAW, \
 	struct field_time: F_TIME)
 
+#define FIELD_NAME(lit) .json = "" lit, .json_n = sizeof(lit) - 1
 #define FIELD(tag_, type_, member_, json_, flags_) \
 	{ .tag = (tag_), .kind = FIELD_KIND(((struct type_ *)0)->member_), .off = offsetof(struct type_, member_), \
-	  .size = sizeof(((struct type_ *)0)->member_), .json = (json_), .flags = (flags_) }
+	  .size = sizeof(((struct type_ *)0)->member_), FIELD_NAME(json_), .flags = (flags_) }
 #define FIELD_OBJ(tag_, type_, member_, json_, flags_, sub_) \
 	{ .tag = (tag_), .kind = F_OBJ, .off = offsetof(struct type_, member_), \
-	  .size = sizeof(((struct type_ *)0)->member_), .json = (json_), .flags = (flags_), .sub = (sub_) }
+	  .size = sizeof(((struct type_ *)0)->member_), FIELD_NAME(json_), .flags = (flags_), .sub = (sub_) }
 #define FIELD_LIST(tag_, type_, member_, json_, flags_, sub_, elem_) \
 	{ .tag = (tag_), .kind = F_LIST, .off = offsetof(struct type_, member_), .size = sizeof(elem_), \
-	  .json = (json_), .flags = (flags_), .sub = (sub_) }
+	  FIELD_NAME(json_), .flags = (flags_), .sub = (sub_) }
 #define FIELD_MAP(tag_, type_, member_, json_, flags_, sub_, elem_) \
 	{ .tag = (tag_), .kind = F_MAP, .off = offsetof(struct type_, member_), .size = sizeof(elem_), \
-	  .json = (json_), .flags = (flags_), .sub = (sub_) }
+	  FIELD_NAME(json_), .flags = (flags_), .sub = (sub_) }
 #define FIELD_KEEP_UNKNOWN(type_, member_) \
 	{ .tag = UINT32_MAX, .kind = F_UNKNOWN, .off = offsetof(struct type_, member_), .size = sizeof(struct str), \
 	  .json = "", .flags = FIELD_NO_JSON }

@@ -255,9 +255,9 @@ static void put_value(struct buf *b, const struct field *f, const void *p)
 }
 
 /* ,"name": (names in tables are plain ASCII) */
-static void put_name(struct buf *b, const char *name, bool first)
+static void put_name(struct buf *b, const struct field *f, bool first)
 {
-	size_t n = strlen(name);
+	size_t n = f->json_n ? f->json_n : strlen(f->json);
 	char *to = buf_reserve(b, n + 4), *start = to;
 
 	if (!to)
@@ -265,7 +265,7 @@ static void put_name(struct buf *b, const char *name, bool first)
 	if (!first)
 		*to++ = ',';
 	*to++ = '"';
-	bytes_copy(to, name, n);
+	bytes_copy(to, f->json, n);
 	to += n;
 	*to++ = '"';
 	*to++ = ':';
@@ -281,7 +281,7 @@ void json_encode(struct buf *b, const struct field *f, const void *in)
 		zero = f->flags & (FIELD_OMIT_EMPTY | FIELD_NULL_EMPTY) && field_is_zero(f, in);
 		if (f->flags & FIELD_NO_JSON || (zero && f->flags & FIELD_OMIT_EMPTY))
 			continue;
-		put_name(b, f->json, first);
+		put_name(b, f, first);
 		first = false;
 		if (zero)
 			buf_puts(b, "null");
