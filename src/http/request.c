@@ -135,6 +135,26 @@ static bool path_fits(struct arena *a, const char *pattern, struct str path, str
 	return rest.n == 0;
 }
 
+/* Letter by letter, any name for a {name}: most patterns end here, before path_fits takes path and pattern apart. */
+static bool may_fit(const char *pattern, struct str path)
+{
+	size_t i = 0;
+
+	for (; *pattern; pattern++) {
+		if (*pattern == '{') {
+			while (*++pattern != '}')
+				;
+			if (pattern[-1] == '.')
+				return true;
+			while (i < path.n && path.p[i] != '/')
+				i++;
+		} else if (i == path.n || path.p[i++] != *pattern) {
+			return false;
+		}
+	}
+	return i == path.n;
+}
+
 static int method_of(struct str m)
 {
 	static const struct { const char *name; int bit; } methods[] = {
@@ -178,7 +198,7 @@ const struct endpoint *request_route(struct req *r, int *status)
 	for (const struct endpoint *p = r->listener->endpoints; p->method; p++) {
 		bool exact = p->method & method, get_for_head = method == HEAD && (p->method & GET);
 
-		if (!path_fits(&r->arena, p->path, path, &vars, &weight))
+		if (!may_fit(p->path, path) || !path_fits(&r->arena, p->path, path, &vars, &weight))
 			continue;
 		path_known = true;
 		weight = weight * 2 + exact;
