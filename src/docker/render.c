@@ -40,21 +40,21 @@ bool node_is_lost(const struct node *n)
 
 struct str render_status(struct arena *a, const struct container *c, bool lost, int64_t now_ns)
 {
-	struct str up = render_duration(a, now_ns - c->started.ns), down = render_duration(a, now_ns - c->finished.ns);
+	struct str span = render_duration(a, now_ns - (container_is_running(c) ? c->started.ns : c->finished.ns));
 
 	if (lost && container_is_running(c))
-		return arena_printf(a, "Up %.*s (node lost)", STR_ARG(up));
+		return arena_printf(a, "Up %.*s (node lost)", STR_ARG(span));
 	switch (c->status) {
 	case STATUS_RUNNING:
 		if (c->health.n)
-			return arena_printf(a, "Up %.*s (%s%.*s)", STR_ARG(up), str_is(c->health, "starting") ? "health: " : "", STR_ARG(c->health));
-		return arena_printf(a, "Up %.*s", STR_ARG(up));
+			return arena_printf(a, "Up %.*s (%s%.*s)", STR_ARG(span), str_is(c->health, "starting") ? "health: " : "", STR_ARG(c->health));
+		return arena_printf(a, "Up %.*s", STR_ARG(span));
 	case STATUS_PAUSED:
-		return arena_printf(a, "Up %.*s (Paused)", STR_ARG(up));
+		return arena_printf(a, "Up %.*s (Paused)", STR_ARG(span));
 	case STATUS_RESTARTING:
-		return arena_printf(a, "Restarting (%lld) %.*s ago", (long long)c->exit_code, STR_ARG(down));
+		return arena_printf(a, "Restarting (%lld) %.*s ago", (long long)c->exit_code, STR_ARG(span));
 	case STATUS_EXITED:
-		return arena_printf(a, "Exited (%lld) %.*s ago", (long long)c->exit_code, STR_ARG(down));
+		return arena_printf(a, "Exited (%lld) %.*s ago", (long long)c->exit_code, STR_ARG(span));
 	case STATUS_REMOVING:
 		return STR("Removal In Progress");
 	case STATUS_CREATED:
