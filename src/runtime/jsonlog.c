@@ -34,15 +34,35 @@ static size_t utf8_len(const unsigned char *p, size_t n)
 	return len;
 }
 
+/* Is none of these eight bytes in `escapes`? They are compared side by side: a subtraction borrows into the highest bit of what was
+ * smaller, or zero. `"` and `&` differ in one bit, so do `<` and `>`; DEL and all above it pass 0x7f when one is added. */
+static bool is_plain(const char *p)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t w, quote, angle, back;
+
+	memcpy(&w, p, 8);
+	quote = (w | ones * 4) ^ ones * '&';
+	angle = (w | ones * 2) ^ ones * '>';
+	back = w ^ ones * '\\';
+	return (((w - ones * ' ') | (quote - ones) | (angle - ones) | (back - ones) | (w + ones) | w) & ones << 7) == 0;
+}
+
 static void add_escaped(struct buf *b, const char *p, size_t n)
 {
 	size_t start = 0, i = 0;
 
 	while (i < n) {
-		unsigned char c = (unsigned char)p[i];
-		char kind = escapes[c];
+		unsigned char c;
+		char kind;
 		size_t len;
 
+		while (n - i >= 8 && is_plain(p + i))
+			i += 8;
+		if (i == n)
+			break;
+		c = (unsigned char)p[i];
+		kind = escapes[c];
 		if (kind == 0) {
 			i++;
 			continue;
