@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define BODY_STEP (64 << 10)                         /* bytes of an archive passed on at a time */
+
 /* `node`: where the container is. */
 static int call_of(struct req *r, struct archive_call *in, struct str *node, struct err *e)
 {
@@ -108,21 +110,21 @@ static void *put_wait(void *arg)
 	return NULL;
 }
 
+/* Several TLS records go on in one write, and wake the reader once, as long as more has come. */
 int archive_body(struct req *r, int to, struct err *e)
 {
-	char *chunk = arena_alloc(&r->arena, 64 << 10);
+	char *chunk = arena_alloc(&r->arena, BODY_STEP);
 	ssize_t got;
 
-	while ((got = req_body_read(r, chunk, 64 << 10, e)) > 0)
-		for (ssize_t done = 0; done < got;) {
-			ssize_t n = write(to, chunk + done, (size_t)(got - done));
+	do {
+		size_t have = 0;
 
-			if (n < 0 && errno == EPIPE)
-				return 0;             /* the node's answer says why */
-			if (n < 0)
-				return err_sys(e, "pass on the archive");
-			done += n;
-		}
+		do
+			got = req_body_read(r, chunk + have, BODY_STEP - have, e);
+		while (got > 0 && (have += (size_t)got) < BODY_STEP && r->conn->ops->pending(r->conn));
+		if (have && fd_write_all(to, chunk, have))
+			return errno == EPIPE ? 0 : err_sys(e, "pass on the archive"); /* a node that has heard enough says why */
+	} while (got > 0);
 	return (int)got;
 }
 

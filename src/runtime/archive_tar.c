@@ -84,7 +84,7 @@ static int output_write(void *ctx, const void *p, size_t n, struct err *e)
 
 	if (o->n + n > CHUNK && output_flush(o, e))
 		return -1;
-	if (n > CHUNK)
+	if (n >= CHUNK)                               /* most of a large file, not copied once more */
 		return fd_write_all(o->fd, p, n) ? err_sys(e, "write the archive") : 0;
 	memcpy(o->buf + o->n, p, n);
 	o->n += n;
