@@ -405,6 +405,21 @@ ssize_t http_body_read(struct http_client *c, void *p, size_t n, struct err *e)
 	return got;
 }
 
+/* Of known length: where it will stay. */
+static int body_of_length(struct http_client *c, struct arena *a, size_t n, struct str *out, struct err *e)
+{
+	char *to = arena_alloc(a, n + 1);
+	ssize_t got;
+
+	for (size_t have = 0; have < n; have += (size_t)got) {
+		got = http_body_read(c, to + have, n - have, e);
+		if (got <= 0)
+			return got < 0 ? -1 : cut_short(c, e);
+	}
+	*out = str_make(to, n);
+	return 0;
+}
+
 int http_body(struct http_client *c, struct arena *a, size_t max, struct str *out, struct err *e)
 {
 	auto_buf b = BUF_INIT(max + 1);
@@ -412,7 +427,8 @@ int http_body(struct http_client *c, struct arena *a, size_t max, struct str *ou
 
 	if (c->left > max)
 		return err_set(e, EFBIG, "the answer is longer than %zu bytes", max);
-	buf_reserve(&b, max - c->left < STEP ? max + 1 : c->left + STEP); /* when its length is known nothing is copied on the way */
+	if (c->left && !c->body_done)
+		return body_of_length(c, a, c->left, out, e);
 	for (;;) {
 		size_t room = max + 1 - b.n < STEP ? max + 1 - b.n : STEP;
 		char *to = buf_reserve(&b, room);
