@@ -1,8 +1,9 @@
 /* What every handler of the Docker API and CloudAPI works with: who is asking, the state's view, commands, the node.
- * One struct api for the process, shared by all request threads, read only after start. */
+ * One struct api for the process, shared by all request threads, read only after start but for what has its own lock. */
 #ifndef DOCKER_API_H
 #define DOCKER_API_H
 
+#include "docker/answers.h"
 #include "docker/filters.h"
 #include "docker/render.h"
 #include "http/pump.h"
@@ -23,6 +24,7 @@ struct api {
 	struct pump       *pump;
 	struct str         data_dir, node_id, datacenter, ca_pem, docker_endpoint, peer_endpoint;
 	int64_t            start_ns;
+	struct answers     lists;                     /* of containers */
 	atomic_bool        alone;                     /* one node: what it has applied is the truth */
 };
 

@@ -194,52 +194,75 @@ static int rows_of(struct req *r, struct view_txn *t, bool copy, struct rows *ou
 	return rc;
 }
 
-int containers_get(struct req *r, struct err *e)
+/* Lowers *until_ns to when a word of it changes by itself. */
+static int list_render(struct req *r, struct view_txn *t, const struct listing *l, int64_t limit, bool size, struct render_env *env,
+		       struct buf *b, int64_t *until_ns, struct err *e)
 {
-	auto_view t = { 0 };
-	struct buf *b = reply_buf(r, 256 << 20);
-	struct render_env env = render_env_of(r);
-	struct listing l = { .all = req_query_bool(r, "all") };
 	struct nodes_seen nodes = { 0 };
 	struct rows rows = { 0 };
-	bool size = req_query_bool(r, "size");
-	int64_t limit, n = 0;
+	int64_t n = 0, until;
 
-	if (req_query_i64(r, "limit", 0, &limit, e) || api_view(r, &t, e) || listing_of(r, &t, &l, e) ||
-	    rows_of(r, &t, size, &rows, e))
+	if (rows_of(r, t, size, &rows, e))
 		return -1;
 	for (size_t i = 0; size && i < rows.n; i++) {
 		struct container c = { 0 };
 
 		if (rec_decode(&r->arena, rows.v[i].record, container_listed_fields, &c, e))
 			return -1;
-		node_seen(r, &t, &nodes, c.node);
+		node_seen(r, t, &nodes, c.node);
 	}
 	if (size)                                     /* counting takes its time: what it needs of the state is read */
-		view_end(&t);
-	if (limit > 0)
-		l.all = true;
+		view_end(t);
 	buf_char(b, '[');
 	for (size_t i = 0; i < rows.n && (limit <= 0 || n < limit); i++) {
 		struct container c = { 0 };
 
 		if (rec_decode(&r->arena, rows.v[i].record, container_listed_fields, &c, e))
 			return -1;
-		env.node = node_seen(r, &t, &nodes, c.node);
-		if (env.node)
-			pairs_set(&r->arena, &c.config.labels, STR(NODE_LABEL), env.node->name);
-		if (!listed(&r->arena, &l, &c))
+		env->node = node_seen(r, t, &nodes, c.node);
+		if (env->node)
+			pairs_set(&r->arena, &c.config.labels, STR(NODE_LABEL), env->node->name);
+		if (!listed(&r->arena, l, &c))
 			continue;
-		if (size && container_sizes(r, &c, &env, e)) {
+		if (size && container_sizes(r, &c, env, e)) {
 			if (e->code != ENOENT)
 				return -1;
 			continue;                     /* removed meanwhile */
 		}
 		if (n++)
 			buf_char(b, ',');
-		render_container_item(&env, b, &c);
+		render_container_item(env, b, &c);
+		until = render_status_until(&c, env->now_ns);
+		if (until < *until_ns)
+			*until_ns = until;
 	}
 	buf_char(b, ']');
+	return 0;
+}
+
+int containers_get(struct req *r, struct err *e)
+{
+	auto_view t = { 0 };
+	struct buf *b = reply_buf(r, 256 << 20);
+	struct render_env env = render_env_of(r);
+	struct listing l = { .all = req_query_bool(r, "all") };
+	struct str key = arena_printf(&r->arena, "%.*s %.*s", STR_ARG(who(r)->login), STR_ARG(r->head.query));
+	bool size = req_query_bool(r, "size");        /* not of the state, so never kept */
+	int64_t limit, revision, until_ns = INT64_MAX;
+
+	if (req_query_i64(r, "limit", 0, &limit, e) || api_view(r, &t, e))
+		return -1;
+	revision = view_revision(&t);
+	if (!size && answers_get(&api_of(r)->lists, key, revision, env.now_ns, b)) {
+		view_end(&t);
+		return reply_json(r, 200, b, e);
+	}
+	if (limit > 0)
+		l.all = true;
+	if (listing_of(r, &t, &l, e) || list_render(r, &t, &l, limit, size, &env, b, &until_ns, e))
+		return -1;
 	view_end(&t);
+	if (!size && buf_ok(b))
+		answers_keep(&api_of(r)->lists, key, revision, env.now_ns, until_ns, buf_as_str(b));
 	return reply_json(r, 200, b, e);
 }

@@ -64,6 +64,13 @@ struct str render_status(struct arena *a, const struct container *c, bool lost, 
 	}
 }
 
+int64_t render_status_until(const struct container *c, int64_t now_ns)
+{
+	int64_t age = now_ns - (container_is_running(c) ? c->started.ns : c->finished.ns), step = age < 60 * SECOND ? SECOND : 60 * SECOND;
+
+	return now_ns + step - age % step;
+}
+
 /* One network of a container, as it stands in NetworkSettings.Networks. */
 struct endpoint_json {
 	struct str  name;

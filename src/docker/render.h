@@ -23,6 +23,7 @@ struct render_env {
 struct str render_duration(struct arena *a, int64_t ns);
 /* "Up 3 seconds", "Exited (0) 2 minutes ago", "Created": the STATUS column; "Up 3 minutes (node lost)" when nobody knows. */
 struct str render_status(struct arena *a, const struct container *c, bool lost, int64_t now_ns);
+int64_t render_status_until(const struct container *c, int64_t now_ns); /* when these words change, or earlier */
 bool node_is_lost(const struct node *n);              /* n may be NULL */
 
 void render_container_item(struct render_env *env, struct buf *b, const struct container *c);
