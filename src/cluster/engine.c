@@ -495,8 +495,8 @@ static int receive_split(struct engine *g, uint64_t from, struct raft_message *m
 	return rc;
 }
 
-/* The engine takes entries that its trail has forgotten for new ones, and refuses what follows upon one. They lie below what is applied
- * here, so they are the same everywhere (Raft section 5.4.3): such a message begins after that. */
+/* The engine takes entries that its trail has forgotten for new ones, and refuses what follows upon one, for which a leader ends that knows
+ * better. They lie below what is applied here, so they are the same everywhere (Raft section 5.4.3): such a message begins after that. */
 static void begin_at_applied(struct engine *g, struct raft_message *m)
 {
 	struct raft_append_entries *a = &m->append_entries;
@@ -534,7 +534,7 @@ int engine_receive(struct engine *g, uint64_t from, struct str msg, struct err *
 		return -1;
 	if (m.type == RAFT_APPEND_ENTRIES && m.append_entries.term >= raft_current_term(&g->raft))
 		g->heard_commit = m.append_entries.leader_commit;
-	if (m.type == RAFT_APPEND_ENTRIES && m.append_entries.prev_log_index < g->raft.trail.offset)
+	if (m.type == RAFT_APPEND_ENTRIES && m.append_entries.prev_log_index <= g->raft.trail.offset && m.append_entries.prev_log_index < g->applied)
 		begin_at_applied(g, &m);
 	return engine_settle(g, has_change(&m) ? receive_split(g, from, &m, e) : receive(g, from, &m, e), e);
 }

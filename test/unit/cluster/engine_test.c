@@ -808,6 +808,7 @@ TEST(entries_from_before_a_snapshot_are_known)
 	struct sim *s = sim_new(5, 3);
 	struct node *l = leader_of(s, 20000), *f;
 	struct buf early = BUF_INIT(1u << 20);
+	struct raft_message m;
 	uint64_t last, term;
 	struct err e;
 
@@ -830,6 +831,15 @@ TEST(entries_from_before_a_snapshot_are_known)
 	CHECK(engine_is_leader(l->engine) && engine_term(l->engine) == term);
 	CHECK(engine_applied(f->engine) + 50 > engine_applied(l->engine));
 	CHECK(!s->failed);
+
+	/* What follows upon the last one that is forgotten is no reason to refuse: a leader that asks for it again after a pause gives up. */
+	buf_release(&early);
+	early = (struct buf)BUF_INIT(1u << 20);
+	REQUIRE_OK(engine_feed(l->engine, f->engine->raft.trail.offset, false, &early, &last, &e), e);
+	s->n_packets = 0;
+	REQUIRE_OK(engine_receive(f->engine, (uint64_t)l->i + 1, buf_as_str(&early), &e), e);
+	REQUIRE(s->n_packets == 1 && wire_decode(s->packets[0].msg, &m, &e) == 0 && m.type == RAFT_APPEND_ENTRIES_RESULT);
+	CHECK_INT(m.append_entries_result.rejected, 0);
 	buf_release(&early);
 	sim_free(s);
 }
