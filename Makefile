@@ -61,7 +61,7 @@ LINK    = $(CC) -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,re
 # --- the program ------------------------------------------------------------------------------------
 
 .PHONY: help all deps test api-table test-vm check layers asan fuzz fuzz-smoke bench leaks install up down clean dist-cache
-.PHONY: FORCE harness soak
+.PHONY: FORCE harness soak fuzz-long
 .SUFFIXES:
 
 help: ## this list
@@ -239,6 +239,10 @@ fuzz: $(if $(shell command -v $(ASAN_CC)),$(FUZZ:%=$A/fuzz/%)) ## build the fuzz
 
 fuzz-smoke: fuzz ## run each fuzzer for a few seconds over its corpus
 	@test/run fuzz
+
+# What each has had is counted in test/fuzz/hours.
+fuzz-long: fuzz ## fuzz until it is ended, at idle priority, what was fuzzed least first
+	@test/fuzz/long
 
 test: ## install what is missing, build, run every tier; ends in "N passed, N failed, N skipped"
 	@packaging/deps build test
