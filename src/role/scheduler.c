@@ -76,7 +76,6 @@ static void order(struct scheduler *s, const struct node *n, int64_t silent_ms, 
 
 /* --- moving --------------------------------------------------------------------------------------------- */
 
-/* One pass over all containers: it is rare, and only while a node is to be left. */
 static const struct node *node_in(const struct nodes *all, struct str id)
 {
 	for (size_t i = 0; i < all->n; i++)
@@ -85,6 +84,7 @@ static const struct node *node_in(const struct nodes *all, struct str id)
 	return NULL;
 }
 
+/* One pass over all containers: it is rare, and only while a node is to be left. */
 static void move_all(struct scheduler *s, struct view_txn *t, const struct nodes *nodes)
 {
 	struct view_scan scan;
