@@ -1,4 +1,4 @@
-/* Polite answers for what is not here: swarm mode and plugins as an engine without them gives, and what is still to come. */
+/* Polite answers for what is not here: swarm mode and plugins as an engine without them gives. */
 #include "docker/api.h"
 
 #include <errno.h>
@@ -41,4 +41,10 @@ int sys_no_buildkit(struct req *r, struct err *e)
 {
 	(void)r;
 	return err_set(e, ENOTSUP, "BuildKit is not part of this engine: set DOCKER_BUILDKIT=0, or use a docker buildx builder of your own");
+}
+
+int sys_no_experiments(struct req *r, struct err *e)
+{
+	(void)r;
+	return err_set(e, ENOTSUP, "This experimental feature is disabled by default. Start the Docker daemon in experimental mode in order to enable it.");
 }

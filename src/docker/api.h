@@ -152,7 +152,8 @@ int sys_ping(struct req *r, struct err *e), sys_version(struct req *r, struct er
 	sys_ca(struct req *r, struct err *e), sys_events(struct req *r, struct err *e), sys_df(struct req *r, struct err *e),
 	sys_no_swarm(struct req *r, struct err *e), sys_not_in_swarm(struct req *r, struct err *e),
 	sys_no_swarm_mode(struct req *r, struct err *e), sys_no_plugin(struct req *r, struct err *e),
-	sys_no_plugins(struct req *r, struct err *e), sys_empty_list(struct req *r, struct err *e), sys_no_buildkit(struct req *r, struct err *e);
+	sys_no_plugins(struct req *r, struct err *e), sys_empty_list(struct req *r, struct err *e), sys_no_buildkit(struct req *r, struct err *e),
+	sys_no_experiments(struct req *r, struct err *e);
 int containers_get(struct req *r, struct err *e), container_create(struct req *r, struct err *e),
 	container_inspect(struct req *r, struct err *e), container_start(struct req *r, struct err *e),
 	container_stop(struct req *r, struct err *e), container_restart(struct req *r, struct err *e),

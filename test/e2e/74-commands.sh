@@ -243,3 +243,26 @@ test_container_commands_by_their_long_names() {
 	docker container stop -t 0 longer >/dev/null
 	is "$(docker container prune -f --filter label=a=b | grep -c '^[0-9a-f]\{64\}$')" 1
 }
+
+# Docker's answers to names that can be nobody's: a slash in one is no other page.
+test_names_with_slashes_are_names() {
+	local command
+	for command in "rm" "start" "stop" "kill" "restart" "pause" "unpause" "logs" "top" "attach" "wait" "port" "diff" "export" "commit" "update -m 64m" "stats --no-stream"; do
+		refused "No such container: a/b" docker $command a/b
+	done
+	refused "No such container: a/b" docker exec a/b true
+	refused "No such container: a/b" docker rename a/b c
+	refused "No such container: a/b" docker cp a/b:/x -
+	refused "No such container: a/b" docker cp "$TMP" a/b:/x
+	refused "network a/b not found" docker network rm a/b
+	refused "network a/b not found" docker network inspect a/b
+	refused "No such container: nosuch" docker network connect a/b nosuch
+	refused "get a/b: no such volume" docker volume rm a/b
+	refused "get a/b: no such volume" docker volume inspect a/b
+	refused 'create a/b: "a/b" includes invalid characters' docker volume create a/b
+	refused 'create a/b: "a/b" includes invalid characters' docker run -v a/b:/x busybox
+	refused "plugin \"a/b\" not found" docker plugin rm a/b
+	refused "value is empty" docker start ''
+	api_refused 404 "No such exec instance" GET /exec/a/b/json
+	api_refused 404 "No such container: a%2fb" GET /containers/a%252fb/json
+}

@@ -24,17 +24,17 @@ struct body {
 
 static const struct body bodies[] = {
 	{ "POST /containers/create", { container_config_fields, create_request_fields }, NULL, NULL },
-	{ "POST /containers/{id}/update", { host_config_fields }, RESOURCES, "not among what update changes" },
-	{ "POST /containers/{id}/exec", { exec_config_fields }, NULL, NULL },
-	{ "POST /exec/{id}/start", { exec_config_fields }, "Detach ConsoleSize", "the exec was made with its own" },
+	{ "POST /containers/{id...}/update", { host_config_fields }, RESOURCES, "not among what update changes" },
+	{ "POST /containers/{id...}/exec", { exec_config_fields }, NULL, NULL },
+	{ "POST /exec/{id...}/start", { exec_config_fields }, "Detach ConsoleSize", "the exec was made with its own" },
 	{ "POST /commit", { container_config_fields },
 	  "User ExposedPorts Env Cmd Healthcheck Healthcheck.Test Healthcheck.Interval Healthcheck.Timeout Healthcheck.StartPeriod "
 	  "Healthcheck.StartInterval Healthcheck.Retries Volumes WorkingDir Entrypoint Labels StopSignal StopTimeout Shell",
 	  "an image does not have it, or keeps the container's" },
 	{ "POST /auth", { registry_auth_fields }, "username password identitytoken serveraddress", "the registry is asked with the others" },
 	{ "POST /networks/create", { network_request_fields }, NULL, NULL },
-	{ "POST /networks/{id}/connect", { connect_request_fields }, NULL, NULL },
-	{ "POST /networks/{id}/disconnect", { disconnect_request_fields }, NULL, NULL },
+	{ "POST /networks/{id...}/connect", { connect_request_fields }, NULL, NULL },
+	{ "POST /networks/{id...}/disconnect", { disconnect_request_fields }, NULL, NULL },
 	{ "POST /volumes/create", { volume_request_fields }, NULL, NULL },
 };
 
@@ -61,8 +61,8 @@ struct note {
 };
 
 #define CREATE  "POST /containers/create"
-#define UPDATE  "POST /containers/{id}/update"
-#define CONNECT "POST /networks/{id}/connect"
+#define UPDATE  "POST /containers/{id...}/update"
+#define CONNECT "POST /networks/{id...}/connect"
 #define OUTPUT  "Docker fills it in"
 
 static const struct note notes[] = {
@@ -119,7 +119,7 @@ static const struct note notes[] = {
 	{ UPDATE, "IOMaximumIOps",        REFUSED, "for Windows", "1" },
 	{ UPDATE, "IOMaximumBandwidth",   REFUSED, "for Windows", "1" },
 
-	{ "POST /containers/{id}/exec", "Detach", HARMLESS, "starting decides", NULL },
+	{ "POST /containers/{id...}/exec", "Detach", HARMLESS, "starting decides", NULL },
 
 	{ "POST /networks/create", "CheckDuplicate", ABSENT, "names are unique", NULL },
 	{ "POST /networks/create", "Attachable", HARMLESS, "shown; every network is", NULL },
@@ -132,16 +132,16 @@ static const struct note notes[] = {
 	{ "POST /networks/create", "EnableIPv4", REFUSED, "but `true`", "false" },
 	{ CONNECT, "EndpointConfig.IPAMConfig.LinkLocalIPs", REFUSED, "the leader gives addresses", "[\"169.254.1.1\"]" },
 	{ CONNECT, "EndpointConfig.DriverOpts", REFUSED, "", "{\"a\":\"b\"}" },
-	{ "POST /networks/{id}/disconnect", "Force", HARMLESS, "disconnecting always succeeds", NULL },
+	{ "POST /networks/{id...}/disconnect", "Force", HARMLESS, "disconnecting always succeeds", NULL },
 
 	{ "POST /volumes/create", "Driver",     REFUSED, "but `local`", "\"nfs\"" },
 	{ "POST /volumes/create", "ClusterVolumeSpec", REFUSED, "for swarm mode", "{\"Group\":\"x\"}" },
 
 	/* of the query */
-	{ "POST /containers/{id}/start", "checkpoint",     REFUSED, "as Docker's engine does by default", NULL },
-	{ "POST /containers/{id}/start", "checkpoint-dir", ABSENT,  "it is for checkpoints", NULL },
-	{ "POST /containers/{id}/start", "detachKeys",     ABSENT,  "starting attaches nothing", NULL },
-	{ "DELETE /containers/{id}",     "link",           REFUSED, "links are names on a network", NULL },
+	{ "POST /containers/{id...}/start", "checkpoint",     REFUSED, "as Docker's engine does by default", NULL },
+	{ "POST /containers/{id...}/start", "checkpoint-dir", ABSENT,  "it is for checkpoints", NULL },
+	{ "POST /containers/{id...}/start", "detachKeys",     ABSENT,  "starting attaches nothing", NULL },
+	{ "DELETE /containers/{id...}",     "link",           REFUSED, "links are names on a network", NULL },
 	{ "POST /build", "remote",       REFUSED,  "contexts are sent", NULL },
 	{ "POST /build", "squash",       REFUSED,  "as Docker's engine does by default", NULL },
 	{ "POST /build", "outputs",      REFUSED,  "for BuildKit", NULL },
@@ -155,7 +155,7 @@ static const struct note notes[] = {
 	{ "GET /images/json", "digests",     ABSENT, "they are always told", NULL },
 	{ "GET /images/json", "manifests",   ABSENT, "as Docker without containerd's image store", NULL },
 	{ "GET /images/{name...}/json", "manifests", ABSENT, "as Docker without containerd's image store", NULL },
-	{ "GET /networks/{id}", "verbose", ABSENT, "for swarm mode", NULL },
+	{ "GET /networks/{id...}", "verbose", ABSENT, "for swarm mode", NULL },
 	{ "GET /plugins", "filters", ABSENT, "there are none", NULL },
 };
 
@@ -166,6 +166,7 @@ static const struct { endpoint_fn *fn; const char *what; } answers[] = {
 	{ sys_no_plugin, "answers 404: there are no plugins" },
 	{ sys_no_plugins, "refused: there are no plugins" },
 	{ sys_empty_list, "answers an empty list" },
+	{ sys_no_experiments, "refused as by an engine without experiments" },
 	{ sys_no_buildkit, "refused: BuildKit is not part of the engine" },
 };
 

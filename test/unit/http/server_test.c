@@ -127,7 +127,10 @@ static const struct endpoint endpoints[] = {
 	{ GET, "/images/{name...}/json", where, 0, "all" },
 	{ GET, "/images/{name...}/get", where, 0, "" },
 	{ DELETE, "/images/{name...}", where, 0, "" },
-	{ GET, "/containers/{name}/json", where, 0, "" },
+	{ GET, "/containers/{name...}/json", where, 0, "" },
+	{ GET, "/containers/{name...}/attach", where, 0, "" },
+	{ GET, "/containers/{name...}/attach/ws", where, 0, "" },
+	{ GET, "/{login}/keys/{name}", where, 0, "" },
 	{ 0 }
 };
 
@@ -231,7 +234,11 @@ TEST(routes)
 		{ "/images/json/json?all=false", "/images/{name...}/json json v0.0 0" },
 		{ "/v1.24/images/h:5000/a/b%3Ac/json", "/images/{name...}/json h:5000/a/b:c v1.24 0" },
 		{ "/images/a%2Fb/get", "/images/{name...}/get a/b v0.0 0" },
-		{ "/containers/a/json/", "/containers/{name}/json a v0.0 0" },
+		{ "/containers/a/json/", "/containers/{name...}/json a v0.0 0" },
+		{ "/containers/a/b/json", "/containers/{name...}/json a/b v0.0 0" },
+		{ "/containers/a/attach/ws", "/containers/{name...}/attach/ws a v0.0 0" },
+		{ "/containers/attach/ws/attach", "/containers/{name...}/attach attach/ws v0.0 0" },
+		{ "/me/keys/laptop", "/{login}/keys/{name} laptop v0.0 0" },
 	};
 	static const struct { const char *method, *target; int status; } bad[] = {
 		{ "GET", "/nosuch", 404 }, { "GET", "/", 404 }, { "GET", "/v1.41", 404 }, { "GET", "/vX/_ping", 404 },
