@@ -100,6 +100,12 @@ static const struct field endpoint_json_fields[] = {
 	FIELD_END
 };
 
+static void add_once(struct arena *a, struct strs *l, struct str s)
+{
+	if (!strs_has(l, s))
+		strs_add(a, l, s);
+}
+
 /* Addresses belong to the record from create on, but Docker shows them only while the container runs. */
 static struct endpoint_jsons networks_of(struct render_env *env, const struct container *c)
 {
@@ -126,10 +132,12 @@ static struct endpoint_jsons networks_of(struct render_env *env, const struct co
 			j->ip6 = s->ip6;
 			j->prefix6_len = s->prefix6_len;
 		}
-		strs_add(env->a, &j->dns_names, c->name);
+		add_once(env->a, &j->dns_names, c->name);
 		for (size_t k = 0; k < s->aliases.n; k++)
-			strs_add(env->a, &j->dns_names, s->aliases.v[k]);
-		strs_add(env->a, &j->dns_names, str_head(c->id, 12));
+			add_once(env->a, &j->dns_names, s->aliases.v[k]);
+		add_once(env->a, &j->dns_names, str_head(c->id, 12));
+		if (c->config.hostname.n)
+			add_once(env->a, &j->dns_names, c->config.hostname);
 	}
 	if (out.n == 0 && (str_is(c->host.network_mode, "none") || str_is(c->host.network_mode, "host"))) {
 		out.v[0] = (struct endpoint_json){ .name = c->host.network_mode };

@@ -120,6 +120,8 @@ static void index_container(struct index *x, struct arena *a, const struct conta
 			continue;
 		for (j = 0; j < ep->aliases.n; j++)
 			index_add(x, lower(a, ep->aliases.v[j]), ep->network_id, ip);
+		if (c->config.hostname.n && !str_starts(c->id, c->config.hostname))
+			index_add(x, lower(a, c->config.hostname), ep->network_id, ip);
 		index_services(x, a, c, ep->network_id, ip);
 	}
 }

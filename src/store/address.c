@@ -138,6 +138,7 @@ static int pick(struct command_env *c, const struct network *n, const struct pla
 static int wanted(struct command_env *c, const struct network *n, struct str want, const struct plan *p, uint32_t *ip, struct err *e)
 {
 	bool taken;
+	int held = 0;
 
 	if (n->builtin)
 		return err_set(e, EINVAL, "invalid config for network %.*s: invalid endpoint settings:\n"
@@ -148,10 +149,12 @@ static int wanted(struct command_env *c, const struct network *n, struct str wan
 	if (!ip4_parse(want, ip) || *ip - p->base == 0 || *ip - p->base >= p->hosts)
 		return err_set(e, EINVAL, "invalid config for network %.*s: invalid endpoint settings:\nno configured subnet contains "
 		               "IP address %.*s", STR_ARG(n->name), SHOWN(want));
-	taken = *ip == p->gateway || txn_has(c->t, key_make(c->a, "A", n->id, want, STR_NONE));
+	taken = *ip == p->gateway;
 	for (size_t i = 0; i < n->aux.n; i++)
 		taken |= str_eq(n->aux.v[i].val, want);
-	return taken ? err_set(e, EPERM, "Address already in use") : 0;
+	if (!taken && (held = endpoint_held(c, n, key_make(c->a, "A", n->id, want, STR_NONE), e)) < 0)
+		return -1;
+	return taken || held ? err_set(e, EPERM, "Address already in use") : 0;
 }
 
 /* Unicast and not the gateway's, whose MAC is made of its address like those that we choose. */
@@ -161,12 +164,16 @@ static int choose_mac(struct command_env *c, const struct network *n, const stru
 	static const struct mac none;
 	struct mac mac = mac_of_ip(ip_of_v4(ip));
 	char text[MAC_TEXT_MAX];
+	int held;
 
 	if (ep->want_mac.n && (!mac_parse(ep->want_mac, &mac) || (mac.b[0] & 1) || mac_eq(mac, none)))
 		return err_set(e, EINVAL, "invalid MAC address: %.*s", SHOWN(ep->want_mac));
 	mac_format(mac, text);
 	ep->mac = arena_str(c->a, str_of(text));
-	if (mac_eq(mac, mac_of_ip(ip_of_v4(p->gateway))) || txn_has(c->t, key_make(c->a, "M", n->id, ep->mac, STR_NONE)))
+	held = endpoint_held(c, n, key_make(c->a, "M", n->id, ep->mac, STR_NONE), e);
+	if (held < 0)
+		return -1;
+	if (held || mac_eq(mac, mac_of_ip(ip_of_v4(p->gateway))))
 		return err_set(e, EPERM, "MAC address %s is already in use on network %.*s", text, STR_ARG(n->name));
 	return 0;
 }

@@ -139,6 +139,7 @@ static int pick(struct command_env *c, const struct network *n, struct cidr subn
 static int wanted(struct command_env *c, const struct network *n, struct cidr subnet, struct str want, struct str *ip, struct err *e)
 {
 	struct ip one;
+	int held;
 
 	if (!n->subnet6_given)
 		return err_set(e, EINVAL, "invalid config for network %.*s: invalid endpoint settings:\nuser specified IP address is "
@@ -147,7 +148,10 @@ static int wanted(struct command_env *c, const struct network *n, struct cidr su
 		return err_set(e, EINVAL, "invalid config for network %.*s: invalid endpoint settings:\nno configured subnet contains "
 		               "IP address %.*s", STR_ARG(n->name), SHOWN(want));
 	*ip = text_of(c, one);
-	return taken(c, n, *ip) ? err_set(e, EPERM, "Address already in use") : 0;
+	held = endpoint_held(c, n, key_make(c->a, "A", n->id, *ip, STR_NONE), e);
+	if (held < 0)
+		return -1;
+	return held || taken(c, n, *ip) ? err_set(e, EPERM, "Address already in use") : 0;
 }
 
 int alloc_address6(struct command_env *c, const struct network *n, struct str id, uint32_t number, struct endpoint_settings *ep, struct err *e)

@@ -78,7 +78,11 @@ int network_make_bridge(struct command_env *c, struct str account, struct err *e
 
 /* Find ep->network (name, id, prefix; the account's), check what is asked for, allocate. ENOENT, EPERM, EINVAL in Docker's words. */
 int endpoint_join(struct command_env *c, struct container *ct, struct endpoint_settings *ep, struct err *e);
-int endpoints_check(struct command_env *c, const struct container *ct, struct err *e);   /* ENOENT: a network was removed */
+/* Does somebody hold this key of an address or a MAC (1)? A container that does not run lets go of what it has on this network
+ * when another asks for it, and gets an address anew when it starts. */
+int endpoint_held(struct command_env *c, const struct network *n, struct str key, struct err *e);
+/* Before a start: addresses for endpoints that have let go of theirs. ENOENT: a network was removed. */
+int endpoints_ready(struct command_env *c, struct container *ct, struct err *e);
 int endpoints_joined(struct command_env *c, struct container *ct, struct err *e);        /* the container runs, with all of them */
 int endpoints_down(struct command_env *c, struct container *ct, struct err *e);          /* its links are gone with it */
 int endpoints_report(struct command_env *c, struct container *ct, const struct node_report *r, struct err *e);

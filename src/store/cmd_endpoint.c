@@ -230,10 +230,42 @@ int endpoints_report(struct command_env *c, struct container *ct, const struct n
 	return endpoints_joined(c, ct, e) || all_left(c, ct, e) ? -1 : 0;
 }
 
-int endpoints_check(struct command_env *c, const struct container *ct, struct err *e)
+int endpoint_held(struct command_env *c, const struct network *n, struct str key, struct err *e)
 {
-	for (size_t i = 0; i < ct->endpoints.n; i++)
-		if (!txn_has(c->t, key_make(c->a, "N", ct->account, ct->endpoints.v[i].network_id, STR_NONE)))
-			return err_set(e, ENOENT, "network %.*s not found", STR_ARG(ct->endpoints.v[i].network_id));
+	struct container ct = { 0 };
+	struct str id;
+	int rc = txn_get_raw(c->t, key, &id, e);
+
+	if (rc <= 0)
+		return rc;
+	rc = txn_get(c->t, c->a, key_make(c->a, "c", n->account, id, STR_NONE), container_fields, &ct, e);
+	if (rc <= 0)
+		return rc < 0 ? -1 : 1;               /* a node's */
+	if (is_up(&ct) || ct.status == STATUS_RESTARTING)
+		return 1;
+	for (size_t i = 0; i < ct.endpoints.n; i++) {
+		struct endpoint_settings *ep = &ct.endpoints.v[i];
+
+		if (!str_eq(ep->network_id, n->id))
+			continue;
+		if (free_address(c, ep, ct.id, e))
+			return -1;
+		ep->ip = ep->ip6 = ep->mac = STR_NONE;
+	}
+	return container_save(c, &ct, e) ? -1 : txn_has(c->t, key);
+}
+
+int endpoints_ready(struct command_env *c, struct container *ct, struct err *e)
+{
+	for (size_t i = 0; i < ct->endpoints.n; i++) {
+		struct endpoint_settings *ep = &ct->endpoints.v[i];
+		struct network n = { 0 };
+		int rc = txn_get(c->t, c->a, key_make(c->a, "N", ct->account, ep->network_id, STR_NONE), network_fields, &n, e);
+
+		if (rc == 0)
+			return err_set(e, ENOENT, "network %.*s not found", STR_ARG(ep->network_id));
+		if (rc < 0 || (!ep->ip.n && alloc_address(c, &n, ct->id, ep, e)))
+			return -1;
+	}
 	return 0;
 }

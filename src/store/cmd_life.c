@@ -36,7 +36,7 @@ COMMAND(cmd_container_event)
 
 static int begin_start(struct command_env *c, struct container *ct, struct err *e)
 {
-	if (endpoints_check(c, ct, e) || (!container_is_running(ct) && (free_ports(c, ct, e) || alloc_ports(c, ct, e))))
+	if (endpoints_ready(c, ct, e) || (!container_is_running(ct) && (free_ports(c, ct, e) || alloc_ports(c, ct, e))))
 		return -1;
 	ct->want = WANT_RUNNING;
 	ct->start_gen++;

@@ -192,6 +192,16 @@ test_addresses_and_macs_that_were_asked_for() {
 	refused "Address already in use" docker run --rm --network fixed --ip 10.5.0.7 busybox true
 	refused "Address already in use" docker run --rm --network fixed --ip 10.5.0.1 busybox true
 	refused "already in use" docker run --rm --network fixed --mac-address 02:42:de:ad:00:01 busybox true
+	docker stop -t 0 a1 >/dev/null                    # an address is his who runs
+	docker run -d --name a2 --hostname Hosty --network fixed --ip 10.5.0.77 --mac-address 02:42:de:ad:00:01 busybox sleep 1000 >/dev/null
+	is "$(ip_on a2 fixed) $(inspect a2 '{{.NetworkSettings.Networks.fixed.MacAddress}}')" "10.5.0.77 02:42:de:ad:00:01"
+	is "$(docker run --rm --network fixed busybox ping -c 1 -W 2 10.5.0.77 | grep -c '1 packets received')" 1
+	has "$(docker run --rm --network fixed busybox nslookup hosty 2>&1 || true)" "Address: 10.5.0.77"
+	is "$(api GET /containers/a2/json | jq -c '.NetworkSettings.Networks.fixed.DNSNames')" "[\"a2\",\"$(inspect a2 '{{slice .Id 0 12}}')\",\"Hosty\"]"
+	refused "Address already in use" docker start a1
+	docker rm -f a2 >/dev/null
+	docker start a1 >/dev/null
+	is "$(docker run --rm --network fixed busybox ping -c 1 -W 2 a1 | grep -c '(10.5.0.77)')" 1
 	refused "no configured subnet contains IP address 10.6.0.1" docker run --rm --network fixed --ip 10.6.0.1 busybox true
 	refused "user configured subnets" docker run --rm --network auto --ip 172.18.0.9 busybox true
 	refused "user defined networks only" docker run --rm --ip 172.17.0.9 busybox true

@@ -113,6 +113,8 @@ TEST(a_wanted_address)
 	REQUIRE_OK(fixture_create(&f, "bb", &b), f.e);
 	REQUIRE_OK(join(a.id, "FD00:6:0::50"), f.e);
 	CHECK_STR(ip6_of(a.id), "fd00:6::50");        /* one spelling only */
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_START, by_id, { a.id }), f.e);
+	fixture_started(&f, a.id);
 	CHECK_ERR(join(b.id, "fd00:6::50"), f.e, "Address already in use");
 	CHECK_INT(f.e.code, EPERM);
 	CHECK_ERR(join(b.id, "fd00:6::1"), f.e, "Address already in use");
@@ -121,8 +123,11 @@ TEST(a_wanted_address)
 	CHECK_ERR(join(b.id, "fd00:7::1"), f.e, "no configured subnet contains");
 	CHECK_ERR(join(b.id, "10.0.0.1"), f.e, "no configured subnet contains");
 	CHECK_INT(fixture_container(&f, b.id).endpoints.n, 1);
-	REQUIRE_OK(leave(a.id), f.e);
-	REQUIRE_OK(join(b.id, "fd00:6::50"), f.e);
+	fixture_exited(&f, a.id, 0);
+	REQUIRE_OK(join(b.id, "fd00:6::50"), f.e);    /* a does not run, and lets go of all it has there */
+	CHECK_STR(ip6_of(a.id), "");
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_START, by_id, { b.id }), f.e);
+	CHECK_ERR(RUN(&f, CMD_CONTAINER_START, by_id, { a.id }), f.e, "Address already in use");
 	fixture_close(&f);
 }
 

@@ -149,6 +149,7 @@ TEST(network_modes)
 	           .subnet = STR("10.9.0.0/24") }, network_fields, &n), f.e);
 	REQUIRE_OK(create(&(struct container){ .host.network_mode = STR("mine"), .endpoints = { &ep, 1 } }, "fixed", &c), f.e);
 	CHECK_STR(c.endpoints.v[0].ip, "10.9.0.77");
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_START, by_id, { c.id }), f.e);
 	CHECK_ERR(create(&(struct container){ .host.network_mode = STR("mine"), .endpoints = { &ep, 1 } }, "again", &d), f.e,
 	          "Address already in use");
 	ep.want_ip = STR("10.8.0.1");

@@ -192,6 +192,62 @@ TEST(an_address_rests_before_it_is_given_again)
 	fixture_close(&f);
 }
 
+/* What compose does when it makes a container anew: the old one is stopped and stays until the new one is there. */
+TEST(an_address_asked_for_is_his_who_runs)
+{
+	static const char *const mac = "02:42:0a:00:00:07";
+	struct container old, new;
+	struct network n;
+
+	fixture_open(&f);
+	n = network("n", "10.1.0.0/24");
+	REQUIRE_OK(fixture_create(&f, "old", &old), f.e);
+	REQUIRE_OK(fixture_create(&f, "new", &new), f.e);
+	REQUIRE_OK(RUN(&f, CMD_NETWORK_CONNECT, network_join, { .id = old.id, .network = STR("n"), .ep = { .want_ip = STR("10.1.0.5"),
+	           .want_mac = str_of(mac) } }), f.e);
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_START, by_id, { old.id }), f.e);
+	CHECK_ERR(join(new.id, "n", "10.1.0.5"), f.e, "Address already in use");
+	CHECK_INT(f.e.code, EPERM);
+	fixture_started(&f, old.id);
+	CHECK_ERR(join(new.id, "n", "10.1.0.5"), f.e, "Address already in use");
+	fixture_exited(&f, old.id, 0);
+	REQUIRE_OK(join(new.id, "n", "10.1.0.5"), f.e);
+	CHECK_STR(fixture_container(&f, old.id).endpoints.v[1].ip, "");
+	CHECK_INT(fixture_count(&f, "M/"), 3);        /* two on bridge, one here */
+
+	/* Both are stopped: it is his who starts first. */
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_START, by_id, { old.id }), f.e);
+	CHECK_STR(fixture_container(&f, old.id).endpoints.v[1].ip, "10.1.0.5");
+	CHECK_STR(fixture_container(&f, old.id).endpoints.v[1].mac, mac);
+	CHECK_STR(fixture_container(&f, new.id).endpoints.v[1].ip, "");
+	CHECK_ERR(RUN(&f, CMD_CONTAINER_START, by_id, { new.id }), f.e, "Address already in use");
+	fixture_started(&f, old.id);
+	fixture_exited(&f, old.id, 0);
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_START, by_id, { new.id }), f.e);
+	REQUIRE_OK(leave(old.id, "n"), f.e);
+	CHECK(held(&n, "10.1.0.5"));
+	fixture_close(&f);
+}
+
+TEST(one_that_asked_for_no_address_gets_another)
+{
+	struct container a, b;
+	struct network n;
+
+	fixture_open(&f);
+	n = network("n", "10.1.0.0/24");
+	REQUIRE_OK(fixture_create(&f, "aa", &a), f.e);
+	REQUIRE_OK(fixture_create(&f, "bb", &b), f.e);
+	REQUIRE_OK(join(a.id, "n", ""), f.e);
+	REQUIRE_OK(join(b.id, "n", "10.1.0.2"), f.e);
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_START, by_id, { b.id }), f.e);
+	REQUIRE_OK(RUN(&f, CMD_CONTAINER_START, by_id, { a.id }), f.e);
+	CHECK_STR(fixture_container(&f, a.id).endpoints.v[1].ip, "10.1.0.3");
+	CHECK_STR(fixture_container(&f, b.id).endpoints.v[1].ip, "10.1.0.2");
+	CHECK(held(&n, "10.1.0.3"));
+	fixture_close(&f);
+}
+
 TEST(the_way_out)
 {
 	struct endpoint_settings v[] = {
