@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 struct registry_auth { struct str username, password, identity_token, registry_token, auth, server; };
@@ -119,6 +120,52 @@ int image_login(struct req *r, struct err *e)
 	return reply(r, 200, logged_in_fields, &out, e);
 }
 
+/* What the pull process says reaches us as text only. */
+static int failed(struct err *e)
+{
+	struct str said = str_of(e->msg);
+
+	if (e->code == EIO && (str_find_str(said, STR("not found")) >= 0 || str_starts(said, STR("pull access denied"))))
+		e->code = ENOENT;
+	return -1;
+}
+
+struct failure { struct str error; };
+
+/* As with Docker, what goes wrong before there is any progress is the answer's status. Programs know by it that there is no such
+ * image. Afterwards the answer has begun. */
+static int progress_begin(struct req *r, int fd, struct err *e)
+{
+	static const struct field error_fields[] = { FIELD(1, failure, error, "error", 0), FIELD_END };
+	auto_buf b = BUF_INIT(64 << 10);
+	struct failure said = { 0 };
+	struct str rest, line;
+	ssize_t n = 1;
+
+	while (n > 0 && str_find(buf_as_str(&b), '\n') < 0) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		char *room;
+
+		if (poll(&p, 1, 1000) == 0) {
+			if (reply_client_gone(r))
+				return err_set(e, ECANCELED, "the client went away");
+			continue;
+		}
+		room = buf_reserve(&b, 4096);
+		n = room ? read(fd, room, 4096) : -1;
+		b.n += n > 0 ? (size_t)n : 0;
+	}
+	rest = buf_as_str(&b);
+	if (!str_next(&rest, '\n', &line))
+		return err_set(e, EIO, "the node ended the operation without a word");
+	if (str_starts(line, STR("{\"errorDetail\"")) && json_decode(&r->arena, line, error_fields, &said, e) == 0) {
+		err_set(e, EIO, "%.*s", STR_ARG(str_head(said.error, 400)));
+		return failed(e);
+	}
+	r->keep = false;                              /* what follows is the pump's */
+	return reply_begin(r, 200, "application/json", e) || reply_write(r, b.p, b.n, e) ? -1 : 0;
+}
+
 /* An operation of the node whose progress goes to the client as it comes. */
 int registry_stream(struct req *r, int op, const struct pull_call *in, struct err *e)
 {
@@ -128,7 +175,7 @@ int registry_stream(struct req *r, int op, const struct pull_call *in, struct er
 		return err_sys(e, "pipe");
 	rc = api_node(r, op, pull_call_fields, in, NULL, NULL, &pipe_fd[1], 1, NULL, NULL, NODE_TIMEOUT_MS, e);
 	close(pipe_fd[1]);
-	if (rc) {
+	if (rc || (op == OP_PULL && progress_begin(r, pipe_fd[0], e))) {
 		close(pipe_fd[0]);
 		return -1;
 	}
@@ -153,6 +200,22 @@ static int pushed_here(struct req *r, struct str ref, struct err *e)
 	return 0;
 }
 
+/* Docker has begun its answer by the time it knows that there is no such image: an error line of a 200, which clients that
+ * go on without an image look for. */
+static int nothing_to_push(struct req *r, const struct reference *ref, struct err *e)
+{
+	auto_buf b = BUF_INIT(64 << 10);
+
+	buf_puts(&b, "{\"status\":");
+	json_quote(&b, arena_printf(&r->arena, "The push refers to repository [%.*s]", STR_ARG(reference_full_name(&r->arena, ref))));
+	buf_puts(&b, "}\r\n{\"errorDetail\":{\"message\":");
+	json_quote(&b, str_of(e->msg));
+	buf_puts(&b, "},\"error\":");
+	json_quote(&b, str_of(e->msg));
+	buf_puts(&b, "}\r\n");
+	return reply_begin(r, 200, "application/json", e) || reply_write(r, b.p, b.n, e) ? -1 : reply_end(r, e);
+}
+
 int image_push(struct req *r, struct err *e)
 {
 	struct pull_call in = { .account = who(r)->login };
@@ -166,7 +229,9 @@ int image_push(struct req *r, struct err *e)
 	if (ref.digest.n)
 		return err_set(e, EINVAL, "cannot push a digest reference");
 	in.ref = reference_familiar(&r->arena, &ref);
-	return pushed_here(r, in.ref, e) ? -1 : registry_stream(r, OP_PUSH, &in, e);
+	if (pushed_here(r, in.ref, e) == 0 && registry_stream(r, OP_PUSH, &in, e) == 0)
+		return 0;
+	return e->code == ENOENT && !r->status ? nothing_to_push(r, &ref, e) : -1;
 }
 
 /* "host/term": the registry to be asked and the term; without a host the default one. */
@@ -243,10 +308,7 @@ int image_distribution(struct req *r, struct err *e)
 		return -1;
 	reference_default_tag(&ref);
 	in.ref = reference_familiar(&r->arena, &ref);
-	if (image_job(r, OP_DESCRIBE, &in, &json, e)) {
-		if (e->code == EIO && (str_find_str(str_of(e->msg), STR("not found")) >= 0 || str_starts(str_of(e->msg), STR("pull access denied"))))
-			e->code = ENOENT;
-		return -1;
-	}
+	if (image_job(r, OP_DESCRIBE, &in, &json, e))
+		return failed(e);
 	return reply_text(r, 200, "application/json", json, e);
 }

@@ -323,7 +323,7 @@ struct conn *reply_take(struct req *r, const char *type, struct str *ahead, stru
 int reply_pump(struct req *r, struct pump *p, const char *type, int fd, struct err *e)
 {
 	r->keep = false;
-	if (reply_begin(r, 200, type, e)) {
+	if (!r->streaming && reply_begin(r, 200, type, e)) {
 		close(fd);
 		return -1;
 	}

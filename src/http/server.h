@@ -124,7 +124,7 @@ struct conn *reply_take(struct req *r, const char *type, struct str *ahead, stru
 /* 101 to a WebSocket handshake that websocket_check() answered with `accept`; then as reply_take. */
 struct conn *reply_websocket(struct req *r, struct str accept, struct str *ahead, struct err *e);
 
-/* Head 200 chunked, then the bytes of `fd` until it ends, by the pump; the client's leaving closes fd. For logs, stats, tar. */
+/* Head 200 chunked, unless the answer has begun, then the bytes of `fd` until it ends, by the pump; the client's leaving closes fd. For logs, stats, tar. */
 int reply_pump(struct req *r, struct pump *p, const char *type, int fd, struct err *e);
 
 #endif

@@ -260,8 +260,10 @@ static int pull_one(struct pull *p, struct registry *r, const struct reference *
 	struct strs refs = { 0 };
 	struct str digest, what = ref->digest.n ? ref->digest : ref->tag;
 
+	if (find_manifest(p, r, what, top, &digest, &m, e))
+		return -1;                            /* nothing was said yet: it is the answer's status */
 	progress_status(&p->progress, what, arena_printf(p->arena, "Pulling from %.*s", STR_ARG(ref->path)).p);
-	if (find_manifest(p, r, what, top, &digest, &m, e) || pull_config(p, r, &m.config, img, e) ||
+	if (pull_config(p, r, &m.config, img, e) ||
 	    image_check_platform(p->arena, call->platform, call->ref, img, e) || get_layers(p, r, &m, img, e))
 		return -1;
 	img->manifest = digest;                       /* of an index: the one that was taken from it, so that a push has it again */
