@@ -12,6 +12,22 @@ compose() { timeout 60 docker-compose --no-ansi "$@" 2>"$TMP/compose.err" || { e
 # One-off containers say something after a second and live one more: the client attaches and sets the size when it has started them.
 compose_run() { compose run --rm -T "$@" | tr -d '\r'; }
 
+# Logged in to the registry, if there is one; how it is called.
+registry_of() {
+	[ ! -e "$E2E/registry.missing" ] || return 0
+	mkdir -p "$TMP/config"
+	printf '{"auths":{"%s":{"auth":"%s"}}}' "$REGISTRY" "$(printf pusher:secret | base64 -w0)" >"$TMP/config/config.json"
+	echo "$REGISTRY"
+}
+
+# limit test_every_option_of_every_compose_command 150
+test_every_option_of_every_compose_command() {
+	local registry
+	compose_begin opts
+	registry=$(registry_of)
+	DOCKER_CONFIG=$TMP/config /usr/bin/python3 "$ROOT/test/e2e/sdk/compose-cli.py" "$registry"
+}
+
 # Of 1.29.2's commands; `help` is the client's alone.
 test_every_compose_command_has_a_test() {
 	compose_begin list
@@ -128,8 +144,8 @@ test_compose_waits_for_health_extends_and_profiles() {
 test_compose_builds_pulls_and_pushes() {
 	compose_begin imgs
 	need_registry
-	mkdir -p "$TMP/config" && export DOCKER_CONFIG=$TMP/config
-	printf '{"auths":{"%s":{"auth":"%s"}}}' "$REGISTRY" "$(printf pusher:secret | base64 -w0)" >"$TMP/config/config.json"
+	registry_of >/dev/null
+	export DOCKER_CONFIG=$TMP/config
 	python3 "$ROOT/test/e2e/images.py" push "https://$REGISTRY" "$E2E/registry/ca.crt" pusher:secret "$E2E/busybox.tar" docker test/composed:1 >/dev/null
 	cat >docker-compose.yml <<-END
 		version: "3"

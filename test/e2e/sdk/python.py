@@ -1,9 +1,11 @@
-"""python3-docker (Debian's) through its whole surface: system, containers, exec, archives, images, networks, volumes, events.
-Each check says both sides; the first that does not hold ends it."""
-import io, os, sys, tarfile, threading, time
+"""python3-docker (Debian's) through its whole surface: every public method of it is called.
+Each check says both sides; the first that does not hold ends it.
+
+Usage: python.py REGISTRY-OR-EMPTY, in a directory of its own."""
+import functools, io, os, sys, tarfile, threading, time
 
 import docker
-from docker import errors, types
+from docker import api, errors, models, types
 
 
 def same(got, wanted, what):
@@ -30,6 +32,34 @@ def tar_of(name, data):
     return out.getvalue()
 
 
+# Every public method of the library must be called by this test: those that are go to `called`.
+called, methods = set(), set()
+
+
+def watch(cls):
+    for name, f in list(vars(cls).items()):
+        if callable(f) and not name.startswith("_") and not isinstance(f, (type, staticmethod, classmethod)):
+            def wrapped(*args, f=f, key=cls.__name__ + "." + name, **kw):
+                called.add(key)
+                return f(*args, **kw)
+            methods.add(cls.__name__ + "." + name)
+            setattr(cls, name, functools.wraps(f)(wrapped))
+
+
+for part in (models.containers, models.images, models.networks, models.volumes, models.plugins, models.swarm, models.services, models.nodes,
+             models.secrets, models.configs, api.build, api.container, api.daemon, api.exec_api, api.image, api.network, api.volume, api.plugin,
+             api.swarm, api.service, api.secret, api.config, docker.client):
+    for cls in list(vars(part).values()):
+        if isinstance(cls, type) and cls.__module__ == part.__name__:
+            watch(cls)
+
+def tar_file():
+    with open("imported.tar", "wb") as f:
+        f.write(tar_of("f", b"g"))
+    return f.name
+
+
+REGISTRY = sys.argv[1]
 c = docker.from_env()
 same(c.ping(), True, "ping")
 same(c.version()["Os"], "linux", "version")
@@ -106,6 +136,22 @@ a.remove(v=True)
 refused(errors.NotFound, lambda: a.reload(), "No such container")
 same("SpaceReclaimed" in c.containers.prune(filters={"label": ["of=sdk"]}), True, "prune")
 
+low = c.api
+x = low.create_container("busybox", ["cat"], name="sdklow", ports=[80], stdin_open=True, host_config=low.create_host_config(port_bindings={80: None}),
+                         networking_config=low.create_networking_config({"bridge": low.create_endpoint_config()}))["Id"]
+a = c.containers.get(x)
+sock = a.attach_socket(params={"stdin": 1, "stdout": 1, "stream": 1})
+a.start()
+sock._sock.sendall(b"typed\n") if hasattr(sock, "_sock") else sock.sendall(b"typed\n")
+same(sock.read(14)[8:], b"typed\n", "attach by a socket")
+sock.close()
+same(int(low.port(x, 80)[0]["HostPort"]) > 0, True, "port")
+y = low.exec_create(x, ["sh", "-c", "sleep 1; stty size"], tty=True)["Id"]
+out = low.exec_start(y, tty=True, stream=True)
+low.exec_resize(y, 33, 77)
+same(b"".join(out), b"33 77\r\n", "exec_resize")
+a.remove(force=True)
+
 # images
 i = c.images.get("sdk/made:1")
 same(i.tags, ["sdk/made:1"], "tags")
@@ -125,6 +171,37 @@ for name in ("sdk/built", "sdk/made:1", "sdk/imported"):
     c.images.remove(name, force=True)
 same(isinstance(c.images.prune(filters={"dangling": True})["SpaceReclaimed"], int), True, "image prune")
 refused(errors.APIError, lambda: c.images.pull("127.0.0.1:9/no/such", tag="1"), "")
+
+same("sdk/made:1" in [name for x in c.images.list(name="sdk/*") for name in x.tags], False, "images")
+for call in (lambda: low.import_image(io.BytesIO(tar_of("f", b"g")), repository="sdk/imp", tag="1"),
+             lambda: low.import_image_from_stream(iter([tar_of("f", b"g")]), repository="sdk/imp", tag="2"),
+             lambda: low.import_image_from_file(tar_file(), repository="sdk/imp", tag="3")):
+    same("sha256:" in call(), True, "import")
+refused(errors.APIError, lambda: low.import_image_from_url("http://192.0.2.2/x.tar", repository="sdk/imp"), "not supported")
+refused(errors.APIError, lambda: low.import_image_from_image("127.0.0.1:9/x", tag="1"), "127.0.0.1:9")
+same(sorted(name for x in c.images.list(name="sdk/imp") for name in x.tags), ["sdk/imp:1", "sdk/imp:2", "sdk/imp:3"], "what was imported")
+for x in "123":
+    c.images.remove("sdk/imp:" + x)
+same(isinstance(c.images.prune_builds()["SpaceReclaimed"], int), True, "prune of builds")
+
+# registries
+refused(errors.APIError, lambda: c.login("x", "y", registry="127.0.0.1:9", reauth=True), "127.0.0.1:9")
+if REGISTRY:
+    same(c.login("pusher", "secret", registry=REGISTRY, reauth=True)["Status"], "Login Succeeded", "login")
+    refused(errors.APIError, lambda: c.images.search(REGISTRY + "/busybox"), "")
+    name = REGISTRY + "/test/sdk"
+    c.images.get("busybox").tag(name, "1")
+    same('"Digest"' in c.images.push(name, tag="1"), True, "push")
+    c.images.remove(name + ":1")
+    data = c.images.get_registry_data(name + ":1")
+    data.reload()
+    same([data.has_platform("linux/amd64"), data.has_platform("linux/s390x")], [True, False], "platforms")
+    same(data.pull().id, c.images.get("busybox").id, "pull of what is known of it")
+    for x in c.images.get("busybox").tags + c.images.get("busybox").attrs["RepoDigests"]:
+        if x.startswith(name):
+            c.images.remove(x)
+    refused(errors.NotFound, lambda: c.images.pull(REGISTRY + "/test/nosuch", tag="1"), "not found")
+    refused(errors.NotFound, lambda: c.images.get_registry_data(REGISTRY + "/test/nosuch:1"), "not found")
 
 # networks and volumes
 n = c.networks.create("sdknet", driver="bridge", labels={"of": "sdk"}, internal=True,
@@ -165,4 +242,32 @@ c.containers.get("sdkevent").remove()
 refused(errors.APIError, lambda: c.swarm.init(), "swarm mode is not supported")
 refused(errors.APIError, lambda: c.services.list(), "not a swarm manager")
 same(c.plugins.list(), [], "plugins")
+of = lambda kind: kind(attrs={"ID": "x", "Id": "x", "Name": "x", "Version": {"Index": 1}, "Spec": {"Name": "x", "Mode": {"Replicated": {}}, "TaskTemplate": {"ContainerSpec": {"Image": "x"}}}},
+                       client=c, collection=None)
+node, service, secret, config = of(models.nodes.Node), of(models.services.Service), of(models.secrets.Secret), of(models.configs.Config)
+for call in (lambda: config.remove(), lambda: c.configs.create(name="x", data=b"y"), lambda: c.configs.get("x"), lambda: c.configs.list(),
+             lambda: secret.remove(), lambda: c.secrets.create(name="x", data=b"y"), lambda: c.secrets.get("x"), lambda: c.secrets.list(),
+             lambda: node.remove(), lambda: node.update({}), lambda: c.nodes.get("x"), lambda: c.nodes.list(),
+             lambda: service.force_update(), lambda: service.logs(stdout=True), lambda: service.remove(), lambda: service.scale(2), lambda: service.tasks(),
+             lambda: service.update(), lambda: c.services.create("busybox"), lambda: c.services.get("x"), lambda: low.inspect_task("x"),
+             lambda: low.update_service("x", 1), lambda: low.tasks(), lambda: c.swarm.get_unlock_key(), lambda: low.update_swarm(1), lambda: c.swarm.reload()):
+    refused(errors.APIError, call, "not a swarm manager")
+swarm = c.swarm
+swarm.attrs = {"Version": {"Index": 1}}
+refused(errors.APIError, lambda: swarm.update(), "not a swarm manager")
+refused(errors.APIError, lambda: c.swarm.join(["127.0.0.1"], "x"), "swarm mode is not supported")
+for call in (lambda: c.swarm.leave(), lambda: c.swarm.unlock("x")):
+    refused(errors.APIError, call, "not part of a swarm")
+plugin = of(models.plugins.Plugin)
+for call in (lambda: plugin.configure({}), lambda: plugin.disable(), lambda: plugin.enable(), lambda: plugin.remove(),
+             lambda: c.plugins.get("x"), lambda: list(low.upgrade_plugin("x", "x", []))):
+    refused(errors.NotFound, call, 'plugin "x" not found')
+refused(errors.APIError, lambda: plugin.push(), "not allowed")    # the library asks for /pull
+os.makedirs("plugin/rootfs")
+open("plugin/config.json", "w").close()
+for call in (lambda: c.plugins.create("x", "plugin"), lambda: c.plugins.install("x"), lambda: list(low.pull_plugin("x", [])), lambda: list(plugin.upgrade())):
+    refused(errors.APIError, call, "plugins are not supported")
 c.close()
+missing = sorted(methods - called)
+if missing:
+    sys.exit("not called: " + " ".join(missing))
