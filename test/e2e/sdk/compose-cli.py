@@ -287,8 +287,8 @@ def life():
     for w in (watcher, plain):
         os.kill(w.pid, signal.SIGINT)
         w.end()
-    has(watcher.out, '"action": "pause"', "events --json")
-    has(plain.out, "container pause", "events")
+    has(watcher.out, '"action": "stop"', "events --json")
+    has(plain.out, "container stop", "events")
 
 
 def one_offs():
