@@ -103,6 +103,14 @@ static int start_wait(struct req *r, struct str id, int64_t gen, int64_t since, 
 		}
 		if (found && c.want == WANT_STOPPED && !container_is_running(&c))
 			return err_set(e, ESRCH, "container %.*s was stopped before it had started", STR_ARG(str_head(id, 12)));
+		if (found && !container_moves(&c)) {
+			struct nodes_seen nodes = { 0 };
+			const struct node *n = node_seen(r, &t, &nodes, c.node);
+
+			if (node_is_lost(n))
+				return err_set(e, EAGAIN, "node %.*s was lost before container %.*s had started there; it starts when the node is back, "
+				               "unless it is removed by force", STR_ARG(n->name), STR_ARG(str_head(id, 12)));
+		}
 		if (!found) {
 			const struct str *error;
 

@@ -3,7 +3,7 @@
 NODES=3
 
 on() { nsenter --net="/run/netns/$NS-$1" -- "${@:2}"; }                 # NODE COMMAND...
-docker_at() { DOCKER_HOST=unix://$RUN/$1/docker.sock timeout 60 docker "${@:2}"; } # NODE ARGUMENT...
+docker_at() { DOCKER_HOST=unix://$RUN/$1/docker.sock timeout -k 5 60 docker "${@:2}"; } # NODE ARGUMENT... (a client that passes SIGTERM on waits for what comes of it)
 status_at() { timeout 10 "$TRITON" status --json --run-dir "$RUN/$1" 2>/dev/null; }
 role_pid() { awk -v r="$2" '$1 == r { print $2 }' "$RUN/$1/roles"; }    # NODE ROLE
 serve_pid() { cat "$RUN/$1/serve.pid" 2>/dev/null; }

@@ -148,8 +148,9 @@ test_a_network_with_IPv6_over_all_nodes() {
 	done
 	l=$(leader)
 	kill -9 "$(serve_pid "$l")"
-	until_ok 30 docker_at $((l % 3 + 1)) create --name six4 --network six bb:1 true
-	docker_at $((l % 3 + 1)) run -d --name six5 --network six --ip6 fd00:96::99 bb:1 sleep 1000
+	o=$((l % 3 + 1))
+	until_ok 30 docker_at $o create --name six4 --network six bb:1 true
+	docker_at $o run -d --name six5 -e "constraint:node==n$o" --network six --ip6 fd00:96::99 bb:1 sleep 1000
 	serve_start "$l"
 	until_ok 20 docker_at "$l" inspect six4
 	is "$("$TRITON" state dump A/ --json --run-dir "$RUN/$l" | jq -r .key | grep -c '/fd00:96::')" 5

@@ -215,6 +215,16 @@ test_a_planned_stop_hands_the_office_over() {
 	best_of_three stop_planned
 }
 
+test_a_start_whose_node_is_lost_meanwhile_says_so() {
+	l=$(leader)
+	v=$((l % 3 + 1)) o=$(((l + 1) % 3 + 1))
+	kill -9 "$(serve_pid "$v")"
+	has "$(docker_at "$o" run -d --name late -e "constraint:node==n$v" bb:1 sleep 1000 2>&1 || true)" "node n$v was lost before"
+	serve_start "$v"
+	until_is 20 true docker_at "$o" inspect -f '{{.State.Running}}' late
+	until_is 20 up sh -c "'$TRITON' node list --json --run-dir '$RUN/$o' | jq -r '.[].node | select(.name == \"n$v\") | .state'"
+}
+
 leaves() { # NODE: stopped, and removed for good
 	id=$(cat "$C/$1/data/node" 2>/dev/null || echo none)
 	kill -USR1 "$(serve_pid "$1")"
