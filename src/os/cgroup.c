@@ -379,10 +379,12 @@ bool cgroup_has(struct cgroups *g, const char *name, pid_t pid)
 int cgroup_kill(struct cgroups *g, const char *name, struct err *e)
 {
 	if (g->version == 2) {
-		auto_fd dir = cgroup_kind_dir(g, 0, name);
+		/* Is there one at all? This is asked of what did not start for want of descriptors, too. */
+		bool none = faccessat(g->parent[0], name, F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT;
+		auto_fd dir = none ? -1 : cgroup_kind_dir(g, 0, name);
 
 		if (dir < 0)
-			return errno == ENOENT ? 0 : err_sys(e, "open the control group %s", name);
+			return none || errno == ENOENT ? 0 : err_sys(e, "open the control group %s", name);
 		return path_put(dir, "cgroup.kill", "1", e);
 	}
 	/* A process may fork between the reading and the signal, so again until nobody is left; a fork bomb ends because the
