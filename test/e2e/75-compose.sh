@@ -3,7 +3,7 @@
 compose_begin() { # PROJECT: in a directory of that name
 	command -v docker-compose >/dev/null || skip "there is no docker-compose (packaging/deps test installs it)"
 	unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE
-	export COMPOSE_INTERACTIVE_NO_CLI=1
+	export COMPOSE_INTERACTIVE_NO_CLI=1 PYTHONDONTWRITEBYTECODE=1
 	mkdir -p "$TMP/$1" && cd "$TMP/$1"
 }
 
@@ -26,6 +26,14 @@ test_every_option_of_every_compose_command() {
 	compose_begin opts
 	registry=$(registry_of)
 	DOCKER_CONFIG=$TMP/config /usr/bin/python3 "$ROOT/test/e2e/sdk/compose-cli.py" "$registry"
+}
+
+# limit test_every_key_of_a_service_in_a_compose_file 90
+test_every_key_of_a_service_in_a_compose_file() {
+	compose_begin keys
+	/usr/bin/python3 "$ROOT/test/e2e/sdk/compose-keys.py"
+	as boss docker image inspect busybox >/dev/null 2>&1 || busybox_tar | as boss docker import - busybox >/dev/null
+	as boss /usr/bin/python3 "$ROOT/test/e2e/sdk/compose-keys.py" operator
 }
 
 # Of 1.29.2's commands; `help` is the client's alone.
