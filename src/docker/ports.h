@@ -30,7 +30,4 @@ void mounts_from(const struct container *from, bool read_only, struct mount_poin
 /* "64m", "1g", "512k", "1024": bytes. */
 int size_parse(struct str s, int64_t *bytes, struct err *e);
 
-/* [a-zA-Z0-9][a-zA-Z0-9_.-]+ */
-int volume_name_check(struct str name, struct err *e);
-
 #endif

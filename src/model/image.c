@@ -123,6 +123,15 @@ const struct field node_fields[] = {
 	FIELD_END
 };
 
+int volume_name_check(struct str name, struct err *e)
+{
+	if (!str_is_name(name, 2, 255))
+		return err_set(e, EINVAL, "create %.*s: \"%.*s\" includes invalid characters for a local volume name, only "
+			       "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path",
+			       (int)(name.n > 80 ? 80 : name.n), name.p, (int)(name.n > 80 ? 80 : name.n), name.p);
+	return 0;
+}
+
 int node_name_check(struct str name, struct err *e)
 {
 	if (!str_is_name(name, 1, NODE_NAME_MAX))

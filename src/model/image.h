@@ -55,6 +55,7 @@ struct volume {
 	struct str   unknown;
 };
 extern const struct field volume_fields[];
+int volume_name_check(struct str name, struct err *e);  /* EINVAL in Docker's words */
 
 struct network {
 	struct str   id, name, account;               /* id: 64 hex digits */

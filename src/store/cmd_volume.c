@@ -4,15 +4,6 @@
 
 #include <errno.h>
 
-static int check_name(struct str s, struct err *e)
-{
-	if (str_is_name(s, 2, 255))
-		return 0;
-	return err_set(e, EINVAL, "create %.*s: \"%.*s\" includes invalid characters for a local volume name, only "
-	               "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path",
-	               (int)(s.n > 80 ? 80 : s.n), s.p, (int)(s.n > 80 ? 80 : s.n), s.p);
-}
-
 static int volume_event(struct command_env *c, const struct volume *v, const char *action, struct err *e)
 {
 	struct pairs at = { 0 };
@@ -50,7 +41,7 @@ int volume_ensure(struct command_env *c, struct volume *v, struct err *e)
 	struct volume old = { 0 };
 	int rc;
 
-	if (check_name(v->name, e))
+	if (volume_name_check(v->name, e))
 		return -1;
 	rc = txn_get(c->t, c->a, key, volume_fields, &old, e);
 	if (rc < 0)

@@ -64,14 +64,10 @@ static void forward_all(struct replica *r, uint64_t leader)
 	while ((p = queue_take(&r->queue))) {
 		struct err again;
 
-		if (p->from) {                        /* from another follower, which thought that we lead */
+		/* From another follower, which thought that we lead; or of a silent server: what we heard is no measure any more. */
+		if (p->from || p->call.silent_ms) {
 			err_set(&again, EAGAIN, "this node is not the leader");
 			p->refused = true;
-			replica_answer(r, p, &again);
-			continue;
-		}
-		if (p->call.silent_ms) {              /* what we heard is no measure any more */
-			err_set(&again, EAGAIN, "this node is not the leader");
 			replica_answer(r, p, &again);
 			continue;
 		}

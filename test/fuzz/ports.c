@@ -1,5 +1,6 @@
 /* Any bytes as a port, a size and a volume's name, and as the PortBindings, Mounts and Binds of a container. */
 #include "docker/ports.h"
+#include "model/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
